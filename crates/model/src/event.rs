@@ -1,0 +1,268 @@
+//! Events: one fact, recorded once. There is one event type and one way in; nobody formats a second one.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Bytes, Certificate, Identity, LimitLevel, Profile, Resource, RunId, UnitName};
+
+/// The schema of one event line. Grows when a field is added.
+pub const EVENT_SCHEMA: &str = "scupper.event/1";
+
+/// A moment of wall-clock time, in milliseconds since 1970 (UTC). In JSON: RFC 3339 with milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// The moment as milliseconds; before 1970 counts as 1970.
+    pub fn from_system(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The last second of year 9999 is the end of what RFC 3339 can write.
+        let time = UNIX_EPOCH + Duration::from_millis(self.0.min(253_402_300_799_999));
+        humantime::format_rfc3339_millis(time).fmt(f)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = humantime::TimestampError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        humantime::parse_rfc3339(text).map(Self::from_system)
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = humantime::TimestampError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(time: Timestamp) -> Self {
+        time.to_string()
+    }
+}
+
+/// How much an event wants to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Routine: kept, and not printed while all is well.
+    Routine,
+    /// Something was done on purpose.
+    Notice,
+    /// Somebody should look.
+    Warning,
+    /// Something failed.
+    Error,
+}
+
+/// Why a signal was sent. Every signal is an event with its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignalReason {
+    /// Somebody signalled scupper; the command gets what they sent.
+    Forwarded,
+    /// The unit is to stop (`scupper stop`, end of the parent, end of scupper).
+    Stop,
+    /// The unit is to start again (`scupper restart`).
+    Restart,
+    /// The unit or a worker is to be replaced (`scupper recycle`).
+    Recycle,
+    /// A soft limit was crossed.
+    SoftLimit,
+    /// A hard limit was crossed.
+    HardLimit,
+    /// It did not end within the grace after TERM.
+    GraceExpired,
+    /// A helper lived longer than it may.
+    LifetimeExceeded,
+    /// The command ended and this was left of its tree.
+    LeftBehind,
+    /// A new configuration has no such unit, or another command for it.
+    Reloaded,
+    /// The scupper that owned the tree is gone; its guardian ends the tree.
+    SupervisorLost,
+}
+
+impl SignalReason {
+    /// The words for a person.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Stop => "stop",
+            Self::Restart => "restart asked for",
+            Self::Recycle => "recycle asked for",
+            Self::SoftLimit => "soft limit crossed",
+            Self::HardLimit => "hard limit crossed",
+            Self::GraceExpired => "grace expired",
+            Self::LifetimeExceeded => "lifetime exceeded",
+            Self::LeftBehind => "left behind",
+            Self::Reloaded => "configuration changed",
+            Self::SupervisorLost => "supervisor lost",
+        }
+    }
+}
+
+/// What happened. The tag is the event's name everywhere: log, evidence, metrics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "fields are named by the words of the model and explained at their variant")]
+pub enum EventKind {
+    /// The command of a unit was started; `start` counts from 1 within a run.
+    UnitStarted { main: Identity, command: String, profile: Profile, start: u64, cgroup: Option<String> },
+    /// The command could not be started.
+    StartFailed { command: String, code: i32, message: String },
+    /// The main process of a unit ended.
+    UnitExited { certificate: Box<Certificate> },
+    /// Another process of the tree ended in a way worth recording.
+    ProcessDied { certificate: Box<Certificate> },
+    /// The unit will be started again.
+    UnitRestarting { cause: String, restarts: u64, delay_ms: u64 },
+    /// The restart budget is spent.
+    UnitGaveUp { cause: String, restarts: u64, retry_ms: Option<u64> },
+    /// The unit ended, and so much of its tree had to be ended after it.
+    UnitStopped { reason: String, exit_code: i32, ended: u32, kept: u32 },
+    /// A limit was crossed.
+    LimitCrossed {
+        resource: Resource,
+        level: LimitLevel,
+        value: u64,
+        limit: u64,
+        culprit: Option<Identity>,
+        culprit_name: Option<String>,
+        culprit_value: Option<u64>,
+        growth_per_second: Option<f64>,
+        action: String,
+    },
+    /// A limit is set below what the unit already uses, or has nothing it could end.
+    LimitUnreachable { resource: Resource, level: LimitLevel, value: u64, limit: u64, message: String },
+    /// A process is being replaced or ended on purpose.
+    RecycleStarted { target: Identity, name: String, role: String, reason: SignalReason, rss_bytes: Option<Bytes> },
+    /// It is gone.
+    RecycleCompleted { target: Identity, name: String, role: String, took_ms: u64, forced: bool },
+    /// A signal was sent.
+    SignalSent { target: Identity, name: String, signal: i32, reason: SignalReason },
+    /// A signal could not be sent.
+    SignalFailed { target: Identity, signal: i32, reason: SignalReason, message: String },
+    /// Somebody signalled scupper.
+    SignalReceived { signal: i32, sender: Option<i32>, sender_name: Option<String> },
+    /// The members of a cgroup, recorded before `cgroup.kill`.
+    CgroupKill { cgroup: String, members: Vec<i32>, reason: SignalReason },
+    /// A process was left alone on purpose.
+    Kept { target: Identity, name: String, because: String },
+    /// A process that carries the unit's mark or sits in its cgroup was found outside its tree.
+    EscapeeFound { target: Identity, name: String, evidence: String },
+    /// Something of an earlier run of this unit was still there when it started.
+    EarlierRunFound { run: RunId, processes: u32 },
+    /// The process that started scupper is gone.
+    ParentExited { pid: i32 },
+    /// The guardian is gone; the unit ends with it.
+    GuardianLost { pid: i32 },
+    /// The supervisor is gone; the guardian ends what it owned.
+    SupervisorLost { pid: i32, how: String },
+    /// The command said over `NOTIFY_SOCKET` that it is ready, or what it does.
+    Notified { ready: bool, status: Option<String> },
+    /// A fatal message of a runtime was seen in a log.
+    FatalMessage { fatal: Box<crate::Fatal> },
+    /// Limits were changed while running.
+    LimitsChanged { message: String },
+    /// The configuration was read again.
+    Reloaded { message: String },
+    /// Events were lost: the evidence file could not be written for a while.
+    EvidenceGap { lost: u64, message: String },
+    /// The clocks disagree: suspended, or the wall clock was set.
+    ClockJumped { seconds: f64 },
+    /// An ability that was there is not there any more, or something could not be done.
+    Trouble { message: String },
+}
+
+impl EventKind {
+    /// How much it wants to be seen.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::UnitStarted { start: 1, .. }
+            | Self::Notified { .. }
+            | Self::SignalReceived { .. }
+            | Self::SignalSent { reason: SignalReason::Forwarded, .. } => Severity::Routine,
+            Self::UnitExited { certificate } if certificate.how.is_success() => Severity::Routine,
+            Self::UnitStopped { ended: 0, kept: 0, .. } => Severity::Routine,
+            Self::StartFailed { .. }
+            | Self::UnitGaveUp { .. }
+            | Self::SignalFailed { .. }
+            | Self::EvidenceGap { .. }
+            | Self::Trouble { .. } => Severity::Error,
+            Self::UnitExited { .. }
+            | Self::ProcessDied { .. }
+            | Self::LimitCrossed { .. }
+            | Self::LimitUnreachable { .. }
+            | Self::EscapeeFound { .. }
+            | Self::EarlierRunFound { .. }
+            | Self::GuardianLost { .. }
+            | Self::SupervisorLost { .. }
+            | Self::FatalMessage { .. } => Severity::Warning,
+            _ => Severity::Notice,
+        }
+    }
+
+    /// The event's name: the tag of its JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::UnitStarted { .. } => "unit_started",
+            Self::StartFailed { .. } => "start_failed",
+            Self::UnitExited { .. } => "unit_exited",
+            Self::ProcessDied { .. } => "process_died",
+            Self::UnitRestarting { .. } => "unit_restarting",
+            Self::UnitGaveUp { .. } => "unit_gave_up",
+            Self::UnitStopped { .. } => "unit_stopped",
+            Self::LimitCrossed { .. } => "limit_crossed",
+            Self::LimitUnreachable { .. } => "limit_unreachable",
+            Self::RecycleStarted { .. } => "recycle_started",
+            Self::RecycleCompleted { .. } => "recycle_completed",
+            Self::SignalSent { .. } => "signal_sent",
+            Self::SignalFailed { .. } => "signal_failed",
+            Self::SignalReceived { .. } => "signal_received",
+            Self::CgroupKill { .. } => "cgroup_kill",
+            Self::Kept { .. } => "kept",
+            Self::EscapeeFound { .. } => "escapee_found",
+            Self::EarlierRunFound { .. } => "earlier_run_found",
+            Self::ParentExited { .. } => "parent_exited",
+            Self::GuardianLost { .. } => "guardian_lost",
+            Self::SupervisorLost { .. } => "supervisor_lost",
+            Self::Notified { .. } => "notified",
+            Self::FatalMessage { .. } => "fatal_message",
+            Self::LimitsChanged { .. } => "limits_changed",
+            Self::Reloaded { .. } => "reloaded",
+            Self::EvidenceGap { .. } => "evidence_gap",
+            Self::ClockJumped { .. } => "clock_jumped",
+            Self::Trouble { .. } => "trouble",
+        }
+    }
+}
+
+/// One fact about one unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// [`EVENT_SCHEMA`].
+    pub schema: String,
+    /// Unique, and in order of time (UUID v7).
+    pub id: uuid::Uuid,
+    /// When, by the wall clock.
+    pub at: Timestamp,
+    /// Which unit.
+    pub unit: UnitName,
+    /// Which run of it.
+    pub run: RunId,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}

@@ -1,0 +1,32 @@
+//! The words of Scupper as types.
+//!
+//! One word per thing, the same in code, flags, JSON, metrics and docs. Every other room may use this one;
+//! it uses none of them, and it knows no clock, file or network.
+
+#![forbid(unsafe_code)]
+
+mod bytes;
+mod certificate;
+mod event;
+mod identity;
+mod record;
+mod redact;
+mod resource;
+mod sample;
+mod text;
+mod unit;
+mod verdict;
+
+pub use bytes::{Bytes, ParseSizeError, Size};
+pub use certificate::{Certificate, EndedBy, Fatal, HowEnded};
+pub use event::{EVENT_SCHEMA, Event, EventKind, Severity, SignalReason, Timestamp};
+pub use identity::{BootId, Identity, ParseIdentityError, Pid, StartTime};
+pub use record::{RECORD_SCHEMA, UnitPhase, UnitRecord};
+pub use redact::{REDACTED, redact_assignment, redact_command, redact_line};
+pub use resource::{LimitLevel, Resource};
+pub use sample::{ProcessSample, ProcessState, Total, TreeSample};
+pub use text::{ParseDurationError, duration, format_duration, parse_duration, printable};
+pub use unit::{
+    ChildLifetime, InvalidName, Limits, Policy, Profile, RestartPolicy, RunId, UnitName, UnitSpec,
+};
+pub use verdict::Verdict;

@@ -1,0 +1,78 @@
+//! Text in and out: durations as people write them, and bytes of strangers made fit to print.
+
+use std::time::Duration;
+
+/// Reads `30s`, `15m`, `1h 30m`, `500ms`. A bare number is refused: seconds and milliseconds would be guessed.
+pub fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
+    humantime::parse_duration(text.trim()).map_err(|_| ParseDurationError { text: text.to_owned() })
+}
+
+/// Prints a duration as `parse_duration` reads it, whole milliseconds.
+pub fn format_duration(duration: Duration) -> String {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    humantime::format_duration(Duration::from_millis(millis)).to_string()
+}
+
+/// Text that is no duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no duration: write 500ms, 30s, 15m, 1h 30m or 7d")]
+pub struct ParseDurationError {
+    text: String,
+}
+
+/// For `#[serde(with = "scupper_model::duration")]`: a duration as text.
+pub mod duration {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes `30s`.
+    pub fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::format_duration(*value))
+    }
+
+    /// Reads `30s`.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        super::parse_duration(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Bytes of unknown origin (a command line, a process name, a log line) as one printable line of at most `max`
+/// characters: control characters and invalid UTF-8 are replaced, what is cut is marked.
+pub fn printable(bytes: &[u8], max: usize) -> String {
+    let lossy = String::from_utf8_lossy(bytes);
+    let mut out: String =
+        lossy.chars().take(max).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if lossy.chars().nth(max).is_some() {
+        out.push_str("...");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn strangers_are_printed_on_one_line() {
+        assert_eq!(printable(b"a\nb\x1b[31m\xff", 80), "a\u{fffd}b\u{fffd}[31m\u{fffd}");
+        assert_eq!(printable(b"abcdef", 3), "abc...");
+    }
+
+    #[test]
+    fn a_bare_number_is_no_duration() {
+        assert!(parse_duration("30").is_err());
+        assert!(parse_duration("-1s").is_err());
+        assert_eq!(parse_duration("1h 30m").unwrap(), Duration::from_secs(5400));
+    }
+
+    proptest! {
+        #[test]
+        fn durations_survive_their_own_text(ms in 0_u64..10_000_000_000) {
+            let duration = Duration::from_millis(ms);
+            prop_assert_eq!(parse_duration(&format_duration(duration)).unwrap(), duration);
+        }
+    }
+}

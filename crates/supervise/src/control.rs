@@ -1,0 +1,199 @@
+//! The control socket: how `scupper ps|stop|restart|recycle|set` and the metrics page talk to a running unit.
+//!
+//! One JSON object a line each way, over a Unix socket with mode 0600 beside the unit's record. A request is data:
+//! bounded, validated, answered with one [`Reply`].
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use scupper_model::{Bytes, Limits, ProcessSample, TreeSample, UnitPhase, UnitRecord};
+use serde::{Deserialize, Serialize};
+
+/// Longest line either side accepts, in bytes. A status of 1,000 processes takes about 400 kB.
+pub const MAX_LINE: u64 = 8 << 20;
+
+/// What can be asked of a running unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// How it is now.
+    Status,
+    /// Drain and end it; scupper itself ends where this was its last unit.
+    Stop,
+    /// Drain it and start it again.
+    Restart,
+    /// Replace its workers one at a time, or the whole unit where it has none.
+    Recycle,
+    /// Change limits without a restart. What is absent stays as it is.
+    Set {
+        /// The limits to change.
+        change: LimitChange,
+    },
+}
+
+/// Limits to change. The outer `None` leaves one as it is; `off` (an inner `None`) removes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitChange {
+    /// Soft memory limit.
+    pub mem_soft: Option<Change<scupper_model::Size>>,
+    /// Hard memory limit.
+    pub mem_hard: Option<Change<scupper_model::Size>>,
+    /// Soft and hard number of descriptors.
+    pub fds: Option<(Option<u64>, Option<u64>)>,
+    /// Soft and hard number of threads.
+    pub threads: Option<(Option<u64>, Option<u64>)>,
+    /// Soft and hard number of processes below the main one.
+    pub children: Option<(Option<u64>, Option<u64>)>,
+    /// Soft and hard number of sockets.
+    pub sockets: Option<(Option<u64>, Option<u64>)>,
+    /// How far Scupper may go.
+    pub policy: Option<scupper_model::Policy>,
+}
+
+/// A new value, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change<T> {
+    /// Use this from now on.
+    To(T),
+    /// No limit from now on.
+    Off,
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// It will be done; the events tell when.
+    Accepted {
+        /// What will happen, in words.
+        message: String,
+    },
+    /// The answer to [`Request::Status`].
+    Status(Box<UnitStatus>),
+    /// It cannot be done.
+    Refused {
+        /// Why, and what to do.
+        message: String,
+    },
+}
+
+/// A unit as it is now, rendered from live state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnitStatus {
+    /// What its record file says.
+    pub record: UnitRecord,
+    /// The last whole look at its tree.
+    pub tree: TreeSample,
+    /// The size that limits are compared with: PSS where it was needed and could be read, else the sum of RSS.
+    pub size_bytes: Bytes,
+    /// Growth of that size, bytes per second, over the last looks. `None` until there are enough.
+    pub growth_bytes_per_second: Option<f64>,
+    /// The limits in bytes and counts, percentages resolved.
+    pub limits: Limits,
+    /// Its processes, largest first; at most 200.
+    pub processes: Vec<ProcessStatus>,
+    /// What it is doing.
+    pub phase: UnitPhase,
+    /// Whether the command said READY over `NOTIFY_SOCKET`; `None` where it has no such socket.
+    pub ready: Option<bool>,
+    /// The last STATUS it said there.
+    pub status_text: Option<String>,
+    /// Seconds since its main process started.
+    pub uptime_seconds: Option<f64>,
+    /// How often something happened since scupper started.
+    pub counts: UnitCounts,
+    /// Milliseconds until the next look.
+    pub next_look_ms: u64,
+}
+
+/// Counters of a unit since its scupper started; they only go up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitCounts {
+    /// Starts of the command.
+    pub starts: u64,
+    /// Starts after it ended by itself.
+    pub crash_restarts: u64,
+    /// Starts after a recycle of the whole unit.
+    pub recycle_restarts: u64,
+    /// Starts after a hard limit.
+    pub limit_restarts: u64,
+    /// Workers replaced.
+    pub workers_recycled: u64,
+    /// Helpers ended.
+    pub helpers_ended: u64,
+    /// Soft limits crossed.
+    pub soft_limits_crossed: u64,
+    /// Hard limits crossed.
+    pub hard_limits_crossed: u64,
+    /// Processes ended by the kernel's OOM killer.
+    pub oom_kills: u64,
+    /// Processes that had to be ended after their command had ended.
+    pub left_behind_ended: u64,
+    /// Adopted zombies reaped.
+    pub zombies_reaped: u64,
+    /// Looks at the tree.
+    pub looks: u64,
+    /// Events recorded.
+    pub events: u64,
+}
+
+/// One process of a unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProcessStatus {
+    /// The last look at it.
+    #[serde(flatten)]
+    pub sample: ProcessSample,
+    /// `main`, `worker` or `helper`.
+    pub role: String,
+    /// Growth since it was first seen, in bytes.
+    pub growth_bytes: Option<i64>,
+    /// For a worker: the how many-th in its place, counting from 1.
+    pub generation: u64,
+    /// Command line, redacted.
+    pub command: String,
+}
+
+/// The socket that belongs to a unit's record file.
+pub fn socket_path(record: &Path) -> PathBuf {
+    record.with_extension("sock")
+}
+
+/// Asks a unit and waits at most `timeout` for its answer.
+pub fn ask(socket: &Path, request: &Request, timeout: Duration) -> Result<Reply, AskError> {
+    let trouble = |source| AskError::Talk { socket: socket.to_owned(), source };
+    let mut stream = UnixStream::connect(socket).map_err(trouble)?;
+    stream.set_read_timeout(Some(timeout)).map_err(trouble)?;
+    stream.set_write_timeout(Some(timeout)).map_err(trouble)?;
+    let mut line = serde_json::to_vec(request).map_err(|e| trouble(e.into()))?;
+    line.push(b'\n');
+    stream.write_all(&line).map_err(trouble)?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(MAX_LINE)).read_line(&mut answer).map_err(trouble)?;
+    serde_json::from_str(&answer).map_err(|source| AskError::Answer { socket: socket.to_owned(), source })
+}
+
+/// A unit could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody answered.
+    #[error("cannot talk to the unit at {}", socket.display())]
+    Talk {
+        /// The socket.
+        socket: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The answer made no sense: another version of scupper may be running.
+    #[error("the unit at {} gave an answer that cannot be read", socket.display())]
+    Answer {
+        /// The socket.
+        socket: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+

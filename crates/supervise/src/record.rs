@@ -1,0 +1,185 @@
+//! Record files: where the units of this user are written down, one file each, replaced atomically.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use scupper_model::{UnitName, UnitRecord};
+
+/// A record larger than this is no record of ours.
+const MAX_RECORD: u64 = 1 << 20;
+
+/// The runtime directory: `$XDG_RUNTIME_DIR/scupper`, else `/run/scupper` for root, else a directory of the user's
+/// own in the temporary directory. Not created here.
+pub fn runtime_directory(
+    uid: u32,
+    xdg_runtime_dir: Option<&Path>,
+    temporary_dir: &Path,
+) -> PathBuf {
+    match xdg_runtime_dir {
+        Some(dir) if dir.is_absolute() => dir.join("scupper"),
+        _ if uid == 0 => PathBuf::from("/run/scupper"),
+        _ => temporary_dir.join(format!("scupper-{uid}")),
+    }
+}
+
+/// The records of one runtime directory.
+#[derive(Clone, Debug)]
+pub struct Records {
+    directory: PathBuf,
+}
+
+impl Records {
+    /// Opens the directory, making it with mode 0700 where it is missing. One that belongs to somebody else, or that
+    /// others may write to, is refused: a record decides who is signalled.
+    pub fn open(directory: &Path, uid: u32) -> Result<Self, RecordError> {
+        let failed = |source| RecordError::Directory { path: directory.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+        let found = fs::symlink_metadata(directory).map_err(failed)?;
+        if !found.is_dir() || found.uid() != uid || found.mode() & 0o022 != 0 {
+            return Err(RecordError::NotOurs { path: directory.to_owned() });
+        }
+        Ok(Self { directory: directory.to_owned() })
+    }
+
+    /// Where they lie.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The file of one unit.
+    pub fn path(&self, unit: &UnitName) -> PathBuf {
+        self.directory.join(format!("{unit}.json"))
+    }
+
+    /// Takes a unit's name for as long as the answer is kept: two scuppers never supervise one name. `None` where
+    /// another one has it.
+    pub fn claim(&self, unit: &UnitName) -> Result<Option<NameClaim>, RecordError> {
+        let path = self.directory.join(format!("{unit}.lock"));
+        let failed = |source| RecordError::Write { path: path.clone(), source };
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(NameClaim { _lock: lock, path })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// Replaces a unit's record atomically (temporary file, rename). Not synced: it means nothing after a reboot.
+    pub fn write(&self, record: &UnitRecord) -> Result<(), RecordError> {
+        let path = self.path(&record.unit);
+        let failed = |source: io::Error| RecordError::Write { path: path.clone(), source };
+        let temporary = self.directory.join(format!("{}.json.new", record.unit));
+        let text = serde_json::to_vec_pretty(record).map_err(|e| failed(e.into()))?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary).map_err(failed)?;
+        file.write_all(&text).map_err(failed)?;
+        fs::rename(&temporary, &path).map_err(failed)
+    }
+
+    /// Removes a unit's record and its sockets. One that is gone already is no error.
+    pub fn remove(&self, unit: &UnitName) {
+        let path = self.path(unit);
+        for file in [path.with_extension("sock"), path.with_extension("notify"), path] {
+            let _ = fs::remove_file(file);
+        }
+    }
+
+    /// One unit's record; `None` where there is none.
+    pub fn read(&self, unit: &UnitName) -> Result<Option<UnitRecord>, RecordError> {
+        read_record(&self.path(unit))
+    }
+
+    /// All records, and the files that are none with the reason, so that one bad file hides nothing.
+    pub fn list(&self) -> Result<(Vec<UnitRecord>, Vec<RecordError>), RecordError> {
+        let failed = |source| RecordError::Directory { path: self.directory.clone(), source };
+        let (mut records, mut bad) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(&self.directory).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            match read_record(&path) {
+                Ok(Some(record)) => records.push(record),
+                Ok(None) => {}
+                Err(error) => bad.push(error),
+            }
+        }
+        records.sort_by(|a, b| a.unit.cmp(&b.unit));
+        Ok((records, bad))
+    }
+}
+
+/// A unit's name, held for as long as this lives.
+#[derive(Debug)]
+pub struct NameClaim {
+    _lock: File,
+    path: PathBuf,
+}
+
+impl Drop for NameClaim {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn read_record(path: &Path) -> Result<Option<UnitRecord>, RecordError> {
+    let failed = |source| RecordError::Read { path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut text = Vec::new();
+    file.take(MAX_RECORD).read_to_end(&mut text).map_err(failed)?;
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|source| RecordError::Parse { path: path.to_owned(), source })
+}
+
+/// A record could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The directory cannot be used.
+    #[error("cannot use the runtime directory {}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The directory is somebody else's.
+    #[error(
+        "the runtime directory {} belongs to another user or others may write to it: remove it, or set XDG_RUNTIME_DIR",
+        path.display()
+    )]
+    NotOurs {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is no record.
+    #[error("{} is no record of a unit", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
