@@ -1,0 +1,195 @@
+//! Sockets of one process, and the TCP ones by state: many in `CLOSE_WAIT` is how a connection leak looks.
+//!
+//! The kernel lists connections for a whole network namespace and names their owner nowhere; the inode number in
+//! `/proc/PID/fd` is what ties the two together.
+
+use std::collections::{BTreeMap, HashSet};
+
+use scupper_model::Pid;
+
+use crate::root::of;
+use crate::{ProbeError, Proc, file, parse};
+
+/// Descriptors looked at one by one. A process with more has an unknown number of sockets.
+const DESCRIPTOR_LIMIT: u64 = 65_536;
+/// Of each table of connections: about 100 000 of them.
+const TABLE_LIMIT: usize = 16 << 20;
+
+/// The states of a TCP connection: `include/net/tcp_states.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TcpState {
+    /// Connected.
+    Established,
+    /// Connecting.
+    SynSent,
+    /// Being connected to.
+    SynReceived,
+    /// Closed here, not yet acknowledged.
+    FinWait1,
+    /// Closed here, not yet closed there.
+    FinWait2,
+    /// Closed on both sides, waiting for late packets.
+    TimeWait,
+    /// No connection.
+    Closed,
+    /// Closed there, and never closed here.
+    CloseWait,
+    /// Closed there and then here, not yet acknowledged.
+    LastAck,
+    /// Waiting for connections.
+    Listening,
+    /// Closed on both sides at once.
+    Closing,
+    /// A state this list does not know.
+    Other,
+}
+
+impl TcpState {
+    /// The name that `ss` and netstat(8) print.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Established => "ESTABLISHED",
+            Self::SynSent => "SYN_SENT",
+            Self::SynReceived => "SYN_RECV",
+            Self::FinWait1 => "FIN_WAIT1",
+            Self::FinWait2 => "FIN_WAIT2",
+            Self::TimeWait => "TIME_WAIT",
+            Self::Closed => "CLOSE",
+            Self::CloseWait => "CLOSE_WAIT",
+            Self::LastAck => "LAST_ACK",
+            Self::Listening => "LISTEN",
+            Self::Closing => "CLOSING",
+            Self::Other => "OTHER",
+        }
+    }
+
+    const fn from_number(number: u8) -> Self {
+        match number {
+            1 => Self::Established,
+            2 => Self::SynSent,
+            3 | 12 => Self::SynReceived,
+            4 => Self::FinWait1,
+            5 => Self::FinWait2,
+            6 => Self::TimeWait,
+            7 => Self::Closed,
+            8 => Self::CloseWait,
+            9 => Self::LastAck,
+            10 => Self::Listening,
+            11 => Self::Closing,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The sockets of one process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sockets {
+    /// Sockets of any kind. `None` where it has more descriptors than are looked at.
+    pub total: Option<u64>,
+    /// The TCP ones among them by state. `None` where the tables could not be read to their end.
+    pub tcp: Option<BTreeMap<TcpState, u64>>,
+}
+
+/// Counts the sockets of a process. `None` where it is gone.
+///
+/// # Errors
+/// [`ProbeError::Denied`] for the descriptors of somebody else's process.
+pub fn count(proc_: &Proc, pid: Pid) -> Result<Option<Sockets>, ProbeError> {
+    let Some(seen) = descriptors(proc_, pid, "")? else { return Ok(None) };
+    let Some(inodes) = seen.sockets else { return Ok(Some(Sockets::default())) };
+    let total = u64::try_from(inodes.len()).ok();
+    let mut tcp = Some(BTreeMap::new());
+    for table in ["net/tcp", "net/tcp6"] {
+        match proc_.read(pid, table, TABLE_LIMIT) {
+            Ok(Some(content)) if content.truncated => tcp = None,
+            Ok(Some(content)) => {
+                let own = parse_tcp(&content.bytes).filter(|(_, inode)| inodes.contains(inode));
+                for (state, _) in own {
+                    if let Some(counts) = &mut tcp {
+                        *counts.entry(state).or_insert(0) += 1;
+                    }
+                }
+            }
+            // No IPv6, or gone by now.
+            Ok(None) => {}
+            Err(error) if error.is_denied() => tcp = None,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(Sockets { total, tcp }))
+}
+
+/// State and inode of every line of `/proc/net/tcp`. The heading and what else is no connection is left out.
+pub fn parse_tcp(text: &[u8]) -> impl Iterator<Item = (TcpState, u64)> {
+    parse::lines(text).filter_map(|line| {
+        let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+        // sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode
+        let state = std::str::from_utf8(fields.nth(3)?).ok()?;
+        let state = u8::from_str_radix(state, 16).ok()?;
+        let inode = parse::number(fields.nth(5)?)?;
+        Some((TcpState::from_number(state), inode))
+    })
+}
+
+/// What a listing of the descriptors shows.
+pub(crate) struct Descriptors {
+    /// How many there are.
+    pub(crate) total: u64,
+    /// The inodes of the sockets among them, where not too many had to be looked at.
+    pub(crate) sockets: Option<HashSet<u64>>,
+}
+
+/// Looks at each descriptor of a process; `base` is empty or `task/TID/`.
+pub(crate) fn descriptors(proc_: &Proc, pid: Pid, base: &str) -> Result<Option<Descriptors>, ProbeError> {
+    let path = of(pid, &format!("{base}fd"));
+    let Some(directory) = proc_.gone("list", &path, file::open_directory(proc_.fd(), &path))? else {
+        return Ok(None);
+    };
+    let mut total = 0;
+    let mut inodes = HashSet::new();
+    let mut failed = None;
+    let listed = file::each_name(&directory, |name| {
+        total += 1;
+        if total > DESCRIPTOR_LIMIT {
+            return true;
+        }
+        let mut buffer = [0_u8; 64];
+        match rustix::fs::readlinkat_raw(&directory, name, &mut buffer[..]) {
+            Ok(length) => inodes.extend(buffer.get(..length).and_then(socket_inode)),
+            Err(errno) if crate::error::is_gone(errno) => total -= 1,
+            Err(errno) => failed = Some(errno),
+        }
+        failed.is_none()
+    });
+    let answer = failed.map_or(listed, Err);
+    if proc_.gone("list", &path, answer)?.is_none() {
+        return Ok(None);
+    }
+    let sockets = (total <= DESCRIPTOR_LIMIT).then_some(inodes);
+    Ok(Some(Descriptors { total, sockets }))
+}
+
+fn socket_inode(target: &[u8]) -> Option<u64> {
+    parse::number(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[u8] = b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 8237 1 0000 100 0 0 10 0\n   1: 0100007F:1F90 0100007F:C001 08 00000000:00000001 00:00000000 00000000     0        0 9911 1 0000 20 4 30 10 -1\n   2: 0100007F:C001 0100007F:1F90 06 00000000:00000000 03:00001771 00000000     0        0 0 3 0000\n";
+
+    #[test]
+    fn states_and_inodes_are_read() {
+        let seen: Vec<_> = parse_tcp(TABLE).collect();
+        assert_eq!(seen, [(TcpState::Listening, 8237), (TcpState::CloseWait, 9911), (TcpState::TimeWait, 0)]);
+    }
+
+    #[test]
+    fn only_sockets_are_sockets() {
+        assert_eq!(socket_inode(b"socket:[123]"), Some(123));
+        assert_eq!(socket_inode(b"pipe:[123]"), None);
+        assert_eq!(socket_inode(b"socket:[12"), None);
+        assert_eq!(socket_inode(b"/tmp/socket:[12]"), None);
+    }
+}
