@@ -1,0 +1,99 @@
+//! The command line. One file per group of commands; the settings they share with `scupper.toml` are in
+//! [`crate::config`].
+
+mod read;
+mod run;
+mod tools;
+mod units;
+mod words;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use read::{EventsArgs, PsArgs};
+pub(crate) use run::{RunArgs, UpArgs};
+pub(crate) use tools::{CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs};
+pub(crate) use units::{AskArgs, SetArgs};
+
+/// The help of `--state`, the same everywhere.
+const STATE_HELP: &str =
+    "Where evidence is kept [default: $XDG_STATE_HOME/scupper, else ~/.local/state/scupper]";
+
+/// Keeps long-running processes and AI agents from leaking: owns what a command starts, holds it inside its limits, and
+/// leaves nothing behind.
+#[derive(Debug, Parser)]
+#[command(
+    name = "scupper",
+    version,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 110,
+    after_help = "Examples:\n  \
+        scupper run -- gunicorn app:app -w 2\n  \
+        scupper run --mem-soft 450M --mem-hard 600M -- gunicorn app:app -w 2\n  \
+        scupper ps\n  \
+        scupper events web -f\n\n\
+        Exit codes: 0 clean, 1 findings, 2 could not look or bad usage. `run` gives the command's own."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a command: own its whole process tree, hold its limits, leave nothing behind
+    Run(Box<RunArgs>),
+    /// Run all units of a scupper.toml
+    Up(UpArgs),
+    /// Show the units that run, and their processes
+    Ps(PsArgs),
+    /// Show what happened: the recorded events
+    Events(EventsArgs),
+    /// Stop a unit, and wait until nothing of it is left
+    #[command(after_help = "Examples:\n  scupper stop web\n  scupper stop web --timeout 2m")]
+    Stop(AskArgs),
+    /// Drain a unit and start it again
+    #[command(after_help = "Example:\n  scupper restart web")]
+    Restart(AskArgs),
+    /// Replace a unit's workers one at a time
+    #[command(after_help = "Example:\n  scupper recycle web")]
+    Recycle(AskArgs),
+    /// Change a running unit's limits, without a restart
+    Set(SetArgs),
+    /// Say which abilities this machine and user have, and what is lost without each
+    Doctor(DoctorArgs),
+    /// Check a scupper.toml, or print an example
+    Config(ConfigArgs),
+    /// Print shell completions
+    Completions(CompletionsArgs),
+}
+
+impl Command {
+    /// Whether it owns units, and so needs the guardian.
+    pub(crate) const fn owns_a_unit(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Up(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself_with_an_example() {
+        for command in Cli::command().get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Example"), "{} has no example", command.get_name());
+            assert!(help.is_ascii(), "{}", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! `run` and `up`: the settings of a unit as flags.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use scupper_model::{Policy, Profile, RestartPolicy, Size, UnitName, parse_duration};
+
+use super::STATE_HELP;
+use super::words::{CGROUPS, LOG_FORMATS, PARENT_EXITS, POLICIES, PROFILES, RESTARTS, one_of};
+use crate::config::{Address, CgroupMode, Counts, Lifetime, LogFormat, OnParentExit, Output, UnitSettings};
+
+/// Run a command: own its whole process tree, hold its limits, leave nothing behind.
+///
+/// stdin, stdout, stderr and the exit code stay the command's own; signals are passed on. What scupper has to say goes
+/// to stderr and to the evidence file, and is nothing while all is well.
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "scupper run [FLAGS] -- COMMAND...",
+    after_help = "Examples:\n  \
+        scupper run -- gunicorn app:app -w 2\n  \
+        scupper run --name web --mem-soft 450M --mem-hard 600M -- gunicorn app:app -w 2\n  \
+        scupper run --mem-soft 80% --restart on-failure -- node server.js\n  \
+        scupper run --profile worker --child-lifetime 'chrome=15m' -- python3 worker.py\n  \
+        scupper run --unit web                  # as scupper.toml says\n\n\
+        Exit codes: the command's own (128+n for a signal); 125 scupper failed, 126 not executable, 127 not found,\n\
+        2 bad usage."
+)]
+pub(crate) struct RunArgs {
+    /// Take the settings of this unit of scupper.toml; flags win over them
+    #[arg(long, value_name = "NAME")]
+    pub unit: Option<UnitName>,
+    /// The file in which --unit is looked for
+    #[arg(long, value_name = "FILE", requires = "unit", default_value = crate::config::DEFAULT_FILE)]
+    pub config: PathBuf,
+    #[command(flatten)]
+    pub settings: UnitFlags,
+    #[command(flatten)]
+    pub output: OutputFlags,
+    /// The command and its arguments
+    #[arg(last = true, value_name = "COMMAND", required_unless_present = "unit")]
+    pub command: Vec<OsString>,
+}
+
+/// Run all units of a scupper.toml.
+///
+/// SIGHUP reads the file again: new units are started, missing ones stopped, changed limits take effect at once.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  scupper up\n  scupper up -f /etc/scupper.toml --metrics 127.0.0.1:9464")]
+pub(crate) struct UpArgs {
+    /// The file to read
+    #[arg(short, long, value_name = "FILE", default_value = crate::config::DEFAULT_FILE)]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Unit")]
+pub(crate) struct UnitFlags {
+    /// Name of the unit [default: from the command]
+    #[arg(long)]
+    name: Option<UnitName>,
+    /// What kind of program it is [default: web]
+    #[arg(long, value_parser = one_of::<Profile>(PROFILES), hide_possible_values = true)]
+    profile: Option<Profile>,
+    /// How far scupper may go: observe, alert, recycle or kill [default: as the limits say]
+    #[arg(long, value_parser = one_of::<Policy>(POLICIES), hide_possible_values = true)]
+    policy: Option<Policy>,
+    /// Drain and replace what grows above this: 450M, 3.5GiB, or 80% of the cgroup or host
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    mem_soft: Option<Size>,
+    /// KILL at once above this
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    mem_hard: Option<Size>,
+    /// Limit open descriptors of the tree
+    #[arg(long, value_name = "SOFT[:HARD]", help_heading = "Limits")]
+    max_fds: Option<Counts>,
+    /// Limit threads of the tree
+    #[arg(long, value_name = "SOFT[:HARD]", help_heading = "Limits")]
+    max_threads: Option<Counts>,
+    /// Limit processes below the main one
+    #[arg(long, value_name = "SOFT[:HARD]", help_heading = "Limits")]
+    max_children: Option<Counts>,
+    /// Limit open sockets of the tree
+    #[arg(long, value_name = "SOFT[:HARD]", help_heading = "Limits")]
+    max_sockets: Option<Counts>,
+    /// Time between TERM and KILL [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    grace: Option<Duration>,
+    /// End helpers whose name matches after this time, such as 'chrome=15m'; `off` for no default (repeatable)
+    #[arg(long, value_name = "PATTERN=TIME")]
+    child_lifetime: Vec<Lifetime>,
+    /// Never touch processes whose name matches (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    keep: Vec<String>,
+    /// Start it again when it ends: never, on-failure or always [default: never]
+    #[arg(long, value_parser = one_of::<RestartPolicy>(RESTARTS), hide_possible_values = true)]
+    restart: Option<RestartPolicy>,
+    /// After too many restarts stay down, instead of trying again slowly
+    #[arg(long)]
+    no_retry: bool,
+    /// A log file of the command, searched for fatal messages of V8 and Python (repeatable)
+    #[arg(long, value_name = "FILE")]
+    log: Vec<PathBuf>,
+    /// Make a cgroup for it: auto or off [default: auto]
+    #[arg(long, value_parser = one_of::<CgroupMode>(CGROUPS), hide_possible_values = true)]
+    cgroup: Option<CgroupMode>,
+    /// Add to its environment (repeatable)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    env: Vec<(OsString, OsString)>,
+    /// Start it in this directory
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+}
+
+impl UnitFlags {
+    /// The settings they stand for.
+    pub(crate) fn settings(self, command: Vec<OsString>) -> UnitSettings {
+        UnitSettings {
+            name: self.name,
+            command,
+            directory: self.directory,
+            environment: self.env,
+            profile: self.profile,
+            policy: self.policy,
+            mem_soft: self.mem_soft,
+            mem_hard: self.mem_hard,
+            max_fds: self.max_fds,
+            max_threads: self.max_threads,
+            max_children: self.max_children,
+            max_sockets: self.max_sockets,
+            grace: self.grace,
+            restart: self.restart,
+            no_retry: self.no_retry.then_some(true),
+            child_lifetime: self.child_lifetime,
+            keep: self.keep,
+            log: self.log,
+            cgroup: self.cgroup.map(|mode| mode == CgroupMode::Auto),
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What scupper says")]
+pub(crate) struct OutputFlags {
+    /// How log lines on stderr look: text or json [default: text]
+    #[arg(long, value_parser = one_of::<LogFormat>(LOG_FORMATS), hide_possible_values = true)]
+    log_format: Option<LogFormat>,
+    /// Print routine events too
+    #[arg(long, short)]
+    verbose: bool,
+    /// Serve metrics over HTTP
+    #[arg(
+        long,
+        value_name = "ADDR",
+        help = "Serve OpenMetrics at /metrics of this address, such as 127.0.0.1:9464"
+    )]
+    metrics: Option<Address>,
+    /// Let --metrics be reached from other machines
+    #[arg(long)]
+    metrics_public: bool,
+    /// Run this (sh -c) for each warning and error, with the event as JSON on its stdin
+    #[arg(long, value_name = "CMD")]
+    on_event: Option<String>,
+    /// Where evidence is kept
+    #[arg(long, value_name = "DIR", help = STATE_HELP)]
+    state: Option<PathBuf>,
+    /// What to do when the process that started scupper is gone: auto, stop or ignore [default: auto]
+    #[arg(long, value_parser = one_of::<OnParentExit>(PARENT_EXITS), hide_possible_values = true)]
+    on_parent_exit: Option<OnParentExit>,
+}
+
+impl From<OutputFlags> for Output {
+    fn from(flags: OutputFlags) -> Self {
+        Self {
+            state: flags.state,
+            log_format: flags.log_format,
+            metrics: flags.metrics,
+            metrics_public: flags.metrics_public,
+            on_event: flags.on_event,
+            on_parent_exit: flags.on_parent_exit,
+            verbose: flags.verbose,
+        }
+    }
+}
+
+fn assignment(text: &str) -> Result<(OsString, OsString), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}

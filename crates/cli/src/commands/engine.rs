@@ -1,0 +1,36 @@
+//! What `run` and `up` have in common: where events go, where metrics are served, and the engine itself.
+
+use anyhow::Context;
+use scupper_model::UnitSpec;
+use scupper_supervise::record::Records;
+
+use crate::config::{OnParentExit, Output};
+use crate::failure::Failure;
+use crate::metrics;
+use crate::shell::{self, ParentExit, Reload};
+use crate::sink::EventSink;
+
+/// Runs units until they end. Gives the exit code.
+pub(super) fn start(
+    units: Vec<UnitSpec>,
+    output: &Output,
+    records: Records,
+    reload: Option<Reload>,
+) -> Result<u8, Failure> {
+    if let Some(address) = output.metrics {
+        metrics::serve(address.0, records.clone())
+            .with_context(|| format!("cannot serve metrics on {}", address.0))
+            .map_err(Failure::scupper)?;
+    }
+    let parent_exit = match output.on_parent_exit.unwrap_or_default() {
+        OnParentExit::Auto => ParentExit::Auto,
+        OnParentExit::Stop => ParentExit::Stop,
+        OnParentExit::Ignore => ParentExit::Ignore,
+    };
+    let options = shell::Options { records, parent_exit, watch_terminal: true };
+    let sink = Box::new(EventSink::new(output));
+    shell::supervise(units, options, sink, reload).map_err(|error| {
+        let code = error.exit_code();
+        Failure { code, ..Failure::scupper(error) }
+    })
+}

@@ -1,0 +1,37 @@
+//! The commands, one file each. Each takes its arguments and the printer, and gives an exit code or says why it could
+//! not do its work.
+
+mod ask;
+mod completions;
+mod config;
+mod doctor;
+mod engine;
+mod events;
+mod live;
+mod ps;
+mod run;
+mod set;
+mod up;
+
+use scupper_supervise::control::Request;
+
+use crate::args::Command;
+use crate::failure::Failure;
+use crate::output::Printer;
+
+/// Does what the command line says.
+pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure> {
+    match command {
+        Command::Run(args) => run::run(*args),
+        Command::Up(args) => up::run(args),
+        Command::Ps(args) => ps::run(&args, printer),
+        Command::Events(args) => events::run(&args, printer),
+        Command::Stop(args) => ask::run(&args, &Request::Stop, printer),
+        Command::Restart(args) => ask::run(&args, &Request::Restart, printer),
+        Command::Recycle(args) => ask::run(&args, &Request::Recycle, printer),
+        Command::Set(args) => set::run(args, printer),
+        Command::Doctor(args) => doctor::run(&args, printer),
+        Command::Config(args) => config::run(&args, printer),
+        Command::Completions(args) => completions::run(&args, printer),
+    }
+}

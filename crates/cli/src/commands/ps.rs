@@ -1,0 +1,170 @@
+//! `ps`: the units that run. From their records and their own answers, evidence or not.
+
+use std::time::Duration;
+
+use scupper_model::{Bytes, Resource, Size, UnitPhase, UnitRecord, format_duration, printable};
+use scupper_supervise::control::{ProcessStatus, UnitStatus};
+use serde::Serialize;
+
+use super::live::{self, Supervisor};
+use crate::args::PsArgs;
+use crate::failure::{FINDINGS, Failure};
+use crate::output::{Printer, Table};
+use crate::paths;
+
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    units: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    unit: String,
+    /// `answers`, `silent` or `gone`.
+    supervisor: &'static str,
+    message: Option<String>,
+    phase: UnitPhase,
+    record: UnitRecord,
+    /// As it answered; `null` where it did not.
+    status: Option<Box<UnitStatus>>,
+}
+
+pub(super) fn run(args: &PsArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    let records = paths::records()?;
+    let (mut found, any_bad) = live::list(&records, printer)?;
+    if let Some(wanted) = &args.unit {
+        if !found.iter().any(|record| record.unit == *wanted) {
+            return Err(live::unknown(wanted, &found));
+        }
+        found.retain(|record| record.unit == *wanted);
+    }
+    let units: Vec<Shown> =
+        found.into_iter().map(|record| unit(live::look(&records, &record), record)).collect();
+    let findings = any_bad || units.iter().any(|unit| unit.supervisor != "answers");
+    if args.json {
+        printer.json(&Report { schema: "scupper.ps/1", units })?;
+    } else if units.is_empty() {
+        printer.note("no units run; start one with `scupper run -- COMMAND`");
+    } else {
+        printer.line(&table(&units).to_string())?;
+        if args.processes {
+            for unit in units.iter().filter_map(|unit| unit.status.as_deref()) {
+                printer.line(&format!("\n{}\n{}", unit.record.unit, processes(unit)))?;
+            }
+        }
+        for unit in &units {
+            unit.message.iter().for_each(|message| printer.note(&format!("{}: {message}", unit.unit)));
+        }
+    }
+    Ok(if findings { FINDINGS } else { 0 })
+}
+
+fn unit(supervisor: Supervisor, record: UnitRecord) -> Shown {
+    let (supervisor, message, status) = match supervisor {
+        Supervisor::Answers(status) => ("answers", None, Some(status)),
+        Supervisor::Silent(message) => ("silent", Some(message), None),
+        Supervisor::Gone => {
+            let message = "its scupper is gone; starting it again under this name cleans up after it";
+            ("gone", Some(message.to_owned()), None)
+        }
+    };
+    let phase = status.as_ref().map_or(record.phase, |status| status.phase);
+    Shown { unit: record.unit.to_string(), supervisor, message, phase, record, status }
+}
+
+fn table(units: &[Shown]) -> Table {
+    let mut table = Table::new(
+        &["UNIT", "PHASE", "SIZE", "LIMIT", "GROWTH", "PROCS", "RESTARTS", "UPTIME"],
+        &["SIZE", "LIMIT", "GROWTH", "PROCS", "RESTARTS", "UPTIME"],
+    );
+    for unit in units {
+        let phase = match unit.supervisor {
+            "gone" => "supervisor gone".to_owned(),
+            "silent" => "no answer".to_owned(),
+            _ => word(unit.phase),
+        };
+        let status = unit.status.as_deref();
+        let of = |show: &dyn Fn(&UnitStatus) -> Option<String>| status.and_then(show).unwrap_or_else(unknown);
+        let limits = status.map_or(&unit.record.limits, |status| &status.limits);
+        table.row(vec![
+            unit.unit.clone(),
+            phase,
+            of(&|status| Some(status.size_bytes.to_string())),
+            limits.mem_soft.or(limits.mem_hard).map_or_else(unknown, limit),
+            of(&|status| status.growth_bytes_per_second.map(growth)),
+            of(&|status| Some(status.tree.processes.to_string())),
+            of(&|status| Some(status.counts.starts.saturating_sub(1).to_string())),
+            of(&|status| status.uptime_seconds.map(seconds)),
+        ]);
+    }
+    table
+}
+
+fn processes(unit: &UnitStatus) -> Table {
+    let mut table = Table::new(
+        &["PID", "ROLE", "GEN", "RSS", "GROWTH", "FDS", "THREADS", "COMMAND"],
+        &["PID", "GEN", "RSS", "GROWTH", "FDS", "THREADS"],
+    );
+    for ProcessStatus { sample, role, growth_bytes, generation, command } in &unit.processes {
+        let count = |n: Option<u64>| n.map_or_else(unknown, |n| n.to_string());
+        let command = if command.is_empty() { &sample.name } else { command };
+        table.row(vec![
+            sample.identity.pid.to_string(),
+            role.clone(),
+            generation.to_string(),
+            sample.rss_bytes.map_or_else(unknown, |rss| rss.to_string()),
+            growth_bytes.map_or_else(unknown, signed),
+            count(sample.fds),
+            count(sample.threads),
+            printable(command.as_bytes(), 80),
+        ]);
+    }
+    table
+}
+
+fn unknown() -> String {
+    "-".to_owned()
+}
+
+fn word(phase: UnitPhase) -> String {
+    serde_json::to_value(phase).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_else(unknown)
+}
+
+fn limit(size: Size) -> String {
+    match size {
+        Size::Absolute(bytes) => Resource::Memory.show(bytes.0),
+        Size::Percent(_) => size.to_string(),
+    }
+}
+
+fn signed(bytes: i64) -> String {
+    let sign = if bytes < 0 { '-' } else { '+' };
+    format!("{sign}{}", Bytes(bytes.unsigned_abs()))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounded for display; saturates")]
+fn growth(per_second: f64) -> String {
+    // Below 1 KiB/s is the noise of page-sized steps.
+    if per_second.abs() < 1024.0 { "0".to_owned() } else { format!("{}/s", signed(per_second as i64)) }
+}
+
+fn seconds(uptime: f64) -> String {
+    let whole = Duration::try_from_secs_f64(uptime).unwrap_or_default().as_secs();
+    let text = format_duration(Duration::from_secs(whole));
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(seconds(93_784.9), "1day 2h");
+        assert_eq!(seconds(0.4), "0s");
+        assert_eq!(growth(2_097_152.0), "+2.0 MiB/s");
+        assert_eq!(growth(-2_097_152.0), "-2.0 MiB/s");
+        assert_eq!(growth(3.0), "0");
+    }
+}

@@ -1,0 +1,20 @@
+//! `scupper.toml`, and the settings it shares with the flags.
+//!
+//! [`file`] reads it, [`problem`] says where it is wrong, [`settings`] is what flags and file have in common, and
+//! [`values`] are their notations.
+
+mod file;
+mod problem;
+mod settings;
+mod values;
+
+pub(crate) use file::{Config, Output, read};
+pub(crate) use problem::Problem;
+pub(crate) use settings::{UnitSettings, describe};
+pub(crate) use values::{Address, CgroupMode, Counts, Lifetime, LogFormat, OnParentExit};
+
+/// Where the configuration is looked for when nothing is said.
+pub(crate) const DEFAULT_FILE: &str = "scupper.toml";
+
+/// A commented example that `scupper config example` prints.
+pub(crate) const EXAMPLE: &str = include_str!("example.toml");

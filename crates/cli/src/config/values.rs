@@ -1,0 +1,222 @@
+//! Values of settings that have a notation of their own; the same in flags and files.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use scupper_model::parse_duration;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+/// A soft and a hard count: `900`, `900:1000`, `:1000`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub soft: Option<u64>,
+    pub hard: Option<u64>,
+}
+
+impl FromStr for Counts {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || format!("`{text}` is no limit: write SOFT, SOFT:HARD or :HARD, such as 900:1000");
+        let count = |text: &str| match text.trim() {
+            "" => Ok(None),
+            digits => digits.parse().map(Some).map_err(|_| bad()),
+        };
+        let (soft, hard) = text.split_once(':').unwrap_or((text, ""));
+        let counts = Self { soft: count(soft)?, hard: count(hard)? };
+        if counts.soft.is_none() && counts.hard.is_none() { Err(bad()) } else { Ok(counts) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Counts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Counts;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number such as 900, or \"SOFT:HARD\" such as \"900:1000\"")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Counts, E> {
+                let soft = u64::try_from(number).map_err(|_| E::custom("a limit cannot be negative"))?;
+                Ok(Counts { soft: Some(soft), hard: None })
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Counts, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// How long helpers that match may live: `chrome=15m`; or `off`, no default lifetime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    Of { pattern: String, lifetime: Duration },
+    Off,
+}
+
+impl FromStr for Lifetime {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        let Some((pattern, lifetime)) = text.rsplit_once('=').filter(|(pattern, _)| !pattern.is_empty())
+        else {
+            return Err(format!("`{text}` is no lifetime: write PATTERN=TIME such as chrome=15m, or off"));
+        };
+        let lifetime = parse_duration(lifetime).map_err(|error| error.to_string())?;
+        if lifetime.is_zero() {
+            return Err(format!("`{text}` would end every helper at once: write a time above 0, or off"));
+        }
+        Ok(Self::Of { pattern: pattern.to_owned(), lifetime })
+    }
+}
+
+impl<'de> Deserialize<'de> for Lifetime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Time as people write it, in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Time(pub Duration);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_duration(&text).map(Self).map_err(de::Error::custom)
+    }
+}
+
+/// A command in a file: an array, so that nobody has to guess how a string would be split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CommandLine(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for CommandLine {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl<'de> Visitor<'de> for Words {
+            type Value = CommandLine;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of words such as [\"gunicorn\", \"app:app\"]")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<CommandLine, E> {
+                let words: Vec<&str> = text.split_whitespace().collect();
+                Err(E::custom(format!("a command is an array of words: write command = {words:?}")))
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<CommandLine, A::Error> {
+                let mut words = Vec::new();
+                while let Some(word) = items.next_element::<String>()? {
+                    if word.contains('\0') {
+                        return Err(de::Error::custom("a command cannot contain a NUL character"));
+                    }
+                    words.push(word);
+                }
+                if words.first().is_none_or(String::is_empty) {
+                    return Err(de::Error::custom("the command is empty"));
+                }
+                Ok(CommandLine(words))
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LogFormat {
+    /// `key=value`.
+    #[default]
+    Text,
+    /// The event's own JSON, one object a line.
+    Json,
+}
+
+/// What happens when the process that started scupper is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnParentExit {
+    /// Stop, unless scupper was started to run by itself.
+    #[default]
+    Auto,
+    /// Stop the unit.
+    Stop,
+    /// Go on.
+    Ignore,
+}
+
+/// Whether to make a cgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CgroupMode {
+    /// Where one can be made.
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// An address to listen on; a bare `:PORT` or `PORT` means the loopback interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Address(pub SocketAddr);
+
+impl FromStr for Address {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let port = text.strip_prefix(':').unwrap_or(text);
+        if let Ok(port) = port.parse::<u16>() {
+            return Ok(Self(SocketAddr::from(([127, 0, 0, 1], port))));
+        }
+        let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+        named
+            .as_deref()
+            .unwrap_or(text)
+            .parse()
+            .map(Self)
+            .map_err(|_| format!("`{text}` is no address: write IP:PORT such as 127.0.0.1:9464, or a port"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_soft_hard_or_both() {
+        let of = |text: &str| text.parse::<Counts>().map(|counts| (counts.soft, counts.hard));
+        assert_eq!(of("900"), Ok((Some(900), None)));
+        assert_eq!(of("900:1000"), Ok((Some(900), Some(1000))));
+        assert_eq!(of(":1000"), Ok((None, Some(1000))));
+        for bad in ["", ":", "a", "1:b", "-1", "1:2:3"] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn lifetimes_have_a_pattern_and_a_time() {
+        let chrome = Lifetime::Of { pattern: "chrome".into(), lifetime: Duration::from_secs(900) };
+        assert_eq!("chrome=15m".parse(), Ok(chrome));
+        assert_eq!("off".parse(), Ok(Lifetime::Off));
+        for bad in ["chrome", "=5m", "chrome=5", "chrome=0s"] {
+            assert!(bad.parse::<Lifetime>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_is_on_the_loopback_interface() {
+        for text in ["9464", ":9464", "localhost:9464", "127.0.0.1:9464"] {
+            assert_eq!(text.parse::<Address>().unwrap().0.to_string(), "127.0.0.1:9464");
+        }
+        assert!("example.com:1".parse::<Address>().is_err());
+    }
+}

@@ -1,0 +1,246 @@
+//! The metrics page: units as they are now, as `OpenMetrics` text.
+//!
+//! Names follow `scupper_<noun>_<what>[_<unit>]`. Labels are bounded: units are few, and of processes only workers
+//! appear, at most [`MAX_WORKERS`] of each unit. What is unknown is absent, never 0.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeMetric, MetricEncoder,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+use scupper_model::Size;
+use scupper_supervise::control::{ProcessStatus, UnitCounts, UnitStatus};
+
+/// Workers of one unit that get series of their own: the largest ones.
+const MAX_WORKERS: usize = 50;
+
+/// How the page is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// `OpenMetrics` 1.0.
+    OpenMetrics,
+    /// Prometheus text 0.0.4, for readers that do not know `OpenMetrics`: counters are declared with their `_total`.
+    Plain,
+}
+
+impl Format {
+    /// What a reader accepts; one that says nothing gets `OpenMetrics`.
+    pub(super) fn accepted(accept: &str) -> Self {
+        let plain = accept.contains("text/plain") && !accept.contains("application/openmetrics-text");
+        if plain { Self::Plain } else { Self::OpenMetrics }
+    }
+
+    pub(super) const fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Plain => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+/// The page.
+pub(super) fn render(units: Vec<UnitStatus>, format: Format) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("scupper");
+    registry.register_collector(Box::new(Page { units }));
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(match format {
+        Format::OpenMetrics => text,
+        Format::Plain => plain(&text),
+    })
+}
+
+/// The same in the older format: no UNIT and EOF, and the declared name of a counter is that of its samples.
+fn plain(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut out = String::with_capacity(text.len() + 512);
+    for (at, line) in lines.iter().enumerate() {
+        let declared = |line: &str| line.split(' ').nth(2).map(str::to_owned);
+        let is_counter = |line: &str| line.starts_with("# TYPE ") && line.ends_with(" counter");
+        let counter = is_counter(line)
+            || line.starts_with("# HELP ") && lines.get(at + 1).is_some_and(|next| is_counter(next));
+        match declared(line).filter(|_| counter) {
+            Some(name) => out.push_str(&line.replacen(&name, &format!("{name}_total"), 1)),
+            None if line.starts_with("# UNIT ") || *line == "# EOF" => continue,
+            None => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out
+}
+
+#[derive(Debug)]
+struct Page {
+    units: Vec<UnitStatus>,
+}
+
+type Label = (&'static str, String);
+type Count = fn(&UnitCounts) -> u64;
+type Counted = (&'static str, Count);
+
+impl Collector for Page {
+    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
+        let mut out = Out { encoder, units: &self.units };
+        out.gauges(
+            "unit_memory",
+            "Size of the tree: PSS where it was read, else the sum of RSS.",
+            BYTES,
+            |unit| Some(to_i64(unit.size_bytes.0)),
+        )?;
+        out.gauges("unit_memory_growth", "Growth of the size, bytes per second.", None, |unit| {
+            unit.growth_bytes_per_second
+        })?;
+        out.limits()?;
+        out.gauges("unit_processes", "Living processes of the tree.", None, |unit| {
+            Some(i64::from(unit.tree.processes))
+        })?;
+        out.gauges("unit_zombies", "Processes that ended and were not waited for.", None, |unit| {
+            Some(i64::from(unit.tree.zombies))
+        })?;
+        out.gauges("unit_descriptors", "Open descriptors of the tree.", None, |unit| {
+            unit.tree.fds.exact().map(to_i64)
+        })?;
+        out.gauges("unit_sockets", "Open sockets of the tree.", None, |unit| {
+            unit.tree.sockets.exact().map(to_i64)
+        })?;
+        out.gauges("unit_threads", "Threads of the tree.", None, |unit| {
+            unit.tree.threads.exact().map(to_i64)
+        })?;
+        out.gauges("unit_uptime", "Time since the main process started.", Some(&Unit::Seconds), |unit| {
+            unit.uptime_seconds
+        })?;
+        out.workers("worker_memory", "Resident memory of a worker.", BYTES, |worker| {
+            worker.sample.rss_bytes.map(|rss| to_i64(rss.0))
+        })?;
+        out.workers("worker_descriptors", "Open descriptors of a worker.", None, |worker| {
+            worker.sample.fds.map(to_i64)
+        })?;
+        out.counts()
+    }
+}
+
+const BYTES: Option<&Unit> = Some(&Unit::Bytes);
+
+struct Out<'e, 'u> {
+    encoder: DescriptorEncoder<'e>,
+    units: &'u [UnitStatus],
+}
+
+impl Out<'_, '_> {
+    fn gauges<V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        of: Option<&Unit>,
+        value: impl Fn(&UnitStatus) -> Option<V>,
+    ) -> fmt::Result {
+        let mut metric = self.encoder.encode_descriptor(name, help, of, MetricType::Gauge)?;
+        for unit in self.units {
+            if let Some(value) = value(unit) {
+                gauge(&mut metric, &[named(unit)], value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn limits(&mut self) -> fmt::Result {
+        let help = "Memory limit in force.";
+        let mut metric = self.encoder.encode_descriptor("unit_limit", help, BYTES, MetricType::Gauge)?;
+        for unit in self.units {
+            for (level, limit) in [("soft", unit.limits.mem_soft), ("hard", unit.limits.mem_hard)] {
+                if let Some(Size::Absolute(bytes)) = limit {
+                    gauge(&mut metric, &[named(unit), ("level", level.to_owned())], to_i64(bytes.0))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn workers<V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        of: Option<&Unit>,
+        value: impl Fn(&ProcessStatus) -> Option<V>,
+    ) -> fmt::Result {
+        let mut metric = self.encoder.encode_descriptor(name, help, of, MetricType::Gauge)?;
+        for unit in self.units {
+            let workers = unit.processes.iter().filter(|process| process.role == "worker");
+            for worker in workers.take(MAX_WORKERS) {
+                let labels = [
+                    named(unit),
+                    ("pid", worker.sample.identity.pid.to_string()),
+                    ("generation", worker.generation.to_string()),
+                ];
+                if let Some(value) = value(worker) {
+                    gauge(&mut metric, &labels, value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn counts(&mut self) -> fmt::Result {
+        self.counters("unit_starts", "Starts of the command.", None, &[("", |c| c.starts)])?;
+        let causes: &[Counted] = &[
+            ("crash", |c| c.crash_restarts),
+            ("recycle", |c| c.recycle_restarts),
+            ("limit", |c| c.limit_restarts),
+        ];
+        self.counters("unit_restarts", "Starts after the first, by cause.", Some("cause"), causes)?;
+        let levels: &[Counted] = &[("soft", |c| c.soft_limits_crossed), ("hard", |c| c.hard_limits_crossed)];
+        self.counters("unit_limit_crossings", "Limits crossed.", Some("level"), levels)?;
+        let one: [(&str, &str, Count); 7] = [
+            ("unit_workers_recycled", "Workers replaced.", |c| c.workers_recycled),
+            ("unit_helpers_ended", "Helpers ended.", |c| c.helpers_ended),
+            ("unit_oom_kills", "Processes ended by the kernel's OOM killer.", |c| c.oom_kills),
+            ("unit_left_behind_ended", "Processes ended after their command had ended.", |c| {
+                c.left_behind_ended
+            }),
+            ("unit_zombies_reaped", "Adopted zombies reaped.", |c| c.zombies_reaped),
+            ("unit_events", "Events recorded.", |c| c.events),
+            ("looks", "Looks at the tree.", |c| c.looks),
+        ];
+        one.iter().try_for_each(|&(name, help, count)| self.counters(name, help, None, &[("", count)]))
+    }
+
+    fn counters(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: Option<&'static str>,
+        counts: &[Counted],
+    ) -> fmt::Result {
+        let mut metric = self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for unit in self.units {
+            for (value, count) in counts {
+                let extra = label.map(|label| (label, (*value).to_owned()));
+                let labels: Vec<Label> = std::iter::once(named(unit)).chain(extra).collect();
+                counter(&mut metric, &labels, count(&unit.counts))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn named(unit: &UnitStatus) -> (&'static str, String) {
+    ("unit", unit.record.unit.to_string())
+}
+
+fn gauge<V: EncodeGaugeValue>(metric: &mut MetricEncoder, labels: &[Label], value: V) -> fmt::Result {
+    ConstGauge::new(value).encode(metric.encode_family(&labels)?)
+}
+
+fn counter<V: EncodeCounterValue>(metric: &mut MetricEncoder, labels: &[Label], value: V) -> fmt::Result {
+    ConstCounter::new(value).encode(metric.encode_family(&labels)?)
+}
+
+fn to_i64(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

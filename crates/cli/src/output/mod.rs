@@ -1,0 +1,9 @@
+//! What people and programs read: the one printer, tables, and log lines.
+
+mod logfmt;
+mod printer;
+mod table;
+
+pub(crate) use logfmt::{ascii_json, log_line, remark};
+pub(crate) use printer::{Closed, Printer};
+pub(crate) use table::Table;
