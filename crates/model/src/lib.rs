@@ -22,7 +22,7 @@ pub use certificate::{Certificate, EndedBy, Fatal, HowEnded};
 pub use event::{EVENT_SCHEMA, Event, EventKind, Severity, SignalReason, Timestamp};
 pub use identity::{BootId, Identity, ParseIdentityError, Pid, StartTime};
 pub use record::{RECORD_SCHEMA, UnitPhase, UnitRecord};
-pub use redact::{REDACTED, redact_assignment, redact_command, redact_line};
+pub use redact::{REDACTED, redact_arguments, redact_assignment, redact_command, redact_line};
 pub use resource::{LimitLevel, Resource};
 pub use sample::{ProcessSample, ProcessState, Total, TreeSample};
 pub use text::{ParseDurationError, duration, format_duration, parse_duration, printable};

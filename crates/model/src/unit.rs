@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Resource, Size};
+use crate::{Bytes, Resource, Size};
 
 /// A unit's name: `[A-Za-z0-9._:-]{1,128}`, not starting with a dot, so that it is safe as a file name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -181,11 +181,36 @@ impl Limits {
         }
     }
 
+    /// The same with percentages turned into bytes. One of an unknown whole stays as it is.
+    pub fn resolved(mut self, whole: Option<Bytes>) -> Self {
+        for size in [&mut self.mem_soft, &mut self.mem_hard].into_iter().flatten() {
+            *size = size.resolve(whole).map_or(*size, Size::Absolute);
+        }
+        self
+    }
+
     /// Whether any limit at all is set.
     pub fn any(&self) -> bool {
         self.mem_soft.is_some()
             || self.mem_hard.is_some()
             || Resource::ALL.iter().any(|&r| self.counts(r) != (None, None))
+    }
+}
+
+impl fmt::Display for Limits {
+    /// `mem_soft=300MiB fds=100:200`, or `none`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        parts.extend(self.mem_soft.map(|size| format!("mem_soft={size}")));
+        parts.extend(self.mem_hard.map(|size| format!("mem_hard={size}")));
+        for resource in Resource::ALL {
+            let (soft, hard) = self.counts(resource);
+            let show = |n: Option<u64>| n.map_or_else(String::new, |n| n.to_string());
+            if soft.is_some() || hard.is_some() {
+                parts.push(format!("{resource}={}:{}", show(soft), show(hard)));
+            }
+        }
+        if parts.is_empty() { f.write_str("none") } else { f.write_str(&parts.join(" ")) }
     }
 }
 
@@ -204,6 +229,8 @@ pub struct ChildLifetime {
 pub struct UnitSpec {
     /// Its name.
     pub name: UnitName,
+    /// Whether the name was made from the command, so that a number may be put behind it where it is taken.
+    pub name_is_derived: bool,
     /// Program and arguments, as given: any bytes.
     pub command: Vec<OsString>,
     /// Where to start it; the own directory where none is given.

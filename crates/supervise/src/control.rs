@@ -53,6 +53,26 @@ pub struct LimitChange {
     pub policy: Option<scupper_model::Policy>,
 }
 
+impl LimitChange {
+    /// These limits with the change made.
+    pub fn apply(&self, mut limits: Limits) -> Limits {
+        fn changed<T>(old: Option<T>, change: Option<Change<T>>) -> Option<T> {
+            match change {
+                None => old,
+                Some(Change::To(new)) => Some(new),
+                Some(Change::Off) => None,
+            }
+        }
+        limits.mem_soft = changed(limits.mem_soft, self.mem_soft);
+        limits.mem_hard = changed(limits.mem_hard, self.mem_hard);
+        limits.fds = self.fds.unwrap_or(limits.fds);
+        limits.threads = self.threads.unwrap_or(limits.threads);
+        limits.children = self.children.unwrap_or(limits.children);
+        limits.sockets = self.sockets.unwrap_or(limits.sockets);
+        limits
+    }
+}
+
 /// A new value, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -196,4 +216,3 @@ pub enum AskError {
         source: serde_json::Error,
     },
 }
-

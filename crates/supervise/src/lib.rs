@@ -5,3 +5,17 @@
 pub mod control;
 pub mod knowledge;
 pub mod record;
+pub mod shell;
+pub mod unit;
+
+/// An error and its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -12,11 +12,7 @@ const MAX_RECORD: u64 = 1 << 20;
 
 /// The runtime directory: `$XDG_RUNTIME_DIR/scupper`, else `/run/scupper` for root, else a directory of the user's
 /// own in the temporary directory. Not created here.
-pub fn runtime_directory(
-    uid: u32,
-    xdg_runtime_dir: Option<&Path>,
-    temporary_dir: &Path,
-) -> PathBuf {
+pub fn runtime_directory(uid: u32, xdg_runtime_dir: Option<&Path>, temporary_dir: &Path) -> PathBuf {
     match xdg_runtime_dir {
         Some(dir) if dir.is_absolute() => dir.join("scupper"),
         _ if uid == 0 => PathBuf::from("/run/scupper"),
@@ -43,6 +39,13 @@ impl Records {
         Ok(Self { directory: directory.to_owned() })
     }
 
+    /// The directory of the user who runs this process, by its environment.
+    pub fn for_this_user() -> Result<Self, RecordError> {
+        let uid = rustix::process::geteuid().as_raw();
+        let xdg = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        Self::open(&runtime_directory(uid, xdg.as_deref(), &std::env::temp_dir()), uid)
+    }
+
     /// Where they lie.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -58,9 +61,15 @@ impl Records {
     pub fn claim(&self, unit: &UnitName) -> Result<Option<NameClaim>, RecordError> {
         let path = self.directory.join(format!("{unit}.lock"));
         let failed = |source| RecordError::Write { path: path.clone(), source };
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(NameClaim { _lock: lock, path })),
+            Ok(()) => Ok(Some(NameClaim { _lock: lock })),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(source)) => Err(failed(source)),
         }
@@ -72,8 +81,13 @@ impl Records {
         let failed = |source: io::Error| RecordError::Write { path: path.clone(), source };
         let temporary = self.directory.join(format!("{}.json.new", record.unit));
         let text = serde_json::to_vec_pretty(record).map_err(|e| failed(e.into()))?;
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)
+            .map_err(failed)?;
         file.write_all(&text).map_err(failed)?;
         fs::rename(&temporary, &path).map_err(failed)
     }
@@ -111,17 +125,11 @@ impl Records {
     }
 }
 
-/// A unit's name, held for as long as this lives.
+/// A unit's name, held for as long as this lives. The lock file itself stays: removing it would let two scuppers lock
+/// two files of one name.
 #[derive(Debug)]
 pub struct NameClaim {
     _lock: File,
-    path: PathBuf,
-}
-
-impl Drop for NameClaim {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-    }
 }
 
 fn read_record(path: &Path) -> Result<Option<UnitRecord>, RecordError> {

@@ -103,7 +103,18 @@ mod tests {
 
     #[test]
     fn what_is_malformed_says_nothing() {
-        for bad in [&b""[..], b"READY", b"READY=yes", b"ready=1", b" READY=1", b"=1", b"MAINPID=0", b"MAINPID=-4", b"ERRNO=x", b"\0\xff"] {
+        for bad in [
+            &b""[..],
+            b"READY",
+            b"READY=yes",
+            b"ready=1",
+            b" READY=1",
+            b"=1",
+            b"MAINPID=0",
+            b"MAINPID=-4",
+            b"ERRNO=x",
+            b"\0\xff",
+        ] {
             assert_eq!(parse(bad), Message::default(), "{bad:?}");
         }
         assert_eq!(parse(b"MAINPID=7\nMAINPID=0").main_pid, Pid::new(7));

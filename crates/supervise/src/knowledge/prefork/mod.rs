@@ -91,7 +91,8 @@ pub fn recognise(views: &[View<'_>]) -> Vec<Prefork> {
             children.entry(parent).or_default().push(view);
         }
     }
-    let mut found: Vec<Prefork> = views.iter().filter_map(|view| master_of(view, &by_pid, &children)).collect();
+    let mut found: Vec<Prefork> =
+        views.iter().filter_map(|view| master_of(view, &by_pid, &children)).collect();
     found.sort_by_key(|prefork| prefork.master);
     found
 }

@@ -14,7 +14,9 @@ pub static RECIPES: &[Recipe] = &[
         why: "on TERM a worker finishes its request and exits; the arbiter starts another one",
         source: "https://docs.gunicorn.org/en/stable/signals.html (worker process: TERM, graceful shutdown)",
         tried: "27.0.1, sync workers, with and without setproctitle 1.3.8",
-        master: |view| title(view).starts_with(b"gunicorn: master [") || runs_python(view, &["gunicorn"]).is_some(),
+        master: |view| {
+            title(view).starts_with(b"gunicorn: master [") || runs_python(view, &["gunicorn"]).is_some()
+        },
         worker: |master, child| {
             // A child with the master's title is a new master after USR2, or a worker that has not named itself yet.
             title(child).starts_with(b"gunicorn: worker [")
@@ -32,8 +34,9 @@ pub static RECIPES: &[Recipe] = &[
         // Without --workers the children are the application's own (a process pool), and with --reload nobody
         // replaces the worker until a file changes. WEB_CONCURRENCY sets the number too and is not seen here.
         master: |view| {
-            runs_python(view, &["uvicorn"])
-                .is_some_and(|rest| number_of(rest, b"--workers") >= 2 && !rest.iter().any(|a| a == b"--reload"))
+            runs_python(view, &["uvicorn"]).is_some_and(|rest| {
+                number_of(rest, b"--workers") >= 2 && !rest.iter().any(|a| a == b"--reload")
+            })
         },
         worker: |_, child| python_spawned(child),
         alone: false,
@@ -84,8 +87,9 @@ pub static RECIPES: &[Recipe] = &[
     Recipe {
         name: "hypercorn",
         drain: Drain::Main { signal: TERM },
-        why: "TERM ends a worker at once with its requests, and then the main process ends all others",
-        source: "hypercorn/run.py: a worker's exit code other than 0 ends the loop",
+        why: "TERM ends a worker at once with its requests, and then the main process ends all others; through the \
+              main process those workers drain that end first, the others are sent TERM (no signal but HUP does better)",
+        source: "hypercorn/run.py: the loop waits for any one worker, then terminates the rest",
         tried: "0.18.0, -w 2",
         master: |view| {
             runs_python(view, &["hypercorn"])
@@ -145,7 +149,9 @@ fn has_title(view: &View<'_>, word: &[u8], role: &[u8]) -> bool {
 
 /// `puma 5.6.5 (tcp://...) [app]`.
 fn versioned_title(title: &[u8], prefix: &[u8]) -> bool {
-    title.strip_prefix(prefix).is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit) && contains(rest, b" ("))
+    title
+        .strip_prefix(prefix)
+        .is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit) && contains(rest, b" ("))
 }
 
 /// The arguments of a Python script or module of one of these names, where this process runs one:
@@ -159,7 +165,12 @@ fn runs_python<'a>(view: &View<'a>, names: &[&str]) -> Option<&'a [Vec<u8>]> {
     }
     while let Some((argument, after)) = rest.split_first() {
         match argument.as_slice() {
-            b"-m" => return after.split_first().filter(|(module, _)| named(module)).map(|(_, arguments)| arguments),
+            b"-m" => {
+                return after
+                    .split_first()
+                    .filter(|(module, _)| named(module))
+                    .map(|(_, arguments)| arguments);
+            }
             b"-c" | b"-" => return None,
             b"-W" | b"-X" | b"--check-hash-based-pycs" => rest = after.get(1..)?,
             option if option.starts_with(b"-") => rest = after,
@@ -198,7 +209,8 @@ fn node_script<'a>(view: &View<'a>) -> Option<&'a [Vec<u8>]> {
 /// `cluster.fork` starts the primary's own script again, by its absolute path and with the same arguments.
 fn node_forked(master: &View<'_>, child: &View<'_>) -> bool {
     let (Some(primary), Some(forked)) = (node_script(master), node_script(child)) else { return false };
-    let (Some((primary, arguments)), Some((forked, same))) = (primary.split_first(), forked.split_first()) else {
+    let (Some((primary, arguments)), Some((forked, same))) = (primary.split_first(), forked.split_first())
+    else {
         return false;
     };
     let relative = primary.strip_prefix(b"./").unwrap_or(primary);

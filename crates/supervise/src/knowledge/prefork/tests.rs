@@ -136,8 +136,7 @@ fn look_alikes_are_not_recognised() {
 fn celery_and_node_are_drained_through_their_main_process() {
     let celery: &[&str] = &["/venv/bin/python3.11", "/venv/bin/celery", "-A", "tasks", "worker", "-c", "2"];
     let node: &[&str] = &["node", "--max-old-space-size=64", "dist/server.js", "--port", "1"];
-    let forked: &[&str] =
-        &["/usr/bin/node", "--max-old-space-size=64", "/srv/dist/server.js", "--port", "1"];
+    let forked: &[&str] = &["/usr/bin/node", "--max-old-space-size=64", "/srv/dist/server.js", "--port", "1"];
     let other: &[&str] = &["/usr/bin/node", "/srv/dist/job.js", "--port", "1"];
     let rows: &[Row] = &[
         (10, 1, "celery", celery),

@@ -1,0 +1,88 @@
+//! Secrets that are known by their place: the password in an address, what follows `Bearer`, the path of a webhook.
+
+use std::ops::Range;
+
+use super::is_harmless;
+
+/// Addresses whose path is the key to them.
+const WEBHOOKS: [&str; 5] = [
+    "hooks.slack.com/services/",
+    "discord.com/api/webhooks/",
+    "discordapp.com/api/webhooks/",
+    "outlook.office.com/webhook/",
+    "api.telegram.org/bot",
+];
+
+pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
+    for (at, separator) in text.match_indices("://") {
+        if text[..at].ends_with(|c: char| c.is_ascii_alphanumeric()) {
+            address(text, at + separator.len(), found);
+        }
+    }
+    for marker in WEBHOOKS {
+        for (at, _) in text.match_indices(marker) {
+            let start = at + marker.len();
+            let end = end_of_word(text, start);
+            found.extend((!is_harmless(&text[start..end])).then_some(start..end));
+        }
+    }
+    for scheme in ["bearer ", "basic "] {
+        after_scheme(text, scheme, found);
+    }
+}
+
+/// User and password of an address. A password may hold what should have been encoded: the last `@` counts.
+fn address(text: &str, start: usize, found: &mut Vec<Range<usize>>) {
+    let word = &text[start..end_of_word(text, start)];
+    let authority = word.split(['/', '?', '#']).next().unwrap_or(word);
+    let user_info = match authority.rfind('@') {
+        Some(end) => &authority[..end],
+        None => match (authority.split_once(':'), word.rfind('@')) {
+            // No port, so it is the beginning of a password with a slash in it.
+            (Some((user, port)), Some(end))
+                if !user.starts_with('[') && (port.is_empty() || !port.chars().all(|c| c.is_ascii_digit())) =>
+            {
+                &word[..end]
+            }
+            _ => return,
+        },
+    };
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    if looks_made(user) {
+        found.push(start..start + user.len());
+    }
+    if !is_harmless(password) {
+        found.push(start + user_info.len() - password.len()..start + user_info.len());
+    }
+}
+
+/// A name that a machine made: a token in the place of the user.
+fn looks_made(user: &str) -> bool {
+    user.len() >= 16 && user.contains(|c: char| c.is_ascii_digit()) && !user.contains(['.', '%', '@'])
+}
+
+fn after_scheme(text: &str, scheme: &str, found: &mut Vec<Range<usize>>) {
+    let lower = text.to_ascii_lowercase();
+    for (at, _) in lower.match_indices(scheme) {
+        if lower[..at].ends_with(|c: char| c.is_ascii_alphanumeric()) {
+            continue;
+        }
+        let start = at + scheme.len();
+        let length = text[start..]
+            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '~' | '+' | '/' | '=' | '-')))
+            .unwrap_or(text.len() - start);
+        let value = &text[start..start + length];
+        // `Bearer realm="x"` is a challenge, `bearer authentication` is prose.
+        let is_pair = value.trim_end_matches('=').contains('=');
+        let is_word = value.chars().skip(1).all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '-' | '/'));
+        if value.len() >= 8 && !is_pair && !is_word {
+            found.push(start..start + length);
+        }
+    }
+}
+
+fn end_of_word(text: &str, start: usize) -> usize {
+    text[start..]
+        .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>'))
+        .map_or(text.len(), |length| start + length)
+}

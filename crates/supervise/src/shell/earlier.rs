@@ -1,0 +1,102 @@
+//! What an earlier run of a unit left, because its guardian and its engine were killed at once: found by its record,
+//! its cgroup and its mark when the unit starts again, and ended then.
+
+use std::path::Path;
+use std::time::Duration;
+
+use scupper_model::{EventKind, Pid, SignalReason, UnitName, UnitRecord};
+use scupper_probe::{Proc, cgroup, tree};
+
+use super::clock::Clock;
+use super::deliver::{Untouchable, deliver};
+use super::judge::Judge;
+use super::ownership::{MARK, remove_cgroup};
+use super::unit::Surrounding;
+
+/// Time between TERM and KILL for what an earlier run left.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Ends what an earlier run of this unit left behind. Its supervisor must be gone: the name was claimed.
+pub(super) fn end_earlier_run(unit: &UnitName, around: &Surrounding) -> Vec<EventKind> {
+    let Ok(Some(record)) = around.records.read(unit) else { return Vec::new() };
+    let mut facts = Vec::new();
+    if !around.proc.is_same(&record.supervisor).unwrap_or(true) {
+        end_recorded(&around.proc, &around.untouchable, &record, &mut facts);
+        around.records.remove(unit);
+    }
+    facts
+}
+
+/// Ends the processes of a record whose supervisor is gone, with two looks at each before anything is killed: TERM,
+/// then KILL. Returns how many there were.
+pub(super) fn end_recorded(
+    proc: &Proc,
+    untouchable: &Untouchable,
+    record: &UnitRecord,
+    facts: &mut Vec<EventKind>,
+) -> usize {
+    let judge = Judge::new(proc, None, record.profile, record.keep.clone());
+    let clock = Clock::start();
+    let mut count = 0;
+    loop {
+        let found = members(proc, record);
+        let spared = judge.spared_now(proc, &found);
+        let left: Vec<_> = found
+            .iter()
+            .rev()
+            .filter(|m| !m.zombie && !spared.iter().any(|(p, _)| *p == m.identity.pid))
+            .collect();
+        let passed = clock.now();
+        if left.is_empty() || passed > GRACE * 5 {
+            break;
+        }
+        let force = passed >= GRACE;
+        if count == 0 || force {
+            if count == 0 {
+                count = left.len();
+                let processes = u32::try_from(count).unwrap_or(u32::MAX);
+                facts.push(EventKind::EarlierRunFound { run: record.run, processes });
+            }
+            let signal = if force { 9 } else { 15 };
+            for member in left {
+                let name = scupper_model::printable(&member.name, 32);
+                facts.extend(deliver(
+                    proc,
+                    untouchable,
+                    &member.identity,
+                    &name,
+                    signal,
+                    SignalReason::LeftBehind,
+                ));
+            }
+        }
+        wait(Duration::from_millis(50));
+    }
+    if let Some(path) = &record.cgroup {
+        remove_cgroup(Path::new(path));
+    }
+    count
+}
+
+/// Everybody in the recorded cgroup or with the recorded mark. A cgroup's name holds the run, so it is never another's.
+fn members(proc: &Proc, record: &UnitRecord) -> Vec<tree::Member> {
+    let mut found = tree::marked(proc, MARK, &record.run.to_string()).unwrap_or_default();
+    let in_cgroup = record.cgroup.as_ref().and_then(|path| cgroup::members(Path::new(path), true).ok());
+    for pid in in_cgroup.unwrap_or_default() {
+        if !found.iter().any(|member| member.identity.pid == pid) {
+            found.extend(member(proc, pid));
+        }
+    }
+    found
+}
+
+fn member(proc: &Proc, pid: Pid) -> Option<tree::Member> {
+    let stat = proc.stat(pid).ok()??;
+    Some(super::tree::as_member(proc, stat))
+}
+
+/// Waits: nothing else runs yet.
+fn wait(time: Duration) {
+    let time = rustix::event::Timespec { tv_sec: 0, tv_nsec: i64::from(time.subsec_nanos()) };
+    let _ = rustix::event::poll(&mut [], Some(&time));
+}

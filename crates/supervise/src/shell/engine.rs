@@ -1,0 +1,632 @@
+//! The engine: all units of one scupper in one loop. Wait, look, let the machines decide, carry out, record.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::{PidfdFlags, Resource, Rlimit};
+use scupper_model::{
+    EVENT_SCHEMA, Event, EventKind, Pid, RestartPolicy, RunId, SignalReason, UnitName, UnitSpec,
+};
+use scupper_probe::cgroup::{self, Mounts};
+use scupper_probe::{ProbeError, Proc};
+
+use super::clock::{self, Clock};
+use super::deliver::Untouchable;
+use super::foreign;
+use super::guardian::{Handover, reap};
+use super::ownership::MARK;
+use super::poller::{Poller, Token};
+use super::relay::Relay;
+use super::signals::{Arrived, Signals, asks_to_end, is_child, is_hang_up};
+use super::unit::{Surrounding, UnitShell, allowance, stdout_has_a_reader, terminal_is_there};
+use crate::record::{RecordError, Records};
+use crate::unit::{Ask, Input};
+
+/// Where events go. Exactly one per engine: it hands them to the log, the evidence, the hook.
+pub trait Sink {
+    /// Takes one event. Must not block.
+    fn record(&mut self, event: &Event);
+    /// The engine is done: writes down what is left, within a bounded time.
+    fn close(&mut self);
+}
+
+/// Whether the end of whoever started scupper ends its units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ParentExit {
+    /// Yes, unless scupper was detached on purpose: under `nohup`, as the leader of its own session, or started by
+    /// PID 1.
+    #[default]
+    Auto,
+    /// Yes.
+    Stop,
+    /// No.
+    Ignore,
+}
+
+/// How the engine is to run.
+#[derive(Debug)]
+pub struct Options {
+    /// Where the units are written down.
+    pub records: Records,
+    /// Whether the end of whoever started scupper ends its units.
+    pub parent_exit: ParentExit,
+    /// Whether a terminal's hang-up ends its units.
+    pub watch_terminal: bool,
+}
+
+/// Reads the units again, for SIGHUP. An error keeps what runs.
+pub type Reload = Box<dyn FnMut() -> Result<Vec<UnitSpec>, String>>;
+
+/// Scupper itself failed. Its exit code is 125.
+#[derive(Debug, thiserror::Error)]
+pub enum SuperviseError {
+    /// `/proc` cannot be read.
+    #[error("cannot read /proc, without which no process can be owned")]
+    Probe(#[source] ProbeError),
+    /// A kernel facility is missing.
+    #[error("cannot {what}")]
+    Kernel {
+        /// What was attempted.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A record cannot be written.
+    #[error("cannot write down what is owned")]
+    Record(#[from] RecordError),
+    /// The unit runs already.
+    #[error("a unit named {unit} is running: choose another --name, or `scupper stop {unit}`")]
+    NameTaken {
+        /// Its name.
+        unit: UnitName,
+    },
+}
+
+impl SuperviseError {
+    /// The exit code it means.
+    pub const fn exit_code(&self) -> u8 {
+        125
+    }
+}
+
+/// Time between two searches of all of `/proc` for members that left their tree.
+const AUDIT: Duration = Duration::from_secs(60);
+/// A search may cost this share of the time between two: 1 in 5,000.
+const AUDIT_SHARE: u32 = 5_000;
+/// A signal that reached us directly and comes again through the guardian within this time is the same one.
+const SAME_SIGNAL: Duration = Duration::from_millis(300);
+/// Monotonic and wall clock may drift apart this far between two turns before it is worth an event.
+const CLOCK_JUMP: Duration = Duration::from_secs(5);
+
+/// Runs the units until the last of them is over. Returns the exit code: the unit's own where there is one unit.
+pub fn supervise(
+    specs: Vec<UnitSpec>,
+    options: Options,
+    sink: Box<dyn Sink>,
+    reload: Option<Reload>,
+) -> Result<u8, SuperviseError> {
+    let mut engine = Engine::new(options, sink, reload)?;
+    for spec in specs {
+        engine.add(spec)?;
+    }
+    let result = engine.run();
+    engine.sink.close();
+    result
+}
+
+struct Engine {
+    around: Surrounding,
+    clock: Clock,
+    units: Vec<UnitShell>,
+    next_index: u32,
+    signals: Signals,
+    relay: Option<Relay>,
+    sink: Box<dyn Sink>,
+    reload: Option<Reload>,
+    guardian: Option<OwnedFd>,
+    parent: Option<OwnedFd>,
+    had_terminal: bool,
+    direct: Vec<(i32, Duration)>,
+    next_audit: Duration,
+    next_reap: Option<Duration>,
+    clocks: (Duration, u64),
+    exit_code: i32,
+    stopping: bool,
+}
+
+impl Engine {
+    fn new(options: Options, sink: Box<dyn Sink>, reload: Option<Reload>) -> Result<Self, SuperviseError> {
+        let kernel = |what| move |source: io::Error| SuperviseError::Kernel { what, source };
+        let clock = Clock::start();
+        let proc = Proc::open(Path::new("/proc")).map_err(SuperviseError::Probe)?;
+        let own = Pid::new(rustix::process::getpid().as_raw_pid());
+        let supervisor = own.and_then(|own| proc.identify(own).ok().flatten()).ok_or_else(|| {
+            SuperviseError::Kernel { what: "find itself in /proc", source: io::ErrorKind::NotFound.into() }
+        })?;
+        let handover = Handover::received();
+        // Not fatal where it is refused: the tree is then owned by cgroup and mark.
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        let ignored = proc.ignored_signals(supervisor.pid).ok().flatten().unwrap_or(0);
+        let signals = Signals::take_over(ignored).map_err(kernel("take over signals"))?;
+        let poller = Poller::new().map_err(kernel("make an epoll set"))?;
+        poller.add(&signals, Token::Signals).map_err(kernel("wait for signals"))?;
+        let relay = handover.and_then(|h| Relay::listen(options.records.directory(), h.guardian.get()).ok());
+        if let Some(relay) = &relay {
+            poller.add(relay, Token::Relay).map_err(kernel("wait for the guardian"))?;
+        }
+        let guardian = handover.and_then(|h| open_pidfd(h.guardian));
+        let parent = followed_parent(handover, options.parent_exit).and_then(open_pidfd);
+        for (fd, token) in [(&guardian, Token::Guardian), (&parent, Token::Parent)] {
+            if let Some(fd) = fd {
+                poller.add(fd, token).map_err(kernel("wait for a process"))?;
+            }
+        }
+        let mounts = Mounts::read(&proc).unwrap_or_default();
+        let own_paths = proc.cgroup_paths(supervisor.pid).ok().flatten().unwrap_or_default();
+        let around = Surrounding {
+            whole: allowance(&proc, &mounts),
+            own_v2: cgroup::own_v2(&mounts, &own_paths),
+            untouchable: Untouchable::gather(&proc),
+            notify_upward: std::env::var_os("NOTIFY_SOCKET").filter(|value| !value.is_empty()),
+            descriptors: raise_descriptor_limit(),
+            records: options.records,
+            proc,
+            mounts,
+            poller,
+            supervisor,
+            handover,
+        };
+        Ok(Self {
+            clocks: (clock.now(), clock::wall().0),
+            around,
+            clock,
+            units: Vec::new(),
+            next_index: 0,
+            signals,
+            relay,
+            sink,
+            reload,
+            guardian,
+            parent,
+            had_terminal: options.watch_terminal && terminal_is_there(),
+            direct: Vec::new(),
+            next_audit: AUDIT,
+            next_reap: None,
+            exit_code: 0,
+            stopping: false,
+        })
+    }
+
+    fn add(&mut self, mut spec: UnitSpec) -> Result<(), SuperviseError> {
+        let claim = match self.around.records.claim(&spec.name)? {
+            Some(claim) => claim,
+            // A name that came from the command may be taken by another run of the same command.
+            None if spec.name_is_derived => {
+                let (name, claim) = self.claim_numbered(&spec.name)?;
+                spec.name = name;
+                claim
+            }
+            None => return Err(SuperviseError::NameTaken { unit: spec.name }),
+        };
+        let run = RunId(uuid::Uuid::now_v7());
+        let earlier = super::earlier::end_earlier_run(&spec.name, &self.around);
+        let unit = UnitShell::new(spec, self.next_index, run, claim, &self.around);
+        self.next_index += 1;
+        self.units.push(unit);
+        let last = self.units.len() - 1;
+        self.record(last, earlier);
+        Ok(())
+    }
+
+    fn claim_numbered(
+        &self,
+        name: &UnitName,
+    ) -> Result<(UnitName, crate::record::NameClaim), SuperviseError> {
+        for n in 2..10_000 {
+            let numbered = name.numbered(n);
+            if let Some(claim) = self.around.records.claim(&numbered)? {
+                return Ok((numbered, claim));
+            }
+        }
+        Err(SuperviseError::NameTaken { unit: name.clone() })
+    }
+
+    fn run(&mut self) -> Result<u8, SuperviseError> {
+        for unit in 0..self.units.len() {
+            self.drive(unit, Input::Begin);
+        }
+        self.let_go_of_stdio();
+        while !self.units.is_empty() {
+            let ready = self
+                .around
+                .poller
+                .wait(self.time_to_wait())
+                .map_err(|source| SuperviseError::Kernel { what: "wait for events", source })?;
+            for token in ready {
+                self.handle(token);
+            }
+            self.reap_adopted();
+            self.turn();
+            self.retire();
+        }
+        Ok(u8::try_from(self.exit_code.clamp(0, 255)).unwrap_or(125))
+    }
+
+    /// How long nothing has to be done.
+    fn time_to_wait(&self) -> Duration {
+        let now = self.clock.now();
+        let serving = self.units.iter().any(UnitShell::serving).then_some(now + Duration::from_millis(5));
+        let times = self.units.iter().flat_map(|unit| [unit.next_look, unit.machine.next_deadline()]);
+        let next = times.chain([serving, self.next_reap, Some(self.next_audit)]).flatten().min();
+        next.map_or(AUDIT, |next| next.saturating_sub(now))
+    }
+
+    fn handle(&mut self, token: Token) {
+        let now = self.clock.now();
+        match token {
+            Token::Signals => {
+                for arrived in self.signals.pending() {
+                    if is_child(arrived.signal) {
+                        self.child_ended();
+                    } else {
+                        self.signalled(arrived, false);
+                    }
+                }
+            }
+            Token::Relay => {
+                while let Some(arrived) = self.relay.as_ref().and_then(Relay::next) {
+                    self.signalled(arrived, true);
+                }
+            }
+            Token::Guardian => self.guardian_lost(),
+            Token::Parent => self.parent_exited(),
+            Token::Main(index) => {
+                if let Some(unit) = self.position(index) {
+                    let mut facts = Vec::new();
+                    self.units[unit].check_main(now, &self.around, &mut facts);
+                    self.record(unit, facts);
+                }
+            }
+            Token::Control(index) => {
+                if let Some(unit) = self.position(index) {
+                    self.serve(unit);
+                }
+            }
+            Token::Notify(index) => {
+                if let Some(unit) = self.position(index) {
+                    let mut facts = Vec::new();
+                    self.units[unit].notified(&mut facts);
+                    self.record(unit, facts);
+                }
+            }
+        }
+    }
+
+    /// Whatever is due by the clock.
+    fn turn(&mut self) {
+        self.watch_clocks();
+        let now = self.clock.now();
+        if now >= self.next_audit {
+            self.audit(now);
+        }
+        // Units whose look is nearly due are looked at together: one wake-up serves many.
+        let soon = now + Duration::from_millis(10);
+        let looking: Vec<usize> = (0..self.units.len())
+            .filter(|&unit| self.units[unit].next_look.is_some_and(|at| at <= soon))
+            .collect();
+        if !looking.is_empty() {
+            self.adopt_orphans();
+        }
+        for unit in 0..self.units.len() {
+            let now = self.clock.now();
+            let mut facts = Vec::new();
+            if self.units[unit].machine.next_deadline().is_some_and(|at| at <= now) {
+                self.units[unit].drive(Input::Timer, now, &self.around, &mut facts);
+            }
+            if looking.contains(&unit) {
+                self.units[unit].look(now, &self.around, &mut facts);
+            }
+            self.record(unit, facts);
+            if self.units[unit].serving() {
+                self.serve(unit);
+            }
+        }
+    }
+
+    fn drive(&mut self, unit: usize, input: Input<'_>) {
+        let now = self.clock.now();
+        let mut facts = Vec::new();
+        self.units[unit].drive(input, now, &self.around, &mut facts);
+        self.record(unit, facts);
+    }
+
+    fn serve(&mut self, unit: usize) {
+        let now = self.clock.now();
+        let mut facts = Vec::new();
+        self.units[unit].serve(now, &self.around, &mut facts);
+        self.record(unit, facts);
+    }
+
+    /// The one way in for facts: each becomes an event, and the sink gets it.
+    fn record(&mut self, unit: usize, facts: Vec<EventKind>) {
+        let unit = &mut self.units[unit];
+        for kind in facts {
+            unit.events += 1;
+            let event = Event {
+                schema: EVENT_SCHEMA.to_owned(),
+                id: uuid::Uuid::now_v7(),
+                at: clock::wall(),
+                unit: unit.spec.name.clone(),
+                run: unit.run,
+                kind,
+            };
+            self.sink.record(&event);
+        }
+    }
+
+    fn position(&self, index: u32) -> Option<usize> {
+        self.units.iter().position(|unit| unit.index() == index)
+    }
+
+    /// Removes units that are over. The last one's exit code is ours; of several, the first that is not 0.
+    fn retire(&mut self) {
+        let mut unit = 0;
+        while unit < self.units.len() {
+            if let Some(code) = self.units[unit].exit_code {
+                if self.exit_code == 0 && !(self.stopping && self.reload.is_some()) {
+                    self.exit_code = code;
+                }
+                self.serve(unit);
+                self.units.remove(unit);
+            } else {
+                unit += 1;
+            }
+        }
+    }
+
+    fn child_ended(&mut self) {
+        let now = self.clock.now();
+        for unit in 0..self.units.len() {
+            let mut facts = Vec::new();
+            self.units[unit].check_main(now, &self.around, &mut facts);
+            self.record(unit, facts);
+        }
+        self.next_reap.get_or_insert(now);
+    }
+
+    /// Waits for zombies that were re-parented to us. By pid, and never for a hook: each child has one reaper.
+    fn reap_adopted(&mut self) {
+        let now = self.clock.now();
+        if self.next_reap.is_none_or(|at| at > now) {
+            return;
+        }
+        self.next_reap = None;
+        let children =
+            self.around.proc.children(self.around.supervisor.pid).ok().flatten().unwrap_or_default();
+        let hooks = foreign::lock();
+        for pid in children {
+            let main = self.units.iter().any(|unit| unit.machine.main().is_some_and(|main| main.pid == pid));
+            if main || hooks.contains(&pid) {
+                continue;
+            }
+            if reap(Some(pid)).is_some() {
+                if let Some(unit) = self.units.iter_mut().find(|unit| unit.knows(pid)) {
+                    unit.reaped();
+                } else if let [only] = self.units.as_mut_slice() {
+                    only.reaped();
+                }
+            }
+        }
+    }
+
+    /// Gives orphans that were re-parented to us to the unit they belong to.
+    fn adopt_orphans(&mut self) {
+        let proc = &self.around.proc;
+        let hooks = foreign::lock();
+        for pid in proc.children(self.around.supervisor.pid).ok().flatten().unwrap_or_default() {
+            let main = self.units.iter().any(|unit| unit.machine.main().is_some_and(|main| main.pid == pid));
+            if main || hooks.contains(&pid) {
+                continue;
+            }
+            let owner = self.units.iter().position(|unit| unit.claims(pid, proc));
+            // Everything below us was started by a unit; where there is one, it is its.
+            let owner = owner.or(if self.units.len() == 1 { Some(0) } else { None });
+            if let Some(unit) = owner {
+                self.units[unit].adopt(pid);
+            }
+        }
+    }
+
+    fn signalled(&mut self, arrived: Arrived, relayed: bool) {
+        let now = self.clock.now();
+        let Arrived { signal, sender } = arrived;
+        self.direct.retain(|(_, at)| now.saturating_sub(*at) < SAME_SIGNAL);
+        if relayed && self.direct.iter().any(|(direct, _)| *direct == signal) {
+            return;
+        }
+        // Sent by one of our ancestors to us directly, though nobody knows us: to the whole group, so to the command
+        // as well. (A shell's `kill %1`, `timeout`, a CI runner that ends its job.)
+        let ancestor = sender.and_then(Pid::new).is_some_and(|pid| self.around.untouchable.contains(pid));
+        let to_group = !relayed && (sender.is_none() || ancestor);
+        if !relayed && sender.is_some() {
+            self.direct.push((signal, now));
+        }
+        let name = sender.and_then(Pid::new).and_then(|pid| self.around.proc.stat(pid).ok().flatten());
+        let sender_name = name.map(|stat| scupper_model::printable(&stat.name, 32));
+        if is_hang_up(signal) && self.reload.is_some() && sender.is_some() && !self.terminal_gone() {
+            return self.reload_units();
+        }
+        let from_terminal = sender.is_none();
+        let hung_up = is_hang_up(signal) && (from_terminal || self.terminal_gone());
+        let ends = hung_up || (asks_to_end(signal) && !from_terminal);
+        self.stopping |= ends;
+        for unit in 0..self.units.len() {
+            let shared = to_group && self.units[unit].shares_group(&self.around.proc);
+            let fact = EventKind::SignalReceived { signal, sender, sender_name: sender_name.clone() };
+            self.record(unit, vec![fact]);
+            self.units[unit].handling_signal_of(sender);
+            self.drive(unit, Input::Signalled { signal, ends, forward: !shared });
+            self.units[unit].handling_signal_of(None);
+        }
+    }
+
+    fn terminal_gone(&self) -> bool {
+        self.had_terminal && !terminal_is_there()
+    }
+
+    fn guardian_lost(&mut self) {
+        let Some(fd) = self.guardian.take() else { return };
+        self.around.poller.remove(&fd);
+        let pid = self.around.handover.map_or(0, |handover| handover.guardian.get());
+        self.end_all(&EventKind::GuardianLost { pid }, SignalReason::SupervisorLost, true);
+    }
+
+    fn parent_exited(&mut self) {
+        let Some(fd) = self.parent.take() else { return };
+        self.around.poller.remove(&fd);
+        let pid = self.around.handover.and_then(|handover| handover.parent).map_or(0, Pid::get);
+        self.end_all(&EventKind::ParentExited { pid }, SignalReason::Stop, false);
+    }
+
+    fn end_all(&mut self, fact: &EventKind, reason: SignalReason, hurry: bool) {
+        self.stopping = true;
+        for unit in 0..self.units.len() {
+            self.record(unit, vec![fact.clone()]);
+            if hurry {
+                self.units[unit].hurry();
+            }
+            self.drive(unit, Input::Ask(Ask::Stop(reason)));
+        }
+    }
+
+    /// Reads the configuration again: new units start, missing ones stop, changed limits are taken over at once, and
+    /// a changed command is started again.
+    fn reload_units(&mut self) {
+        let Some(reload) = &mut self.reload else { return };
+        let specs = match reload() {
+            Ok(specs) => specs,
+            Err(message) => {
+                let message = format!("the configuration was not read again, nothing changed: {message}");
+                if !self.units.is_empty() {
+                    self.record(0, vec![EventKind::Trouble { message }]);
+                }
+                return;
+            }
+        };
+        for unit in 0..self.units.len() {
+            match specs.iter().find(|spec| spec.name == self.units[unit].spec.name) {
+                None => self.drive(unit, Input::Ask(Ask::Stop(SignalReason::Reloaded))),
+                Some(spec) if *spec == self.units[unit].spec => {}
+                Some(spec) => {
+                    let restart = spec.command != self.units[unit].spec.command
+                        || spec.environment != self.units[unit].spec.environment
+                        || spec.directory != self.units[unit].spec.directory;
+                    self.units[unit].adopt_settings(spec.clone(), &self.around);
+                    let message = "settings taken over".to_owned();
+                    self.record(unit, vec![EventKind::Reloaded { message }]);
+                    if restart {
+                        self.drive(unit, Input::Ask(Ask::Restart(SignalReason::Reloaded)));
+                    }
+                }
+            }
+        }
+        for spec in specs {
+            if !self.units.iter().any(|unit| unit.spec.name == spec.name) {
+                let name = spec.name.clone();
+                match self.add(spec) {
+                    Ok(()) => {
+                        let last = self.units.len() - 1;
+                        self.drive(last, Input::Begin);
+                    }
+                    Err(error) if !self.units.is_empty() => {
+                        let message = format!("cannot start {name}: {}", crate::chain(&error));
+                        self.record(0, vec![EventKind::Trouble { message }]);
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Searches all of `/proc` for processes that carry a unit's mark and are not below us. Seldom: at most a
+    /// 5,000th of the time goes into it.
+    fn audit(&mut self, now: Duration) {
+        let pids = self.around.proc.pids().unwrap_or_default();
+        for pid in pids {
+            if self.units.iter().any(|unit| unit.knows(pid)) || self.around.untouchable.contains(pid) {
+                continue;
+            }
+            let Ok(Some(mark)) = self.around.proc.environment_value(pid, MARK) else { continue };
+            let Some(unit) =
+                self.units.iter().position(|unit| unit.run.to_string().as_bytes() == mark.as_slice())
+            else {
+                continue;
+            };
+            if foreign::lock().contains(&pid) {
+                continue;
+            }
+            if let Ok(Some(stat)) = self.around.proc.stat(pid) {
+                let fact = EventKind::EscapeeFound {
+                    target: stat.identity(self.around.proc.boot_id()),
+                    name: scupper_model::printable(&stat.name, 32),
+                    evidence: format!("{MARK} in its environment"),
+                };
+                self.units[unit].adopt(pid);
+                self.record(unit, vec![fact]);
+            }
+        }
+        let done = self.clock.now();
+        self.next_audit = done + AUDIT.max((done - now.min(done)) * AUDIT_SHARE);
+    }
+
+    /// Notices a suspend or a wall clock that was set: what was measured across it is no trend.
+    fn watch_clocks(&mut self) {
+        let (monotonic, wall) = (self.clock.now(), clock::wall().0);
+        let passed = monotonic.saturating_sub(self.clocks.0).as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^53")]
+        let passed_on_the_wall = (wall as f64 - self.clocks.1 as f64) / 1000.0;
+        self.clocks = (monotonic, wall);
+        let jumped = passed_on_the_wall - passed;
+        if jumped.abs() > CLOCK_JUMP.as_secs_f64() {
+            for unit in 0..self.units.len() {
+                self.record(unit, vec![EventKind::ClockJumped { seconds: jumped }]);
+            }
+        }
+    }
+
+    /// The command alone holds stdin and stdout, where somebody reads what it writes and it will not be started again.
+    fn let_go_of_stdio(&self) {
+        if let [unit] = self.units.as_slice() {
+            let once = unit.spec.restart == RestartPolicy::Never && !unit.spec.limits.any();
+            if once && stdout_has_a_reader() {
+                super::let_go_of_stdio();
+            }
+        }
+    }
+}
+
+fn open_pidfd(pid: Pid) -> Option<OwnedFd> {
+    let raw = rustix::process::Pid::from_raw(pid.get())?;
+    rustix::process::pidfd_open(raw, PidfdFlags::empty()).ok()
+}
+
+fn followed_parent(handover: Option<Handover>, policy: ParentExit) -> Option<Pid> {
+    let handover = handover?;
+    let follow = match policy {
+        ParentExit::Auto => handover.follow_parent,
+        ParentExit::Stop => true,
+        ParentExit::Ignore => false,
+    };
+    handover.parent.filter(|_| follow)
+}
+
+/// One descriptor a member is kept open: takes what the hard limit allows. Returns the soft limit that the command is
+/// to start with.
+fn raise_descriptor_limit() -> Option<u64> {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum.or(Some(1 << 20)), maximum: limit.maximum };
+    rustix::process::setrlimit(Resource::Nofile, raised).ok()?;
+    limit.current
+}

@@ -1,0 +1,287 @@
+//! The guardian: the process that the user started. It starts the engine (this program again), waits, passes signals
+//! on, and ends the tree if the engine dies.
+//!
+//! Why it is the outer one. Both are child subreapers, the guardian above the engine. When the engine dies, everything
+//! it owned is re-parented to the guardian, which ends its own descendants: no cgroup, no mark and no list is needed
+//! for that, and neither `setsid` nor a double fork escapes it. When the guardian is killed instead, the engine sees it
+//! through a pidfd and ends the tree itself. Killed both at once, the command gets TERM from the kernel
+//! (`PR_SET_PDEATHSIG`); what then still lives is found by the record, the cgroup and the mark: the next start of the
+//! unit, `scupper ps` and `scupper stop` end it.
+//!
+//! It stays small: no command line is parsed here, no file is open, and nothing is allocated while it waits.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{PidfdFlags, Signal, WaitOptions, WaitStatus};
+use scupper_model::{EventKind, Identity, Pid, Profile, SignalReason, UnitRecord};
+use scupper_probe::{Proc, tree};
+
+use super::clock::Clock;
+use super::deliver::{Untouchable, deliver};
+use super::judge::Judge;
+use super::notify_socket::NotifySocket;
+use super::ownership::remove_cgroup;
+use super::relay;
+use super::signals::{Signals, is_child};
+use super::spawn::OWN_PROGRAM;
+use crate::record::Records;
+use crate::unit::LEFTOVER_GRACE;
+
+/// The variable through which the guardian tells the engine who it is; removed before the command starts.
+pub(super) const HANDOVER: &str = "SCUPPER_GUARDIAN";
+
+/// What the guardian tells the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Handover {
+    /// The guardian.
+    pub(super) guardian: Pid,
+    /// The process that started the guardian.
+    pub(super) parent: Option<Pid>,
+    /// Whether that process's end ends the unit unless told otherwise: not for one that was detached on purpose.
+    pub(super) follow_parent: bool,
+}
+
+impl Handover {
+    /// What the guardian left for us, if it is our parent.
+    pub(super) fn received() -> Option<Self> {
+        let text = std::env::var(HANDOVER).ok()?;
+        let mut fields = text.split(' ').map(|field| field.parse::<i32>().ok());
+        let guardian = Pid::new(fields.next()??)?;
+        let parent = fields.next()?.and_then(Pid::new);
+        let follow_parent = fields.next()?? == 1;
+        let real = rustix::process::getppid().map(rustix::process::Pid::as_raw_pid);
+        (real == Some(guardian.get())).then_some(Self { guardian, parent, follow_parent })
+    }
+
+    fn value(self) -> String {
+        let parent = self.parent.map_or(0, Pid::get);
+        format!("{} {parent} {}", self.guardian, i32::from(self.follow_parent))
+    }
+}
+
+/// Whether this process is an engine with its guardian above it.
+pub fn guarded() -> bool {
+    Handover::received().is_some()
+}
+
+/// Becomes the guardian of an engine started with the same arguments. Returns the exit code. `report` gets what has to
+/// be recorded where the engine can no longer do it.
+pub fn guard(argv: &[OsString], report: &mut dyn FnMut(&UnitRecord, EventKind)) -> i32 {
+    match Guardian::start(argv) {
+        Ok(mut guardian) => guardian.run(report),
+        Err(error) => {
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "scupper: cannot start: {}", crate::chain(&error));
+            125
+        }
+    }
+}
+
+struct Guardian {
+    proc: Proc,
+    own: Pid,
+    engine: Identity,
+    pidfd: rustix::fd::OwnedFd,
+    signals: Signals,
+    notify: Option<NotifySocket>,
+    records: Option<Records>,
+}
+
+impl Guardian {
+    fn start(argv: &[OsString]) -> Result<Self, std::io::Error> {
+        let proc = Proc::open(Path::new("/proc")).map_err(std::io::Error::other)?;
+        let own = Pid::new(rustix::process::getpid().as_raw_pid()).ok_or(std::io::ErrorKind::Unsupported)?;
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        let ignored = proc.ignored_signals(own).ok().flatten().unwrap_or(0);
+        let signals = Signals::take_over(ignored)?;
+        let records = Records::for_this_user().ok();
+        let notify = std::env::var_os("NOTIFY_SOCKET").zip(records.as_ref()).and_then(|(upward, records)| {
+            let path = records.directory().join(format!(".guardian-{own}.notify"));
+            NotifySocket::listen(&path, &upward).ok()
+        });
+        let mut command = Command::new(OWN_PROGRAM);
+        command.arg0(argv.first().map_or(OsStr::new("scupper"), OsString::as_os_str));
+        command.args(argv.get(1..).unwrap_or_default());
+        command.env(HANDOVER, handover(&proc, own, ignored).value());
+        if let Some(notify) = &notify {
+            command.env("NOTIFY_SOCKET", notify.address());
+        }
+        let child = command.spawn()?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::new).ok_or(std::io::ErrorKind::Unsupported)?;
+        let engine =
+            proc.identify(pid).map_err(std::io::Error::other)?.ok_or(std::io::ErrorKind::NotFound)?;
+        let raw = rustix::process::Pid::from_raw(pid.get()).ok_or(std::io::ErrorKind::NotFound)?;
+        let pidfd = rustix::process::pidfd_open(raw, PidfdFlags::empty())?;
+        super::let_go_of_stdio();
+        Ok(Self { proc, own, engine, pidfd, signals, notify, records })
+    }
+
+    fn run(&mut self, report: &mut dyn FnMut(&UnitRecord, EventKind)) -> i32 {
+        loop {
+            self.wait(None);
+            self.pass_signals_on();
+            if let Some(notify) = &self.notify {
+                while notify.relay().is_some() {}
+            }
+            if let Some(status) = reap(Some(self.engine.pid)) {
+                return self.engine_ended(status, report);
+            }
+            self.reap_adopted();
+        }
+    }
+
+    /// Waits for a signal, the engine's end or something to relay.
+    fn wait(&self, timeout: Option<Duration>) {
+        let timeout = timeout.map(|timeout| Timespec {
+            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(0),
+            tv_nsec: i64::from(timeout.subsec_nanos()),
+        });
+        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        if timeout.is_none() {
+            fds.push(PollFd::new(&self.pidfd, PollFlags::IN));
+        }
+        if let Some(notify) = &self.notify {
+            fds.push(PollFd::from_borrowed_fd(notify.as_fd(), PollFlags::IN));
+        }
+        let _ = poll(&mut fds, timeout.as_ref());
+    }
+
+    fn pass_signals_on(&mut self) {
+        for arrived in self.signals.pending() {
+            // What the terminal sends goes to the whole foreground group: the engine has it already.
+            if is_child(arrived.signal) || arrived.sender.is_none() {
+                continue;
+            }
+            let directory = self.records.as_ref().map(Records::directory);
+            let passed = directory.is_some_and(|dir| relay::pass_on(dir, self.own.get(), arrived));
+            if !passed {
+                if let Some(signal) = Signal::from_named_raw(arrived.signal) {
+                    let _ = rustix::process::pidfd_send_signal(&self.pidfd, signal);
+                }
+            }
+        }
+    }
+
+    /// Zombies that came to us because nobody below adopted them: as PID 1, or after the engine's end.
+    fn reap_adopted(&self) {
+        for pid in self.proc.children(self.own).ok().flatten().unwrap_or_default() {
+            if pid != self.engine.pid {
+                reap(Some(pid));
+            }
+        }
+    }
+
+    fn engine_ended(&mut self, status: WaitStatus, report: &mut dyn FnMut(&UnitRecord, EventKind)) -> i32 {
+        // 101 is how a Rust program that panicked exits.
+        match status.exit_status() {
+            Some(code) if code != 101 => return code,
+            _ => {}
+        }
+        let how = match status.terminating_signal() {
+            Some(signal) => format!("signal {signal}"),
+            None => "a panic".to_owned(),
+        };
+        let records = self.orphaned_records();
+        for record in &records {
+            let lost = EventKind::SupervisorLost { pid: self.engine.pid.get(), how: how.clone() };
+            report(record, lost);
+        }
+        self.end_everything(&records, report);
+        for record in &records {
+            if let Some(path) = &record.cgroup {
+                remove_cgroup(Path::new(path));
+            }
+            if let Some(store) = &self.records {
+                store.remove(&record.unit);
+            }
+        }
+        status.terminating_signal().map_or(125, |signal| 128 + signal)
+    }
+
+    fn orphaned_records(&self) -> Vec<UnitRecord> {
+        let all = self.records.as_ref().and_then(|records| records.list().ok()).map(|(all, _)| all);
+        all.unwrap_or_default().into_iter().filter(|record| record.supervisor == self.engine).collect()
+    }
+
+    /// TERM, a grace, KILL, until none of our descendants is left but those that are to be kept.
+    fn end_everything(&mut self, records: &[UnitRecord], report: &mut dyn FnMut(&UnitRecord, EventKind)) {
+        let clock = Clock::start();
+        let grace = records.iter().map(|r| r.grace).max().unwrap_or(LEFTOVER_GRACE).min(LEFTOVER_GRACE);
+        let profile =
+            if records.iter().any(|r| r.profile == Profile::Agent) { Profile::Agent } else { Profile::Web };
+        let keep: Vec<String> = records.iter().flat_map(|r| r.keep.iter().cloned()).collect();
+        let judge = Judge::new(&self.proc, None, profile, keep);
+        let untouchable = Untouchable::gather(&self.proc);
+        let mut told: Vec<Identity> = Vec::new();
+        let mut forced = false;
+        // Thirty seconds more for whatever forks as fast as it is killed, or hangs in the kernel.
+        while clock.now() < grace + Duration::from_secs(30) {
+            self.reap_adopted();
+            let found = tree::descendants(&self.proc, self.own).unwrap_or_default();
+            let spared = judge.spared_now(&self.proc, &found);
+            let left: Vec<_> = found
+                .iter()
+                .rev()
+                .filter(|m| !m.zombie && !spared.iter().any(|(pid, _)| *pid == m.identity.pid))
+                .collect();
+            if left.is_empty() {
+                for (pid, because) in &spared {
+                    if let (Some(member), Some(record)) =
+                        (found.iter().find(|m| m.identity.pid == *pid), records.first())
+                    {
+                        let name = scupper_model::printable(&member.name, 32);
+                        report(
+                            record,
+                            EventKind::Kept { target: member.identity, name, because: because.to_string() },
+                        );
+                    }
+                }
+                return;
+            }
+            let force = clock.now() >= grace;
+            if force && !forced {
+                forced = true;
+                told.clear();
+            }
+            let signal = if force { Signal::KILL } else { Signal::TERM };
+            for member in left {
+                if told.contains(&member.identity) {
+                    continue;
+                }
+                told.push(member.identity);
+                let name = scupper_model::printable(&member.name, 32);
+                let reason = SignalReason::SupervisorLost;
+                let event =
+                    deliver(&self.proc, &untouchable, &member.identity, &name, signal.as_raw(), reason);
+                if let (Some(event), Some(record)) = (event, records.first()) {
+                    report(record, event);
+                }
+            }
+            self.wait(Some(Duration::from_millis(20)));
+            let _ = self.signals.pending();
+        }
+    }
+}
+
+/// Whether the end of whoever started us is to end the unit: not where scupper was detached on purpose.
+fn handover(proc: &Proc, own: Pid, ignored: u64) -> Handover {
+    const HANG_UP: u64 = 1 << 0;
+    let stat = proc.stat(own).ok().flatten();
+    let parent = stat.as_ref().and_then(|stat| stat.parent);
+    let nohup = ignored & HANG_UP != 0;
+    let own_session = stat.as_ref().is_some_and(|stat| stat.session == own.get());
+    let follow_parent = !nohup && !own_session && parent.is_some_and(|parent| parent != Pid::INIT);
+    Handover { guardian: own, parent, follow_parent }
+}
+
+/// Takes the exit status of one child, where it has ended.
+pub(super) fn reap(pid: Option<Pid>) -> Option<WaitStatus> {
+    let raw = rustix::process::Pid::from_raw(pid?.get())?;
+    rustix::process::waitpid(Some(raw), WaitOptions::NOHANG).ok().flatten().map(|(_, status)| status)
+}

@@ -1,0 +1,93 @@
+//! Follows the log files given with `--log`, from their end on, for fatal messages and last lines.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use scupper_model::{Fatal, redact_line};
+
+use crate::knowledge::fatal::FatalWatch;
+
+/// Read at a time from one file, so that a flood of lines never delays a look.
+const MOST_AT_ONCE: u64 = 1 << 20;
+/// A line longer than this is cut.
+const LONGEST_LINE: usize = 4096;
+
+/// One log file being followed.
+#[derive(Debug)]
+pub struct LogTail {
+    path: PathBuf,
+    file: Option<(File, u64)>,
+    position: u64,
+    partial: Vec<u8>,
+    watch: FatalWatch,
+}
+
+impl LogTail {
+    /// Follows a file from its present end; one that does not exist yet from its beginning.
+    pub fn follow(path: &Path) -> Self {
+        let mut tail = Self {
+            path: path.to_owned(),
+            file: None,
+            position: 0,
+            partial: Vec::new(),
+            watch: FatalWatch::new(),
+        };
+        tail.open();
+        if let Some((file, _)) = &tail.file {
+            tail.position = file.metadata().map_or(0, |m| m.len());
+        }
+        tail
+    }
+
+    /// Reads what is new; the fatal messages in it.
+    pub fn read(&mut self) -> Vec<Fatal> {
+        self.reopen_if_replaced();
+        let Some((file, _)) = &mut self.file else { return Vec::new() };
+        if file.metadata().is_ok_and(|m| m.len() < self.position) {
+            self.position = 0;
+        }
+        let mut fresh = Vec::new();
+        let read = file
+            .seek(SeekFrom::Start(self.position))
+            .and_then(|_| (&mut *file).take(MOST_AT_ONCE).read_to_end(&mut fresh));
+        if read.is_err() {
+            return Vec::new();
+        }
+        self.position += fresh.len() as u64;
+        let mut found = Vec::new();
+        for byte in fresh {
+            if byte == b'\n' {
+                let line = String::from_utf8_lossy(&self.partial).into_owned();
+                found.extend(self.watch.push(&line));
+                self.partial.clear();
+            } else if self.partial.len() < LONGEST_LINE {
+                self.partial.push(byte);
+            }
+        }
+        found
+    }
+
+    /// The last lines, redacted.
+    pub fn last_lines(&self) -> Vec<String> {
+        self.watch.last_lines().map(redact_line).collect()
+    }
+
+    fn open(&mut self) {
+        self.file = File::open(&self.path).ok().and_then(|file| {
+            let inode = file.metadata().ok()?.ino();
+            Some((file, inode))
+        });
+        self.position = 0;
+    }
+
+    fn reopen_if_replaced(&mut self) {
+        let there = std::fs::metadata(&self.path).map(|m| m.ino()).ok();
+        match (&self.file, there) {
+            (Some((_, inode)), Some(now)) if *inode == now => {}
+            (_, Some(_)) => self.open(),
+            (_, None) => {}
+        }
+    }
+}

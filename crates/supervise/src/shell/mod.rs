@@ -1,0 +1,41 @@
+//! The shell around the machine: one loop that waits, looks, and carries effects out.
+//!
+//! Three processes, all of this program: the *guardian* that the user started (`guardian.rs`), the *engine* with this
+//! loop (`engine.rs`), and for a moment the *launch* stage that becomes the command (`launch.rs`). Everything that can
+//! happen is a [`poller::Token`], a time, or an answer to an effect; nothing here decides, the machine does.
+
+pub mod clock;
+mod death;
+mod deliver;
+mod earlier;
+mod engine;
+pub mod foreign;
+mod guardian;
+mod history;
+mod judge;
+mod launch;
+mod logs;
+mod notify_socket;
+mod ownership;
+mod poller;
+mod pss;
+mod relay;
+mod server;
+mod signals;
+mod spawn;
+mod tree;
+mod unit;
+
+pub use engine::{Options, ParentExit, Reload, Sink, SuperviseError, supervise};
+pub use guardian::{guard, guarded};
+pub use launch::{is_launch, launch};
+pub use ownership::{KEEP, MARK, UNIT, remove_cgroup};
+
+/// Lets go of stdin and stdout, which are the command's alone: a reader of its output sees the end when the command
+/// ends, and a writer to its input sees when nobody reads.
+fn let_go_of_stdio() {
+    if let Ok(null) = std::fs::File::options().read(true).write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+    }
+}

@@ -1,0 +1,88 @@
+//! How a tree is owned: its own cgroup v2 directory where one can be made, and the mark in its environment.
+//!
+//! Membership of a cgroup survives double forks, `setsid` and the death of scupper, and `cgroup.kill` ends a group in
+//! one step. It needs no controller, and no root where the directory is delegated.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use scupper_model::{EventKind, Pid, RunId, SignalReason, UnitName};
+use scupper_probe::cgroup;
+
+/// The variable that says which run a process belongs to: the mark.
+pub const MARK: &str = "SCUPPER_RUN";
+/// The variable that says which unit a process belongs to, for people and scripts.
+pub const UNIT: &str = "SCUPPER_UNIT";
+/// Set to 1 inside a unit, it keeps a process. One inherited from outside is removed at spawn.
+pub const KEEP: &str = "SCUPPER_KEEP";
+
+/// A cgroup directory that this scupper made.
+#[derive(Debug)]
+pub struct UnitCgroup {
+    path: PathBuf,
+}
+
+impl UnitCgroup {
+    /// Makes `scupper.UNIT.RUN` below scupper's own cgroup.
+    pub fn make(own: &Path, unit: &UnitName, run: &RunId) -> io::Result<Self> {
+        let mut short = run.to_string();
+        // The random end of a UUID v7, not its time.
+        short.drain(..short.len().saturating_sub(12));
+        let path = own.join(format!("scupper.{unit}.{short}"));
+        fs::create_dir(&path)?;
+        Ok(Self { path })
+    }
+
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Everybody in it and below it.
+    pub fn members(&self) -> Vec<Pid> {
+        cgroup::members(&self.path, true).unwrap_or_default()
+    }
+
+    /// Ends everybody in it and below it at once. The members are recorded first. `None` where the kernel cannot, or
+    /// where somebody in it is to be kept.
+    pub fn kill(&self, kept: &[Pid], reason: SignalReason) -> Option<EventKind> {
+        let members = self.members();
+        if !cgroup::has_kill(&self.path) || members.iter().any(|pid| kept.contains(pid)) || members.is_empty()
+        {
+            return None;
+        }
+        let event = EventKind::CgroupKill {
+            cgroup: self.path.display().to_string(),
+            members: members.iter().map(|pid| pid.get()).collect(),
+            reason,
+        };
+        fs::write(self.path.join("cgroup.kill"), "1").ok().map(|()| event)
+    }
+}
+
+impl Drop for UnitCgroup {
+    fn drop(&mut self) {
+        remove_cgroup(&self.path);
+    }
+}
+
+/// Removes a unit's cgroup directory and what is below it, as far as it is empty. Only a directory whose name is ours
+/// is touched: the path may come from a file.
+pub fn remove_cgroup(path: &Path) {
+    let ours = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("scupper."));
+    if ours {
+        remove_empty(path, 16);
+    }
+}
+
+fn remove_empty(path: &Path, depth: u32) {
+    if depth > 0 {
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                remove_empty(&entry.path(), depth - 1);
+            }
+        }
+    }
+    let _ = fs::remove_dir(path);
+}

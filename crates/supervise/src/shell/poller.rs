@@ -1,0 +1,93 @@
+//! What the loop waits for: descriptors with a token each, and a time.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{Timespec, epoll};
+
+/// What became ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// A signal arrived.
+    Signals,
+    /// The guardian is gone.
+    Guardian,
+    /// The process that started scupper is gone.
+    Parent,
+    /// The guardian passed a signal on.
+    Relay,
+    /// A unit's main process ended.
+    Main(u32),
+    /// Somebody talks to a unit's control socket.
+    Control(u32),
+    /// A unit's command said something over `NOTIFY_SOCKET`.
+    Notify(u32),
+}
+
+impl Token {
+    fn encode(self) -> u64 {
+        let (kind, unit) = match self {
+            Self::Signals => (0_u64, 0),
+            Self::Guardian => (1, 0),
+            Self::Parent => (2, 0),
+            Self::Relay => (3, 0),
+            Self::Main(unit) => (4, unit),
+            Self::Control(unit) => (5, unit),
+            Self::Notify(unit) => (6, unit),
+        };
+        kind << 32 | u64::from(unit)
+    }
+
+    fn decode(raw: u64) -> Option<Self> {
+        let unit = u32::try_from(raw & 0xffff_ffff).ok()?;
+        Some(match raw >> 32 {
+            0 => Self::Signals,
+            1 => Self::Guardian,
+            2 => Self::Parent,
+            3 => Self::Relay,
+            4 => Self::Main(unit),
+            5 => Self::Control(unit),
+            6 => Self::Notify(unit),
+            _ => return None,
+        })
+    }
+}
+
+/// A set of descriptors to wait for (epoll, level-triggered).
+#[derive(Debug)]
+pub struct Poller {
+    epoll: OwnedFd,
+}
+
+impl Poller {
+    /// An empty set.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)? })
+    }
+
+    /// Waits for `source` to be readable from now on. It leaves the set when it is closed.
+    pub fn add(&self, source: impl AsFd, token: Token) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(token.encode());
+        Ok(epoll::add(&self.epoll, source, data, epoll::EventFlags::IN)?)
+    }
+
+    /// Stops to wait for it.
+    pub fn remove(&self, source: impl AsFd) {
+        let _ = epoll::delete(&self.epoll, source);
+    }
+
+    /// What is ready within `timeout`; nothing when the time is over or a signal came between.
+    pub fn wait(&self, timeout: Duration) -> io::Result<Vec<Token>> {
+        let timeout = Timespec {
+            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(timeout.subsec_nanos()),
+        };
+        let mut events = Vec::with_capacity(32);
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(events.into_iter().filter_map(|event| Token::decode(event.data.u64())).collect())
+    }
+}

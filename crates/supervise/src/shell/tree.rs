@@ -1,0 +1,503 @@
+//! The members of one unit's tree: who is there, kept-open descriptors to look at them cheaply, and a short history of
+//! each. Bounded: a history is a ring, and above [`MOST_OPEN`] members no further descriptors are kept open.
+
+use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+
+use scupper_model::{Bytes, Identity, Pid, ProcessSample, RunId, TreeSample, printable, redact_command};
+use scupper_probe::cgroup::{self, Mounts, OomCounter};
+use scupper_probe::{Detail, Proc, Process, Stat, pidfd, tree};
+
+use super::history::History;
+use crate::knowledge::prefork::{self, Drain, View};
+use crate::unit::{Look, Role, Seen};
+
+/// Members whose `statm` is kept open. The others are opened for each look.
+const MOST_OPEN: usize = 2048;
+/// Members whose pidfd is kept.
+const MOST_PIDFDS: usize = 512;
+/// Members that are followed at all; what is beyond is counted by the kernel's lists alone.
+const MOST_MEMBERS: usize = 32_768;
+/// At this age a process has loaded what it needs at rest: growth is counted from there.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// One member.
+#[derive(Debug)]
+pub struct Member {
+    process: Option<Process>,
+    /// Who it is.
+    pub identity: Identity,
+    /// Its parent at the last look.
+    pub parent: Option<Pid>,
+    /// The kernel's name for it.
+    pub name: Vec<u8>,
+    /// Its command line, read when it was first seen and again when its name changed.
+    pub command: Vec<Vec<u8>>,
+    /// What it is.
+    pub role: Role,
+    /// For a worker: the how many-th of its master's.
+    pub generation: u64,
+    /// Whether it ended and waits for its parent.
+    pub zombie: bool,
+    /// Tells how it ended, for a process that is not our child. Kept for the first [`MOST_PIDFDS`] members.
+    pub pidfd: Option<OwnedFd>,
+    /// The OOM counter of its own cgroup, as it was when the process was last looked at whole.
+    pub oom: Option<OomCounter>,
+    /// Whether it must be left alone, once that was judged.
+    pub spared: bool,
+    /// Its memory over time.
+    pub history: History,
+    /// The last whole look at it.
+    pub sample: Option<ProcessSample>,
+    start: Duration,
+}
+
+impl Member {
+    /// A process that ended before it was looked at.
+    pub fn unseen(identity: Identity, name: Vec<u8>, command: Vec<Vec<u8>>) -> Self {
+        Self {
+            process: None,
+            identity,
+            parent: None,
+            name,
+            command,
+            role: Role::Main,
+            generation: 0,
+            zombie: true,
+            pidfd: None,
+            oom: None,
+            spared: false,
+            history: History::default(),
+            sample: None,
+            start: Duration::ZERO,
+        }
+    }
+
+    /// When it was first seen.
+    pub const fn first_seen(&self) -> Duration {
+        self.start
+    }
+
+    /// Growth since it settled; 0 before.
+    pub fn growth(&self) -> i64 {
+        self.history.growth()
+    }
+
+    /// Its command line, redacted.
+    pub fn shown(&self) -> String {
+        redact_command(self.command.iter().map(Vec::as_slice))
+    }
+
+    /// Its name, printable.
+    pub fn shown_name(&self) -> String {
+        printable(&self.name, 32)
+    }
+}
+
+/// The tree of one unit.
+#[derive(Debug, Default)]
+pub struct Tree {
+    members: HashMap<Pid, Member>,
+    order: Vec<Pid>,
+    adopted: Vec<Pid>,
+    main: Option<Pid>,
+    generations: HashMap<Pid, u64>,
+    history: History,
+    ticks: u64,
+}
+
+impl Tree {
+    /// A tree that has no members yet.
+    pub fn new(ticks_per_second: u64) -> Self {
+        Self { ticks: ticks_per_second.max(1), ..Self::default() }
+    }
+
+    /// Starts over with a new main process.
+    pub fn begin(&mut self, main: Identity) {
+        self.members = HashMap::new();
+        self.order = Vec::new();
+        self.generations = HashMap::new();
+        self.history = History::default();
+        self.main = Some(main.pid);
+    }
+
+    /// The main process ended; its adopted children are still members.
+    pub fn main_ended(&mut self) {
+        if let Some(pid) = self.main.take() {
+            self.members.remove(&pid);
+            self.order.retain(|p| *p != pid);
+        }
+    }
+
+    /// Makes an orphan that scupper adopted a root of this tree.
+    pub fn adopt(&mut self, pid: Pid) {
+        if !self.adopted.contains(&pid) {
+            self.adopted.push(pid);
+        }
+    }
+
+    /// Whether a process is, or was at the last look, a member.
+    pub fn contains(&self, pid: Pid) -> bool {
+        self.members.contains_key(&pid) || self.adopted.contains(&pid)
+    }
+
+    /// Finds out who is there now. Returns the members that are gone.
+    pub fn refresh(&mut self, proc: &Proc, cgroup: Option<&Path>, now: Duration) -> Vec<Member> {
+        let found = self.find_members(proc, cgroup);
+        let present: HashSet<Identity> = found.iter().map(|m| m.identity).collect();
+        self.adopted.retain(|pid| found.iter().any(|m| m.identity.pid == *pid));
+        let gone = self.forget_missing(&present);
+        let mut changed = !gone.is_empty();
+        self.order = found.iter().map(|m| m.identity.pid).collect();
+        for member in found {
+            changed |= self.meet(proc, member, now);
+        }
+        if changed {
+            self.assign_roles();
+        }
+        gone
+    }
+
+    fn find_members(&self, proc: &Proc, cgroup: Option<&Path>) -> Vec<tree::Member> {
+        let mut found: Vec<tree::Member> = Vec::new();
+        let mut known: HashSet<Pid> = HashSet::new();
+        let mut add = |member: tree::Member| {
+            if found.len() < MOST_MEMBERS && known.insert(member.identity.pid) {
+                found.push(member);
+            }
+        };
+        for root in self.main.iter().chain(&self.adopted) {
+            if let Ok(Some(stat)) = proc.stat(*root) {
+                add(as_member(proc, stat));
+                tree::descendants(proc, *root).unwrap_or_default().into_iter().for_each(&mut add);
+            }
+        }
+        // Whoever sits in the unit's cgroup belongs to it, wherever its parent went.
+        for pid in cgroup.and_then(|dir| cgroup::members(dir, true).ok()).unwrap_or_default() {
+            if let Ok(Some(stat)) = proc.stat(pid) {
+                add(as_member(proc, stat));
+            }
+        }
+        found
+    }
+
+    fn forget_missing(&mut self, present: &HashSet<Identity>) -> Vec<Member> {
+        let missing: Vec<Pid> = self
+            .members
+            .values()
+            .filter(|m| !present.contains(&m.identity))
+            .map(|m| m.identity.pid)
+            .collect();
+        let gone = missing.iter().filter_map(|pid| self.members.remove(pid)).collect();
+        // A map keeps its capacity for ever; after a burst of processes it is given back.
+        if self.members.capacity() > 64 && self.members.len() < self.members.capacity() / 4 {
+            self.members.shrink_to_fit();
+        }
+        gone
+    }
+
+    /// Takes a member in, or brings it up to date. Whether its role has to be thought about again.
+    fn meet(&mut self, proc: &Proc, found: tree::Member, now: Duration) -> bool {
+        let pid = found.identity.pid;
+        if let Some(known) = self.members.get_mut(&pid) {
+            let renamed = known.name != found.name;
+            let moved = known.parent != found.parent;
+            known.parent = found.parent;
+            known.zombie = found.zombie;
+            if renamed {
+                known.name = found.name;
+                known.command = proc.command_line(pid).ok().flatten().unwrap_or_default();
+                // Another program: what the launcher or the parent weighed says nothing about it.
+                known.history = History::default();
+            }
+            return renamed || moved;
+        }
+        let process = if self.members.len() < MOST_OPEN { proc.process(pid).ok().flatten() } else { None };
+        let pidfd = if self.members.len() < MOST_PIDFDS {
+            pidfd::open(proc, &found.identity).ok().flatten()
+        } else {
+            None
+        };
+        let member = Member {
+            process,
+            identity: found.identity,
+            parent: found.parent,
+            name: found.name,
+            command: proc.command_line(pid).ok().flatten().unwrap_or_default(),
+            role: Role::Helper,
+            generation: 0,
+            zombie: found.zombie,
+            pidfd,
+            oom: None,
+            spared: false,
+            history: History::default(),
+            sample: None,
+            start: now,
+        };
+        self.members.insert(pid, member);
+        true
+    }
+
+    fn assign_roles(&mut self) {
+        let preforks = {
+            let views: Vec<View<'_>> = self
+                .order
+                .iter()
+                .filter_map(|pid| self.members.get(pid))
+                .filter(|m| !m.zombie)
+                .map(|m| View { pid: m.identity.pid, parent: m.parent, name: &m.name, command: &m.command })
+                .collect();
+            prefork::recognise(&views)
+        };
+        for member in self.members.values_mut() {
+            member.role = Role::Helper;
+        }
+        for pid in self.service_chain() {
+            if let Some(member) = self.members.get_mut(&pid) {
+                member.role = Role::Main;
+            }
+        }
+        for found in preforks {
+            if let Some(master) = self.members.get_mut(&found.master) {
+                master.role = Role::Main;
+            }
+            for pid in found.workers {
+                let Some(worker) = self.members.get_mut(&pid) else { continue };
+                worker.role = match found.recipe.drain {
+                    Drain::Worker { signal } => Role::Worker { signal },
+                    Drain::Main { .. } => Role::PoolWorker,
+                };
+                if worker.generation == 0 {
+                    let count = self.generations.entry(found.master).or_insert(0);
+                    *count += 1;
+                    worker.generation = *count;
+                }
+            }
+        }
+    }
+
+    /// The main process, and below a wrapper that does nothing but wait for its only child (`sh -c`, `npx`, `uv run`)
+    /// that child too: ending it ends the service.
+    fn service_chain(&self) -> Vec<Pid> {
+        let mut chain: Vec<Pid> = self.main.into_iter().collect();
+        while let Some(last) = chain.last().and_then(|pid| self.members.get(pid)) {
+            if chain.len() > 8 || !is_wrapper(&last.name, &last.command) {
+                break;
+            }
+            let mut children =
+                self.members.values().filter(|m| m.parent == Some(last.identity.pid) && !m.zombie);
+            match (children.next(), children.next()) {
+                (Some(only), None) => chain.push(only.identity.pid),
+                _ => break,
+            }
+        }
+        chain
+    }
+
+    /// Looks at every member: memory always, the rest as `detail` says.
+    pub fn look(&mut self, proc: &Proc, detail: Option<Detail>, now: Duration) -> Look {
+        let since_boot = super::clock::since_boot();
+        let mut look = Look::default();
+        let mut sums = TreeSample::default();
+        for pid in &self.order {
+            let Some(member) = self.members.get_mut(pid) else { continue };
+            if member.zombie {
+                sums.zombies += 1;
+            } else {
+                sums.processes += 1;
+            }
+            let rss = look_at(member, proc, detail);
+            if !member.zombie {
+                sums.rss_bytes.add(rss.map(|b| b.0));
+            }
+            let started = ticks(member.identity.start_time.0, self.ticks);
+            let age = since_boot.saturating_sub(started).max(now.saturating_sub(member.start));
+            if let Some(rss) = rss {
+                member.history.push(now, rss, age >= SETTLED);
+            }
+            if let Some(sample) = &member.sample {
+                sums.rss_anon_bytes.add(sample.rss_anon_bytes.map(|b| b.0));
+                sums.swap_bytes.add(sample.swap_bytes.map(|b| b.0));
+                sums.fds.add(sample.fds);
+                sums.sockets.add(sample.sockets);
+                sums.threads.add(sample.threads);
+                sums.cpu_micros.add(sample.cpu.map(|cpu| u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX)));
+            }
+            look.processes.push(seen(member, rss, age));
+        }
+        count_children(&mut look.processes);
+        look.size = Bytes(sums.rss_bytes.known);
+        look.tree = sums;
+        look
+    }
+
+    /// Notes the size that limits are compared with, and says how fast it grows.
+    pub fn note_size(&mut self, now: Duration, size: Bytes) -> Option<f64> {
+        self.history.push(now, size, true);
+        self.history.slope()
+    }
+
+    /// The member with a pid.
+    pub fn member(&self, pid: Pid) -> Option<&Member> {
+        self.members.get(&pid)
+    }
+
+    /// All members, parents before children.
+    pub fn members(&self) -> impl DoubleEndedIterator<Item = &Member> {
+        self.order.iter().filter_map(|pid| self.members.get(pid))
+    }
+
+    /// Notes the OOM counter of each member's own cgroup, to tell a step of it at the member's death.
+    pub fn note_oom_counters(&mut self, proc: &Proc, mounts: &Mounts) {
+        for member in self.members.values_mut().filter(|m| !m.zombie) {
+            let paths = proc.cgroup_paths(member.identity.pid).ok().flatten().unwrap_or_default();
+            let counter = cgroup::oom_counter(mounts, &paths);
+            // Within one cgroup the first note stays: a step between two looks belongs to whoever is found dead next.
+            if member.oom.as_ref().map(|c| &c.cgroup) != counter.as_ref().map(|c| &c.cgroup) {
+                member.oom = counter;
+            }
+        }
+    }
+
+    /// One step of a cgroup's counter explains one death: it no longer counts for the others.
+    pub fn claim_oom_step(&mut self, cgroup: &Path) {
+        for counter in self.members.values_mut().filter_map(|m| m.oom.as_mut()) {
+            if counter.cgroup == cgroup {
+                counter.count += 1;
+            }
+        }
+    }
+
+    /// Says who must be left alone.
+    pub fn set_spared(&mut self, spared: &[Pid]) {
+        for member in self.members.values_mut() {
+            member.spared = spared.contains(&member.identity.pid);
+        }
+    }
+}
+
+fn look_at(member: &mut Member, proc: &Proc, detail: Option<Detail>) -> Option<Bytes> {
+    if member.zombie {
+        return None;
+    }
+    let opened;
+    let process = match &member.process {
+        Some(process) => process,
+        None => {
+            opened = proc
+                .process(member.identity.pid)
+                .ok()
+                .flatten()
+                .filter(|p| p.identity() == member.identity)?;
+            &opened
+        }
+    };
+    match detail {
+        Some(detail) => {
+            member.sample = process.sample(proc, detail).ok().flatten();
+            member.sample.as_ref().and_then(|sample| sample.rss_bytes)
+        }
+        None => process.rss().ok().flatten(),
+    }
+}
+
+fn seen(member: &Member, rss: Option<Bytes>, age: Duration) -> Seen {
+    let sample = member.sample.as_ref();
+    let program = member.command.first().map(|argument| {
+        let start = argument.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1);
+        printable(argument.get(start..).unwrap_or_default(), 64)
+    });
+    Seen {
+        identity: member.identity,
+        parent: member.parent,
+        role: member.role,
+        name: member.shown_name(),
+        program: program.unwrap_or_default(),
+        age,
+        spared: member.spared,
+        zombie: member.zombie,
+        rss,
+        growth: member.growth(),
+        slope: member.history.slope(),
+        counts: [
+            sample.and_then(|s| s.fds),
+            sample.and_then(|s| s.threads),
+            Some(0),
+            sample.and_then(|s| s.sockets),
+        ],
+    }
+}
+
+fn count_children(processes: &mut [Seen]) {
+    let mut counts: HashMap<Pid, u64> = HashMap::new();
+    for parent in processes.iter().filter(|p| !p.zombie).filter_map(|p| p.parent) {
+        *counts.entry(parent).or_insert(0) += 1;
+    }
+    for process in processes {
+        process.counts[2] = Some(counts.get(&process.identity.pid).copied().unwrap_or(0));
+    }
+}
+
+pub(super) fn as_member(proc: &Proc, stat: Stat) -> tree::Member {
+    tree::Member {
+        identity: stat.identity(proc.boot_id()),
+        parent: stat.parent,
+        zombie: stat.is_zombie(),
+        session: stat.session,
+        group: stat.group,
+        name: stat.name,
+    }
+}
+
+fn ticks(count: u64, per_second: u64) -> Duration {
+    Duration::from_millis(count.saturating_mul(1000) / per_second)
+}
+
+/// Programs that start one child and wait for it.
+fn is_wrapper(name: &[u8], command: &[Vec<u8>]) -> bool {
+    const WRAPPERS: [&[u8]; 22] = [
+        b"sh",
+        b"bash",
+        b"dash",
+        b"zsh",
+        b"ash",
+        b"busybox",
+        b"npx",
+        b"npm",
+        b"pnpm",
+        b"yarn",
+        b"uv",
+        b"uvx",
+        b"poetry",
+        b"pipenv",
+        b"pdm",
+        b"hatch",
+        b"env",
+        b"nice",
+        b"timeout",
+        b"tini",
+        b"dumb-init",
+        b"setpriv",
+    ];
+    let known = |text: &[u8]| {
+        let start = text.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1);
+        text.get(start..).is_some_and(|base| WRAPPERS.contains(&base))
+    };
+    // `npm exec x` and `npx x` are node programs that rename themselves: "npm exec x".
+    known(name)
+        || name.starts_with(b"npm ")
+        || name.starts_with(b"npx ")
+        || command.first().is_some_and(|argument| known(argument))
+        || (command.first().is_some_and(|argument| argument.ends_with(b"node"))
+            && command.get(1).is_some_and(|argument| known(argument)))
+}
+
+/// Whether a process carries the mark of a run.
+pub fn carries_mark(proc: &Proc, pid: Pid, run: &RunId) -> bool {
+    proc.environment_value(pid, super::ownership::MARK)
+        .ok()
+        .flatten()
+        .is_some_and(|value| value == run.to_string().as_bytes())
+}

@@ -1,0 +1,132 @@
+//! What the machine is told of one look at the tree: who is there, what each is, how large and how fast it grows.
+
+use std::time::Duration;
+
+use scupper_model::{Bytes, Identity, Pid, Resource, TreeSample};
+
+/// What a process is to its unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The command itself, or a wrapper's only child (`sh -c`, `npx`, `uv run`): ending it ends the service.
+    Main,
+    /// A child of a prefork master that the master replaces when it gets this signal.
+    Worker {
+        /// The signal that drains it.
+        signal: i32,
+    },
+    /// A child of a prefork master that would lose work on a signal: it is drained through the main process.
+    PoolWorker,
+    /// Anything else: a browser, an MCP server, a subprocess.
+    Helper,
+}
+
+impl Role {
+    /// The word in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Worker { .. } | Self::PoolWorker => "worker",
+            Self::Helper => "helper",
+        }
+    }
+}
+
+/// One process as one look saw it. What could not be read is `None`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Who it is.
+    pub identity: Identity,
+    /// Its parent now.
+    pub parent: Option<Pid>,
+    /// What it is.
+    pub role: Role,
+    /// The kernel's short name, printable.
+    pub name: String,
+    /// The base name of its program, printable: the kernel's name is cut at 15 bytes, or set by the program.
+    pub program: String,
+    /// Time since it started.
+    pub age: Duration,
+    /// Whether it must be left alone.
+    pub spared: bool,
+    /// Whether it ended and waits for its parent.
+    pub zombie: bool,
+    /// Resident memory.
+    pub rss: Option<Bytes>,
+    /// Growth since it was first seen.
+    pub growth: i64,
+    /// Growth over the last looks, bytes per second.
+    pub slope: Option<f64>,
+    /// Descriptors, threads, direct children, sockets, in the order of [`Resource::ALL`] without memory.
+    pub counts: [Option<u64>; 4],
+}
+
+impl Seen {
+    /// How much of a resource it holds.
+    pub fn value(&self, resource: Resource) -> Option<u64> {
+        match resource {
+            Resource::Memory => self.rss.map(|bytes| bytes.0),
+            Resource::Descriptors => self.counts[0],
+            Resource::Threads => self.counts[1],
+            Resource::Children => self.counts[2],
+            Resource::Sockets => self.counts[3],
+        }
+    }
+}
+
+/// One look at the whole tree.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// Every member, parents before children.
+    pub processes: Vec<Seen>,
+    /// The size that memory limits are compared with: PSS where it was needed and could be read, else the sum of RSS.
+    pub size: Bytes,
+    /// Growth of that size, bytes per second.
+    pub slope: Option<f64>,
+    /// The totals.
+    pub tree: TreeSample,
+}
+
+impl Look {
+    /// The tree's total of a resource: a lower bound where members could not be read, `None` where it was not asked.
+    pub fn total(&self, resource: Resource) -> Option<u64> {
+        let sum = |pick: fn(&Seen) -> Option<u64>| {
+            self.processes.iter().filter(|p| !p.zombie).filter_map(pick).reduce(u64::saturating_add)
+        };
+        match resource {
+            Resource::Memory => Some(self.size.0),
+            Resource::Descriptors => sum(|p| p.counts[0]),
+            Resource::Threads => sum(|p| p.counts[1]),
+            Resource::Children => {
+                let below = self.processes.iter().filter(|p| p.role != Role::Main && !p.zombie).count();
+                u64::try_from(below).ok()
+            }
+            Resource::Sockets => sum(|p| p.counts[3]),
+        }
+    }
+
+    /// A member by its identity.
+    pub fn find(&self, identity: &Identity) -> Option<&Seen> {
+        self.processes.iter().find(|p| p.identity == *identity)
+    }
+
+    /// Members that live and may be ended.
+    pub fn endable(&self) -> impl Iterator<Item = &Seen> {
+        self.processes.iter().filter(|p| !p.zombie && !p.spared)
+    }
+
+    /// A process and everything below it, the process first.
+    pub fn subtree(&self, root: &Identity) -> Vec<&Seen> {
+        let mut found: Vec<&Seen> = self.processes.iter().filter(|p| p.identity == *root).collect();
+        let mut next = 0;
+        while let Some(parent) = found.get(next).map(|p| p.identity) {
+            for process in &self.processes {
+                if process.parent == Some(parent.pid) && !found.iter().any(|f| f.identity == process.identity)
+                {
+                    found.push(process);
+                }
+            }
+            next += 1;
+        }
+        found
+    }
+}
