@@ -48,6 +48,10 @@ pub fn redact_arguments<'a>(arguments: impl IntoIterator<Item = &'a [u8]>) -> Ve
             fits.then_some(text)
         })
         .collect();
+    settle(arguments, pass_over_arguments).iter().map(|text| cut(text, MOST_OF_ARGUMENT)).collect()
+}
+
+fn pass_over_arguments(arguments: &Vec<String>) -> Vec<String> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut secrets: Vec<Vec<Range<usize>>> =
         arguments.iter().map(|text| find(text, Context::Argument)).collect();
@@ -59,25 +63,37 @@ pub fn redact_arguments<'a>(arguments: impl IntoIterator<Item = &'a [u8]>) -> Ve
     for (index, range) in programs::find(&words).into_iter().chain(names::after_flags(&words)) {
         secrets[index].push(range);
     }
-    arguments
-        .iter()
-        .zip(secrets)
-        .map(|(text, secrets)| cut(&replace(text, secrets), MOST_OF_ARGUMENT))
-        .collect()
+    arguments.iter().zip(secrets).map(|(text, secrets)| replace(text, secrets)).collect()
 }
 
 /// One `NAME=value` of an environment, redacted and printable, at most about 200 characters.
 pub fn redact_assignment(assignment: &[u8]) -> String {
     let text = clean(&String::from_utf8_lossy(&assignment[..assignment.len().min(4 * MOST_READ)]));
-    let mut secrets = find(&text, Context::Argument);
-    secrets.extend(pairs::whole(&text));
-    cut(&replace(&text, secrets), MOST_OF_ARGUMENT)
+    let pass = |text: &String| {
+        let mut secrets = find(text, Context::Argument);
+        secrets.extend(pairs::whole(text));
+        replace(text, secrets)
+    };
+    cut(&settle(text, pass), MOST_OF_ARGUMENT)
 }
 
 /// One line of a log, redacted and printable, at most about 2,000 characters. Escape sequences are dropped.
 pub fn redact_line(line: &str) -> String {
-    let text = clean(line);
-    cut(&replace(&text, find(&text, Context::Line)), MOST_OF_LINE)
+    let pass = |text: &String| replace(text, find(text, Context::Line));
+    cut(&settle(clean(line), pass), MOST_OF_LINE)
+}
+
+/// Redacts until nothing more is found: a marker can bring a name next to a value. Every pass takes something away,
+/// and more than two are rare.
+fn settle<T: PartialEq>(mut text: T, pass: impl Fn(&T) -> T) -> T {
+    for _ in 0..8 {
+        let next = pass(&text);
+        if next == text {
+            break;
+        }
+        text = next;
+    }
+    text
 }
 
 /// Where a text comes from: an argument or assignment holds one thing, a line holds prose as well.

@@ -38,9 +38,8 @@ fn address(text: &str, start: usize, found: &mut Vec<Range<usize>>) {
     let user_info = match authority.rfind('@') {
         Some(end) => &authority[..end],
         None => match (authority.split_once(':'), word.rfind('@')) {
-            // No port, so it is the beginning of a password with a slash in it.
-            (Some((user, port)), Some(end))
-                if !user.starts_with('[') && (port.is_empty() || !port.chars().all(|c| c.is_ascii_digit())) =>
+            (Some((host, port)), Some(end))
+                if !host.starts_with('[') && !is_port(port, &word[authority.len()..]) =>
             {
                 &word[..end]
             }
@@ -54,6 +53,11 @@ fn address(text: &str, start: usize, found: &mut Vec<Range<usize>>) {
     if !is_harmless(password) {
         found.push(start + user_info.len() - password.len()..start + user_info.len());
     }
+}
+
+/// Whether it is a port, going by what follows, and not the beginning of a password that holds a `/`, `?` or `#`.
+fn is_port(text: &str, rest: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) && !rest.starts_with('#')
 }
 
 /// A name that a machine made: a token in the place of the user.

@@ -86,6 +86,9 @@ pub(super) fn find(words: &[&str]) -> Vec<(usize, Range<usize>)> {
             found.extend(secret_in(word, 0, how).map(|range| (index, range)));
             continue;
         }
+        if index > 0 && words[index - 1].ends_with(';') {
+            rules.clear();
+        }
         if matches!(*word, "|" | "||" | "&&" | "&" | ";") {
             rules.clear();
             continue;
