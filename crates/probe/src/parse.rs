@@ -55,6 +55,12 @@ pub fn pids(text: &[u8]) -> impl Iterator<Item = Pid> {
     text.split(u8::is_ascii_whitespace).filter_map(number::<i32>).filter_map(Pid::new)
 }
 
+/// Without the NULs at the end.
+pub fn trim_nuls(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
+    text.get(..end).unwrap_or_default()
+}
+
 /// Strings that end in NUL, as in `cmdline` and `environ`. Where the text was cut, the last one is left out: half an
 /// environment entry looks like a whole one.
 pub fn strings(text: &[u8], truncated: bool) -> Vec<Vec<u8>> {
@@ -113,6 +119,8 @@ mod tests {
         assert_eq!(strings(b"a\0bc", true), [b"a"]);
         assert_eq!(strings(b"abc", true), Vec::<Vec<u8>>::new());
         assert_eq!(strings(b"", false), Vec::<Vec<u8>>::new());
+        assert_eq!(trim_nuls(b"php-fpm: pool\0\0\0"), b"php-fpm: pool");
+        assert_eq!((trim_nuls(b"a\0\0b"), trim_nuls(b"\0\0")), (&b"a\0\0b"[..], &b""[..]));
         let environ = b"MARK=1\0XMARK=2\0MARK=3\0LAST=4";
         assert_eq!(environment_value(environ, false, "MARK"), Some(b"1".to_vec()));
         assert_eq!(environment_value(environ, false, "LAST"), Some(b"4".to_vec()));

@@ -186,12 +186,13 @@ fn count_descriptors(proc_: &Proc, pid: Pid, base: &str) -> Result<Option<u64>, 
             Some(count) => return Ok(Some(count)),
         }
     }
+    let Some(directory) = proc_.gone("list", &path, file::open_directory(proc_.fd(), &path))? else {
+        return Ok(None);
+    };
     let mut count = 0;
-    let listed = file::open_directory(proc_.fd(), &path).and_then(|directory| {
-        file::each_name(directory, |_| {
-            count += 1;
-            true
-        })
+    let listed = file::each_name(&directory, |name| {
+        count += u64::from(!sockets::is_own_listing(pid, &directory, name));
+        true
     });
     Ok(proc_.gone("list", &path, listed)?.map(|()| count))
 }

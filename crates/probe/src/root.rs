@@ -154,23 +154,30 @@ impl Proc {
         Ok(Some(children))
     }
 
-    /// The arguments, at most 128 KiB of them. Empty for a zombie and for a kernel thread.
+    /// The arguments, at most 128 KiB of them. Empty for a zombie and for a kernel thread. Empty arguments at the end
+    /// are left out: a program that writes its title over its arguments (php-fpm does) leaves dozens of them.
     pub fn command_line(&self, pid: Pid) -> Result<Option<Vec<Vec<u8>>>, ProbeError> {
         let content = self.read(pid, "cmdline", COMMAND_LINE_LIMIT)?;
         // A command line that was cut is still the best there is, half an argument included.
-        Ok(content.map(|content| parse::strings(&content.bytes, false)))
+        Ok(content.map(|content| parse::strings(parse::trim_nuls(&content.bytes), false)))
     }
 
-    /// The environment it was started with, at most 256 KiB of it, whole entries only.
+    /// The environment it was started with, at most 256 KiB of it, whole entries only. `None` also for a zombie.
     ///
     /// # Errors
     /// [`ProbeError::Denied`] for a process of somebody else.
     pub fn environment(&self, pid: Pid) -> Result<Option<Vec<Vec<u8>>>, ProbeError> {
         let content = self.read(pid, "environ", ENVIRONMENT_LIMIT)?;
-        Ok(content.map(|content| parse::strings(&content.bytes, content.truncated)))
+        let mut entries = content.map(|content| parse::strings(&content.bytes, content.truncated));
+        // A program may have written its title over its environment, too.
+        if let Some(entries) = &mut entries {
+            entries.retain(|entry| !entry.is_empty());
+        }
+        Ok(entries)
     }
 
-    /// One value of the environment it was started with. `None` where it is absent, and where the process is gone.
+    /// One value of the environment it was started with. `None` where it is absent, and where the process is gone or
+    /// a zombie.
     pub fn environment_value(&self, pid: Pid, name: &str) -> Result<Option<Vec<u8>>, ProbeError> {
         let content = self.read(pid, "environ", ENVIRONMENT_LIMIT)?;
         Ok(content.and_then(|content| parse::environment_value(&content.bytes, content.truncated, name)))

@@ -4,6 +4,7 @@
 //! `/proc/PID/fd` is what ties the two together.
 
 use std::collections::{BTreeMap, HashSet};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use scupper_model::Pid;
 
@@ -149,6 +150,9 @@ pub(crate) fn descriptors(proc_: &Proc, pid: Pid, base: &str) -> Result<Option<D
     let mut inodes = HashSet::new();
     let mut failed = None;
     let listed = file::each_name(&directory, |name| {
+        if is_own_listing(pid, &directory, name) {
+            return true;
+        }
         total += 1;
         if total > DESCRIPTOR_LIMIT {
             return true;
@@ -167,6 +171,12 @@ pub(crate) fn descriptors(proc_: &Proc, pid: Pid, base: &str) -> Result<Option<D
     }
     let sockets = (total <= DESCRIPTOR_LIMIT).then_some(inodes);
     Ok(Some(Descriptors { total, sockets }))
+}
+
+/// Whether a descriptor is the one by which the own descriptors are listed, which would count itself.
+pub(crate) fn is_own_listing(pid: Pid, directory: &OwnedFd, name: &[u8]) -> bool {
+    pid.get() == rustix::process::getpid().as_raw_nonzero().get()
+        && parse::number(name) == Some(directory.as_raw_fd())
 }
 
 fn socket_inode(target: &[u8]) -> Option<u64> {

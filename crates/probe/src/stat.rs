@@ -106,7 +106,7 @@ struct Fields<I> {
 
 impl<'a, I: Iterator<Item = &'a [u8]>> Fields<I> {
     fn raw(&mut self, field: usize, item: &'static str) -> Result<&'a [u8], ParseError> {
-        while let Some(text) = self.rest.next() {
+        for text in self.rest.by_ref() {
             if text.is_empty() {
                 continue;
             }
