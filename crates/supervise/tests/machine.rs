@@ -1,0 +1,453 @@
+//! The unit's machine against random histories, time turned by hand. A small simulated world carries its effects out
+//! as processes would: some end on TERM, some ignore it, some leave helpers, some leak. After every step the four
+//! invariants are checked; they are the contract of `supervise::unit`.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use scupper_model::{
+    BootId, Bytes, ChildLifetime, EventKind, HowEnded, Identity, Limits, Pid, Policy, Resource, RestartPolicy,
+    SignalReason, Size, StartTime, TreeSample, UnitPhase,
+};
+use scupper_supervise::unit::{Ask, Bounds, Effect, Input, Look, Role, Seen, Settings, Unit};
+
+const MIB: u64 = 1 << 20;
+const TERM: i32 = 15;
+const KILL: i32 = 9;
+
+#[derive(Clone, Debug)]
+struct Process {
+    identity: Identity,
+    parent: Pid,
+    role: Role,
+    rss: u64,
+    first: u64,
+    /// MiB a second.
+    leak: u64,
+    ignores_term: bool,
+    born: Duration,
+    dies_at: Option<Duration>,
+    terms: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Habits {
+    leak: u64,
+    ignores_term: bool,
+    helpers: u8,
+    workers: u8,
+    helper_leaks: bool,
+    crashes_after: Option<u16>,
+    leaves_helpers: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Pass(u16),
+    Stop,
+    Restart,
+    Recycle,
+    Term,
+    HelperAppears,
+    Crash,
+}
+
+struct World {
+    unit: Unit,
+    now: Duration,
+    next_pid: i32,
+    main: Option<Identity>,
+    processes: Vec<Process>,
+    habits: Habits,
+    spawns: Vec<Duration>,
+    events: Vec<EventKind>,
+    finished: Option<i32>,
+    kills: HashMap<Identity, u32>,
+}
+
+impl World {
+    fn new(settings: Settings, habits: Habits) -> Self {
+        let mut world = Self {
+            unit: Unit::new(settings, 42),
+            now: Duration::ZERO,
+            next_pid: 100,
+            main: None,
+            processes: Vec::new(),
+            habits,
+            spawns: Vec::new(),
+            events: Vec::new(),
+            finished: None,
+            kills: HashMap::new(),
+        };
+        world.give(Input::Begin);
+        world
+    }
+
+    fn add(&mut self, parent: Pid, role: Role, leak: u64) -> Identity {
+        self.next_pid += 1;
+        let identity = Identity {
+            pid: Pid::new(self.next_pid).unwrap(),
+            start_time: StartTime(self.next_pid.unsigned_abs().into()),
+            boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().unwrap(),
+        };
+        self.processes.push(Process {
+            identity,
+            parent,
+            role,
+            rss: 10 * MIB,
+            first: 10 * MIB,
+            leak,
+            ignores_term: self.habits.ignores_term,
+            born: self.now,
+            dies_at: None,
+            terms: 0,
+        });
+        identity
+    }
+
+    fn give(&mut self, input: Input<'_>) {
+        let mut effects = self.unit.step(self.now, input);
+        while !effects.is_empty() {
+            let mut next = Vec::new();
+            for effect in effects {
+                next.extend(self.carry_out(effect));
+            }
+            effects = next;
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Vec<Effect> {
+        assert!(self.finished.is_none(), "an effect after Finish: {effect:?}");
+        match effect {
+            Effect::Spawn => {
+                assert!(self.main.is_none(), "started while it runs");
+                assert!(self.processes.is_empty(), "started while something of the last start lives");
+                self.spawns.push(self.now);
+                let habits = self.habits;
+                let main = self.add(Pid::INIT, Role::Main, habits.leak);
+                for _ in 0..habits.workers {
+                    self.add(main.pid, Role::Worker { signal: TERM }, habits.leak);
+                }
+                for _ in 0..habits.helpers {
+                    self.add(main.pid, Role::Helper, if habits.helper_leaks { 30 } else { 0 });
+                }
+                self.main = Some(main);
+                self.unit.step(self.now, Input::Started(main))
+            }
+            Effect::Signal { target, signal, reason, subtree } => {
+                self.signal(&target, signal, reason);
+                if subtree {
+                    let below: Vec<Identity> =
+                        self.processes.iter().filter(|p| p.parent == target.pid).map(|p| p.identity).collect();
+                    below.iter().for_each(|identity| self.signal(identity, signal, reason));
+                }
+                Vec::new()
+            }
+            Effect::SignalTree { signal, reason } => {
+                let all: Vec<Identity> = self.processes.iter().map(|p| p.identity).collect();
+                all.iter().for_each(|identity| self.signal(identity, signal, reason));
+                Vec::new()
+            }
+            Effect::Record(event) => {
+                self.events.push(event);
+                Vec::new()
+            }
+            Effect::Finish(code) => {
+                assert!(self.processes.is_empty(), "stopped with {} alive", self.processes.len());
+                self.finished = Some(code);
+                Vec::new()
+            }
+        }
+    }
+
+    fn signal(&mut self, target: &Identity, signal: i32, reason: SignalReason) {
+        let delay = Duration::from_millis(30);
+        let Some(process) = self.processes.iter_mut().find(|p| p.identity == *target) else { return };
+        if signal == KILL {
+            *self.kills.entry(*target).or_insert(0) += 1;
+            process.dies_at = Some(self.now + Duration::from_millis(1));
+        } else if signal == TERM {
+            if !matches!(reason, SignalReason::Forwarded | SignalReason::LeftBehind) {
+                process.terms += 1;
+                assert!(process.terms <= 1, "two TERMs for one decision to {target} ({reason:?})");
+            }
+            if !process.ignores_term {
+                process.dies_at.get_or_insert(self.now + delay);
+            }
+        }
+    }
+
+    /// Lets time pass, as the shell would: to the next look or deadline, whichever comes first.
+    fn pass(&mut self, mut millis: u64) {
+        while millis > 0 && self.finished.is_none() {
+            let step = millis.min(20);
+            millis -= step;
+            self.now += Duration::from_millis(step);
+            for process in &mut self.processes {
+                process.rss += process.leak * MIB * step / 1000;
+            }
+            if let (Some(after), Some(main)) = (self.habits.crashes_after, self.main) {
+                if self.processes.iter().any(|p| {
+                    p.identity == main && self.now >= p.born + Duration::from_millis(after.into()) && p.dies_at.is_none()
+                }) {
+                    self.end_main(HowEnded::Exited { code: 3 });
+                }
+            }
+            let dying: Vec<Identity> = self
+                .processes
+                .iter()
+                .filter(|p| p.dies_at.is_some_and(|at| at <= self.now))
+                .map(|p| p.identity)
+                .collect();
+            for identity in dying {
+                if Some(identity) == self.main {
+                    self.end_main(HowEnded::Signaled { signal: TERM, core_dumped: false });
+                } else {
+                    self.processes.retain(|p| p.identity != identity);
+                    // A master replaces its worker.
+                    if let Some(main) = self.main.filter(|_| identity.pid.get() % 7 != 0) {
+                        let workers = self.processes.iter().filter(|p| matches!(p.role, Role::Worker { .. })).count();
+                        if workers < usize::from(self.habits.workers) && self.unit.phase() == UnitPhase::Running {
+                            self.add(main.pid, Role::Worker { signal: TERM }, self.habits.leak);
+                        }
+                    }
+                }
+            }
+            if self.unit.next_deadline().is_some_and(|at| at <= self.now) {
+                self.give(Input::Timer);
+            }
+            if self.finished.is_none() {
+                self.look();
+            }
+        }
+    }
+
+    fn end_main(&mut self, how: HowEnded) {
+        let Some(main) = self.main.take() else { return };
+        self.processes.retain(|p| p.identity != main);
+        if !self.habits.leaves_helpers {
+            self.processes.retain(|p| p.ignores_term);
+        }
+        self.give(Input::MainEnded(how));
+    }
+
+    fn look(&mut self) {
+        let mut look = Look::default();
+        let mut tree = TreeSample::default();
+        for p in &self.processes {
+            tree.processes += 1;
+            tree.rss_bytes.add(Some(p.rss));
+            look.processes.push(Seen {
+                identity: p.identity,
+                parent: Some(p.parent),
+                role: p.role,
+                name: "x".into(),
+                program: "x".into(),
+                age: self.now.saturating_sub(p.born),
+                spared: false,
+                zombie: false,
+                rss: Some(Bytes(p.rss)),
+                growth: i64::try_from(p.rss - p.first).unwrap(),
+                slope: None,
+                counts: [Some(3), Some(1), Some(0), Some(0)],
+            });
+        }
+        look.size = Bytes(tree.rss_bytes.known);
+        look.tree = tree;
+        let before = self.kills.clone();
+        let phase = self.unit.phase();
+        self.give(Input::Look(&look));
+        self.hard_limit_was_obeyed(&look, phase, &before);
+    }
+
+    /// Hard beats everything: a look above the hard limit ends with a KILL under way for enough of it.
+    fn hard_limit_was_obeyed(&self, look: &Look, phase: UnitPhase, _before: &HashMap<Identity, u32>) {
+        let settings = self.unit.settings();
+        let Some(hard) = settings.bounds.of(Resource::Memory).hard else { return };
+        if settings.policy < Policy::Kill || !matches!(phase, UnitPhase::Running | UnitPhase::Draining) {
+            return;
+        }
+        if look.size.0 <= hard {
+            return;
+        }
+        let killed = look.processes.iter().any(|p| self.kills.contains_key(&p.identity));
+        assert!(killed, "{} is above the hard limit in {phase:?} and nothing was killed", look.size);
+    }
+}
+
+fn settings(restart: RestartPolicy, policy: Policy, soft: Option<u64>, hard: Option<u64>, lifetime: bool) -> Settings {
+    let size = |mib: Option<u64>| mib.map(|mib| Size::Absolute(Bytes::mib(mib)));
+    let limits = Limits { mem_soft: size(soft), mem_hard: size(hard), ..Limits::default() };
+    let lifetimes = vec![ChildLifetime { pattern: "*".into(), lifetime: Duration::from_secs(3) }];
+    Settings {
+        grace: Duration::from_secs(2),
+        restart,
+        retry_after_giving_up: true,
+        policy,
+        bounds: Bounds::resolve(&limits, None),
+        child_lifetimes: if lifetime { lifetimes } else { Vec::new() },
+    }
+}
+
+fn any_settings() -> impl Strategy<Value = Settings> {
+    let restart =
+        prop_oneof![Just(RestartPolicy::Never), Just(RestartPolicy::OnFailure), Just(RestartPolicy::Always)];
+    let policy =
+        prop_oneof![Just(Policy::Observe), Just(Policy::Alert), Just(Policy::Recycle), Just(Policy::Kill)];
+    let limit = prop_oneof![Just(None), (20_u64..300).prop_map(Some)];
+    (restart, policy, limit.clone(), limit, any::<bool>()).prop_map(|(restart, policy, soft, hard, lifetime)| {
+        let hard = hard.map(|hard| hard.max(soft.unwrap_or(0)));
+        settings(restart, policy, soft, hard, lifetime)
+    })
+}
+
+fn any_habits() -> impl Strategy<Value = Habits> {
+    let crash = prop_oneof![3 => Just(None), 1 => (1_u16..3000).prop_map(Some)];
+    (0_u64..60, any::<bool>(), 0_u8..3, 0_u8..3, any::<bool>(), crash, any::<bool>()).prop_map(
+        |(leak, ignores_term, helpers, workers, helper_leaks, crashes_after, leaves_helpers)| Habits {
+            leak,
+            ignores_term,
+            helpers,
+            workers,
+            helper_leaks,
+            crashes_after,
+            leaves_helpers,
+        },
+    )
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (1_u16..4000).prop_map(Step::Pass),
+        1 => Just(Step::Stop),
+        1 => Just(Step::Restart),
+        1 => Just(Step::Recycle),
+        1 => Just(Step::Term),
+        1 => Just(Step::HelperAppears),
+        1 => Just(Step::Crash),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+
+    /// Never two signals for one decision, hard beats everything, no restart storm, nothing survives `Stopped`, and a
+    /// unit that is asked to stop does.
+    #[test]
+    fn invariants_hold_in_random_histories(
+        settings in any_settings(),
+        habits in any_habits(),
+        steps in prop::collection::vec(any_step(), 1..25),
+    ) {
+        let mut world = World::new(settings, habits);
+        for step in steps {
+            if world.finished.is_some() {
+                break;
+            }
+            match step {
+                Step::Pass(millis) => world.pass(millis.into()),
+                Step::Stop => world.give(Input::Ask(Ask::Stop(SignalReason::Stop))),
+                Step::Restart => world.give(Input::Ask(Ask::Restart(SignalReason::Restart))),
+                Step::Recycle => world.give(Input::Ask(Ask::Recycle)),
+                Step::Term => world.give(Input::Signalled { signal: TERM, ends: true, forward: true }),
+                Step::HelperAppears => {
+                    if let Some(main) = world.main {
+                        world.add(main.pid, Role::Helper, 0);
+                    }
+                }
+                Step::Crash => world.end_main(HowEnded::Signaled { signal: 11, core_dumped: true }),
+            }
+        }
+        // No storm: restarts that nobody asked for stay within the budgets.
+        prop_assert!(world.spawns.len() <= 10 + 20 + 10 + 30, "{} starts", world.spawns.len());
+        if world.finished.is_none() {
+            world.give(Input::Ask(Ask::Stop(SignalReason::Stop)));
+            world.pass(12_000);
+        }
+        prop_assert!(world.finished.is_some(), "asked to stop, and still {:?}", world.unit.phase());
+    }
+}
+
+fn habits() -> Habits {
+    Habits {
+        leak: 0,
+        ignores_term: false,
+        helpers: 0,
+        workers: 0,
+        helper_leaks: false,
+        crashes_after: None,
+        leaves_helpers: false,
+    }
+}
+
+/// Safety rule 8: the hard limit stays armed during a drain.
+#[test]
+fn safety_8_hard_limit_is_armed_during_a_drain() {
+    let settings = settings(RestartPolicy::OnFailure, Policy::Kill, Some(50), Some(60), false);
+    let mut world = World::new(settings, Habits { leak: 20, ignores_term: true, ..habits() });
+    world.pass(2_100);
+    assert_eq!(world.unit.phase(), UnitPhase::Draining);
+    world.pass(700);
+    assert!(world.spawns.len() == 2 || world.unit.phase() != UnitPhase::Draining, "not killed past the hard limit");
+    assert!(world.events.iter().any(|e| matches!(e, EventKind::LimitCrossed { level: scupper_model::LimitLevel::Hard, .. })));
+}
+
+/// R042: workers are drained one at a time, with spacing, and the master is never signalled.
+#[test]
+fn r042_workers_are_drained_one_at_a_time() {
+    let settings = settings(RestartPolicy::Never, Policy::Kill, Some(100), None, false);
+    let mut world = World::new(settings, Habits { workers: 2, leak: 0, ..habits() });
+    for process in world.processes.iter_mut().filter(|p| p.role != Role::Main) {
+        process.leak = 20;
+    }
+    world.pass(15_000);
+    let started = world.events.iter().filter(|e| matches!(e, EventKind::RecycleStarted { .. })).count();
+    assert!(started >= 2, "{started} workers drained");
+    let main = world.main.unwrap();
+    assert_eq!(world.processes.iter().find(|p| p.identity == main).unwrap().terms, 0);
+    let mut under_way = 0_i32;
+    for event in &world.events {
+        match event {
+            EventKind::RecycleStarted { .. } => under_way += 1,
+            EventKind::RecycleCompleted { .. } => under_way -= 1,
+            _ => {}
+        }
+        assert!(under_way <= 1, "two workers drained at once");
+    }
+}
+
+/// R067: a helper that outlives its time is ended, and killed after the grace.
+#[test]
+fn r067_a_helper_that_outlives_its_time_is_ended() {
+    let settings = settings(RestartPolicy::Never, Policy::Kill, None, None, true);
+    let mut world = World::new(settings, Habits { helpers: 1, ignores_term: true, ..habits() });
+    world.pass(4_900);
+    assert_eq!(world.processes.len(), 2);
+    world.pass(500);
+    assert_eq!(world.processes.len(), 1, "the helper is still there after lifetime and grace");
+    assert!(world.main.is_some());
+}
+
+/// A limit below what the unit needs at rest is said, and does not become a restart loop.
+#[test]
+fn a_soft_limit_below_the_size_at_rest_is_no_restart_loop() {
+    let settings = settings(RestartPolicy::Always, Policy::Kill, Some(5), None, false);
+    let mut world = World::new(settings, habits());
+    world.pass(60_000);
+    assert_eq!(world.spawns.len(), 1);
+    assert!(world.events.iter().any(|e| matches!(e, EventKind::LimitUnreachable { .. })));
+}
+
+/// R045: observe records, and touches nothing.
+#[test]
+fn r045_observe_touches_nothing() {
+    let settings = settings(RestartPolicy::Never, Policy::Observe, Some(50), Some(60), true);
+    let mut world = World::new(settings, Habits { leak: 30, helpers: 1, ..habits() });
+    world.pass(10_000);
+    assert!(world.kills.is_empty());
+    assert!(world.processes.iter().all(|p| p.terms == 0));
+    assert!(world.events.iter().any(|e| matches!(e, EventKind::LimitCrossed { .. })));
+}
