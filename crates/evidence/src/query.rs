@@ -114,8 +114,11 @@ impl Query {
             conditions.push(format!("kind IN ({})", vec!["?"; self.kinds.len()].join(", ")));
             values.extend(self.kinds.iter().cloned().map(Value::Text));
         }
-        let filter =
-            if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+        let filter = if conditions.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", conditions.join(" AND "))
+        };
         let (forward, backward) = match self.after_row {
             Some(_) => ("id", "id DESC"),
             None => ("at_ms, id", "at_ms DESC, id DESC"),
@@ -134,8 +137,9 @@ impl Query {
 fn read(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
     // Columns are read leniently: whoever wrote the file may have been another program.
     let text = |column| {
-        row.get_ref(column)
-            .map(|value| value.as_bytes().map(|b| String::from_utf8_lossy(b).into_owned()).unwrap_or_default())
+        row.get_ref(column).map(|value| {
+            value.as_bytes().map(|b| String::from_utf8_lossy(b).into_owned()).unwrap_or_default()
+        })
     };
     let body = row.get_ref(4)?.as_bytes().unwrap_or_default();
     let parsed = if body.len() > MAX_BODY_BYTES {

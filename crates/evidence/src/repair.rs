@@ -71,9 +71,7 @@ fn forget_oldest(path: &Path) {
     let Ok(entries) = fs::read_dir(disk::directory_of(path)) else { return };
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| {
-            name.starts_with(&prefix) && !name.ends_with("-wal") && !name.ends_with("-shm")
-        })
+        .filter(|name| name.starts_with(&prefix) && !name.ends_with("-wal") && !name.ends_with("-shm"))
         .collect();
     names.sort();
     let surplus = names.len().saturating_sub(KEPT);

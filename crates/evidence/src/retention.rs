@@ -103,7 +103,8 @@ impl Store {
 
     fn give_back_pages(&self) -> Result<(), EvidenceError> {
         let fail = |source| EvidenceError::sqlite(&self.path, "trim", source);
-        for sql in [format!("PRAGMA incremental_vacuum({PAGES_PER_CALL})"), "PRAGMA wal_checkpoint(PASSIVE)".into()]
+        for sql in
+            [format!("PRAGMA incremental_vacuum({PAGES_PER_CALL})"), "PRAGMA wal_checkpoint(PASSIVE)".into()]
         {
             // Each step frees one page: it has to be run to its end.
             let mut statement = self.connection.prepare(&sql).map_err(fail)?;

@@ -82,8 +82,7 @@ fn migrate_by(connection: &mut Connection, path: &Path, steps: &[&str]) -> Resul
         return Ok(());
     }
     let fail = |source| EvidenceError::sqlite(path, "migrate", source);
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
     // Somebody else may have done it while this one waited for the lock.
     let done = match look_for(&transaction, path, known)? {
         Found::Empty => 0,

@@ -103,8 +103,8 @@ impl Store {
                 .map_err(fail)?;
             for event in events {
                 let kind = event.kind.name();
-                let body = serde_json::to_string(event)
-                    .map_err(|source| EvidenceError::Encode { kind, source })?;
+                let body =
+                    serde_json::to_string(event).map_err(|source| EvidenceError::Encode { kind, source })?;
                 statement
                     .execute((
                         event.id.to_string(),

@@ -80,11 +80,7 @@ struct State {
 impl Writer {
     /// A writer for the file at `path`. Touches nothing yet. `clock` tells the time of what the writer itself has to
     /// say (a gap, a damaged file) and the age of what may go.
-    pub fn new(
-        path: PathBuf,
-        options: Options,
-        clock: impl Fn() -> Timestamp + Send + 'static,
-    ) -> Self {
+    pub fn new(path: PathBuf, options: Options, clock: impl Fn() -> Timestamp + Send + 'static) -> Self {
         Self {
             shared: Arc::new(Shared {
                 path,
@@ -218,7 +214,8 @@ impl Shared {
     fn gap(&self) -> Option<Gap> {
         let state = self.lock();
         let lost = state.lost - state.lost_told;
-        let why = state.error.clone().unwrap_or_else(|| "events came faster than they could be written".into());
+        let why =
+            state.error.clone().unwrap_or_else(|| "events came faster than they could be written".into());
         (lost > 0).then_some(Gap { lost, why })
     }
 

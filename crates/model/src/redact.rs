@@ -48,7 +48,7 @@ pub fn redact_arguments<'a>(arguments: impl IntoIterator<Item = &'a [u8]>) -> Ve
             fits.then_some(text)
         })
         .collect();
-    settle(arguments, pass_over_arguments).iter().map(|text| cut(text, MOST_OF_ARGUMENT)).collect()
+    settle(arguments, pass_over_arguments)
 }
 
 fn pass_over_arguments(arguments: &Vec<String>) -> Vec<String> {
@@ -63,7 +63,11 @@ fn pass_over_arguments(arguments: &Vec<String>) -> Vec<String> {
     for (index, range) in programs::find(&words).into_iter().chain(names::after_flags(&words)) {
         secrets[index].push(range);
     }
-    arguments.iter().zip(secrets).map(|(text, secrets)| replace(text, secrets)).collect()
+    arguments
+        .iter()
+        .zip(secrets)
+        .map(|(text, secrets)| cut(&replace(text, secrets), MOST_OF_ARGUMENT))
+        .collect()
 }
 
 /// One `NAME=value` of an environment, redacted and printable, at most about 200 characters.
@@ -72,19 +76,19 @@ pub fn redact_assignment(assignment: &[u8]) -> String {
     let pass = |text: &String| {
         let mut secrets = find(text, Context::Argument);
         secrets.extend(pairs::whole(text));
-        replace(text, secrets)
+        cut(&replace(text, secrets), MOST_OF_ARGUMENT)
     };
-    cut(&settle(text, pass), MOST_OF_ARGUMENT)
+    settle(text, pass)
 }
 
 /// One line of a log, redacted and printable, at most about 2,000 characters. Escape sequences are dropped.
 pub fn redact_line(line: &str) -> String {
-    let pass = |text: &String| replace(text, find(text, Context::Line));
-    cut(&settle(clean(line), pass), MOST_OF_LINE)
+    let pass = |text: &String| cut(&replace(text, find(text, Context::Line)), MOST_OF_LINE);
+    settle(clean(line), pass)
 }
 
-/// Redacts until nothing more is found: a marker can bring a name next to a value. Every pass takes something away,
-/// and more than two are rare.
+/// Redacts and cuts until nothing changes: a marker or a cut can bring a name next to what looks like a value. One
+/// pass finds everything in all but made-up text.
 fn settle<T: PartialEq>(mut text: T, pass: impl Fn(&T) -> T) -> T {
     for _ in 0..8 {
         let next = pass(&text);

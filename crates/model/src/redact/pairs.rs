@@ -120,7 +120,9 @@ fn value(text: &str, at: usize, enclosing: Option<char>) -> Range<usize> {
     }
     let end = rest
         .char_indices()
-        .find(|&(index, c)| c.is_whitespace() || Some(c) == enclosing || ends_here(c, &rest[index + c.len_utf8()..]))
+        .find(|&(index, c)| {
+            c.is_whitespace() || Some(c) == enclosing || ends_here(c, &rest[index + c.len_utf8()..])
+        })
         .map_or(rest.len(), |(index, _)| index);
     let mut value = &rest[..end];
     for (open, close) in [('(', ')'), ('[', ']'), ('{', '}'), ('<', '>')] {
@@ -143,7 +145,9 @@ fn ends_here(c: char, rest: &str) -> bool {
         }
         '"' | '\'' | '`' => {
             rest.is_empty()
-                || rest.starts_with(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ')' | ']' | '}' | ':'))
+                || rest.starts_with(|c: char| {
+                    c.is_whitespace() || matches!(c, ',' | ';' | ')' | ']' | '}' | ':')
+                })
         }
         _ => false,
     }

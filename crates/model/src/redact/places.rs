@@ -73,7 +73,9 @@ fn after_scheme(text: &str, scheme: &str, found: &mut Vec<Range<usize>>) {
         }
         let start = at + scheme.len();
         let length = text[start..]
-            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '~' | '+' | '/' | '=' | '-')))
+            .find(|c: char| {
+                !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '~' | '+' | '/' | '=' | '-'))
+            })
             .unwrap_or(text.len() - start);
         let value = &text[start..start + length];
         // `Bearer realm="x"` is a challenge, `bearer authentication` is prose.

@@ -27,8 +27,19 @@ struct Rule {
 const RULES: &[Rule] = &[
     Rule {
         programs: &[
-            "mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlshow", "mariadb", "mariadb-dump",
-            "mariadb-admin", "7z", "7za", "7zr", "rar", "unrar",
+            "mysql",
+            "mysqldump",
+            "mysqladmin",
+            "mysqlimport",
+            "mysqlshow",
+            "mariadb",
+            "mariadb-dump",
+            "mariadb-admin",
+            "7z",
+            "7za",
+            "7zr",
+            "rar",
+            "unrar",
         ],
         needs: None,
         options: &["-p"],
@@ -36,7 +47,14 @@ const RULES: &[Rule] = &[
     },
     Rule {
         programs: &[
-            "sshpass", "mongo", "mongosh", "mongodump", "mongorestore", "cqlsh", "rabbitmqadmin", "mycli",
+            "sshpass",
+            "mongo",
+            "mongosh",
+            "mongodump",
+            "mongorestore",
+            "cqlsh",
+            "rabbitmqadmin",
+            "mycli",
         ],
         needs: None,
         options: &["-p"],
@@ -72,7 +90,12 @@ const RULES: &[Rule] = &[
         options: &["-u", "--user", "-U", "--proxy-user"],
         how: How::After(':'),
     },
-    Rule { programs: &["smbclient", "rpcclient"], needs: None, options: &["-U", "--user"], how: How::After('%') },
+    Rule {
+        programs: &["smbclient", "rpcclient"],
+        needs: None,
+        options: &["-U", "--user"],
+        how: How::After('%'),
+    },
 ];
 
 /// Words of a command that hold a secret, and which part of them does.
@@ -106,7 +129,9 @@ pub(super) fn find(words: &[&str]) -> Vec<(usize, Range<usize>)> {
                 continue;
             }
             // The longest option first: `--user` is no `-u`.
-            let Some(option) = rule.options.iter().find(|option| word.starts_with(**option)) else { continue };
+            let Some(option) = rule.options.iter().find(|option| word.starts_with(**option)) else {
+                continue;
+            };
             let rest = &word[option.len()..];
             if rest.is_empty() {
                 awaited = (rule.how != How::Glued).then_some(rule.how);

@@ -88,7 +88,8 @@ fn begins_here(text: &str, at: usize) -> bool {
 /// Unlike a name made of words: it holds a digit, or capitals among small letters.
 fn looks_random(text: &str) -> bool {
     text.contains(|c: char| c.is_ascii_digit())
-        || (text.contains(|c: char| c.is_ascii_lowercase()) && text.contains(|c: char| c.is_ascii_uppercase()))
+        || (text.contains(|c: char| c.is_ascii_lowercase())
+            && text.contains(|c: char| c.is_ascii_uppercase()))
         || text.chars().all(|c| c.is_ascii_uppercase())
 }
 
