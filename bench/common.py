@@ -63,7 +63,7 @@ class Place:
         """Starts scupper in the background; it is ended with this place."""
         log = open(os.path.join(self.directory, "stderr.log"), "ab")
         process = subprocess.Popen(
-            [scupper_binary(), *arguments], env=self.environment, stdin=subprocess.DEVNULL,
+            [scupper_binary(), *arguments[:1], "--on-parent-exit", "stop", *arguments[1:]], env=self.environment, stdin=subprocess.DEVNULL,
             stdout=log, stderr=log, start_new_session=True, **keywords,
         )  # fmt: skip
         log.close()

@@ -101,7 +101,7 @@ class Unit:
             options.scupper, "run", "--name", self.name, "--profile", "worker",
             "--mem-soft", options.mem_soft, "--mem-hard", options.mem_hard, "--grace", "30s",
             "--restart", "on-failure", "--child-lifetime", "sleep=10s",
-            "--log-format", "json", "--state", self.state,
+            "--log-format", "json", "--state", self.state, "--on-parent-exit", "stop",
             "--", options.gunicorn, "--chdir", HERE, "--bind", "127.0.0.1:0", "app:app",
         ]  # fmt: skip
         self.process, self.read_up_to, self.rest = None, 0, b""
@@ -131,17 +131,17 @@ class Unit:
     def status(self):
         """The unit as `scupper ps --json` tells it, or None."""
         try:
-            answer = json.loads(self.ask("ps", "--json", timeout=5).stdout or b"null")
+            answer = json.loads(self.ask("ps", self.name, "--json", timeout=5).stdout or b"null")
         except (ValueError, subprocess.TimeoutExpired):
             return None
         for unit in (answer or {}).get("units", []):
-            if (unit.get("record") or unit).get("unit") == self.name:
-                return unit if "tree" in unit else unit.get("status")
+            if unit.get("unit") == self.name:
+                return unit.get("status")
         return None
 
     def events(self):
         """Every event that Scupper recorded of this run."""
-        output = self.ask("events", "--json", "--state", self.state).stdout.decode(errors="replace")
+        output = self.ask("events", self.name, "--json", "-n", "100000", "--state", self.state).stdout.decode(errors="replace")
         events = []
         for line in output.splitlines():
             try:

@@ -56,7 +56,7 @@ supervisor=$!
 code=0; wait "$supervisor" || code=$?
 supervisor=
 
-"$scupper" events --json --state "$directory/state" >"$directory/events" || true
+"$scupper" events --json -n 10000 --state "$directory/state" >"$directory/events" || true
 failed=0
 check() { if [ "$1" = yes ]; then echo "  ok      $2"; else echo "  FAILED  $2"; failed=1; fi; }
 verdict() { if "$@"; then echo yes; else echo no; fi; }

@@ -1,0 +1,61 @@
+#!/bin/bash
+# Installs what the tests need and is not there yet, and says what it does. May be run again: it then does nothing.
+#   scripts/install-test-tools.sh            Debian and Ubuntu install by themselves; elsewhere it says what is missing
+# As root, or with sudo. No service is started.
+#   promtool   checks that our metrics are OpenMetrics         python3 with venv   gunicorn and uvicorn, in venvs of their own
+#   tmux       a real terminal for job control                 node, npm           the Node examples
+#   puma       a prefork master to try our recipe on           cargo-nextest       runs the tests
+set -euo pipefail
+say() { echo "tools: $*"; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then as_root=(sudo -n); fi
+
+wanted=()
+has promtool || wanted+=(prometheus)
+has tmux || wanted+=(tmux)
+has puma || wanted+=(puma)
+has python3 || wanted+=(python3)
+python3 -c 'import venv, ensurepip' 2>/dev/null || wanted+=(python3-venv)
+has cc || wanted+=(gcc libc6-dev)
+has node || wanted+=(nodejs)
+has npm || wanted+=(npm)
+has unshare || wanted+=(util-linux)
+
+if [ ${#wanted[@]} -gt 0 ]; then
+  if ! has apt-get; then
+    say "missing, and there is no apt-get to install them with: ${wanted[*]} (Debian's names)" >&2
+    exit 1
+  fi
+  if [ ${#as_root[@]} -gt 0 ] && ! sudo -n true 2>/dev/null; then
+    say "run this as root, or: sudo apt-get install ${wanted[*]}" >&2
+    exit 1
+  fi
+  say "installing ${wanted[*]}"
+  # A package that ships a service would start it: this file is how Debian is told not to.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap '"${as_root[@]}" rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 755 "$policy"
+  fi
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${wanted[@]}" >/dev/null
+fi
+
+if ! has cargo; then
+  say "cargo is missing: install Rust" >&2
+  exit 1
+fi
+if ! cargo nextest --version >/dev/null 2>&1; then
+  say "installing cargo-nextest (some minutes)"
+  cargo install --quiet --locked cargo-nextest
+fi
+# Slow to build, so only where everything is asked for.
+if [ -n "${SCUPPER_FULL:-}" ]; then
+  for tool in cargo-deny cargo-machete; do
+    has "$tool" || { say "installing $tool (some minutes)"; cargo install --quiet --locked "$tool"; }
+  done
+fi
+say "all there: promtool, tmux, puma, python3, node, npm, cargo-nextest"

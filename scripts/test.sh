@@ -1,0 +1,84 @@
+#!/bin/bash
+# Runs every test, and every check that a change has to pass. Ends by itself; exits 0 only if all of it passed.
+#   scripts/test.sh                  all
+#   scripts/test.sh NAME...          only these steps (see below), such as: scripts/test.sh fmt clippy
+#   SCUPPER_FULL=1 scripts/test.sh   also installs cargo-deny and cargo-machete, which takes some minutes
+# Steps: tools fmt clippy build test doc scripts deny machete gunicorn node
+set -uo pipefail
+cd "$(dirname "$0")/.."
+only=" $* "
+failed=() began=$SECONDS
+case $only in *" -h "*|*" --help "*) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+
+step() { # NAME SECONDS COMMAND...
+  local name=$1 limit=$2 at=$SECONDS; shift 2
+  case $only in "  "|*" $name "*) ;; *) return 0 ;; esac
+  echo "== $name: $*"
+  local code=0
+  timeout --kill-after=30 "$limit" "$@" </dev/null || code=$?
+  if [ "$code" != 0 ]; then
+    [ "$code" != 124 ] || echo "== $name took longer than $limit s"
+    failed+=("$name")
+    echo "== $name FAILED (exit $code) after $((SECONDS - at)) s"
+  else
+    echo "== $name ok, $((SECONDS - at)) s"
+  fi
+  return "$code"
+}
+
+scripts_parse() {
+  local script code=0
+  while IFS= read -r script; do bash -n "$script" || code=1; done < <(git ls-files '*.sh' .ci/run)
+  python3 - <<'PYTHON' || code=1
+import ast, subprocess, sys
+bad = 0
+for path in subprocess.run(["git", "ls-files", "*.py"], capture_output=True, text=True, check=True).stdout.split():
+    try:
+        ast.parse(open(path).read(), path)
+    except (OSError, SyntaxError) as problem:
+        print(problem, file=sys.stderr)
+        bad = 1
+sys.exit(bad)
+PYTHON
+  return "$code"
+}
+export -f scripts_parse
+
+# The advisory database lies on the network; where it cannot be reached, that check is named as not done.
+deny() {
+  cargo deny --all-features check licenses bans sources || return 1
+  local output
+  if output=$(cargo deny --all-features check advisories 2>&1); then
+    echo "$output" | tail -n 1
+  elif echo "$output" | grep -qiE 'failed to (fetch|clone|load)|unable to (connect|fetch)|network|could not resolve'; then
+    echo "advisories: NOT CHECKED, the database cannot be reached"
+  else
+    echo "$output"
+    return 1
+  fi
+}
+export -f deny
+
+# Whatever they need is built before the clock of the examples runs.
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
+step tools 1800 scripts/install-test-tools.sh
+step fmt 120 cargo fmt --all --check
+step clippy 1800 cargo clippy --workspace --all-targets --locked -- -D warnings
+step scripts 60 bash -c scripts_parse
+if command -v cargo-deny >/dev/null; then step deny 300 bash -c deny; else echo "== deny skipped: cargo-deny is not installed (SCUPPER_FULL=1 installs it)"; fi
+if command -v cargo-machete >/dev/null; then step machete 60 cargo machete; else echo "== machete skipped: cargo-machete is not installed (SCUPPER_FULL=1 installs it)"; fi
+step doc 900 env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+if step build 1800 cargo build --release --locked --package scupper-cli; then
+  step gunicorn 300 env SCUPPER="${CARGO_TARGET_DIR:-target}/release/scupper" examples/leaky-gunicorn/demo.sh --seconds 20
+  step node 120 env SCUPPER="${CARGO_TARGET_DIR:-target}/release/scupper" examples/leaky-node/run.sh --hard 200M --overshoot 16
+fi
+# cargo test runs what nextest does not: the examples in documentation.
+step test 3000 cargo test --workspace --doc --locked --quiet
+step test 3000 cargo nextest run --workspace --locked --no-fail-fast
+
+echo
+if [ ${#failed[@]} -gt 0 ]; then
+  echo "FAILED after $((SECONDS - began)) s: ${failed[*]}"
+  exit 1
+fi
+echo "all passed in $((SECONDS - began)) s"
