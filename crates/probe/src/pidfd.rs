@@ -124,7 +124,7 @@ mod tests {
         let killed = ExitInfo { code: None, signal: Some(9), core_dumped: false };
         assert_eq!(ExitInfo::from_wait_status(9), killed);
         let dumped = ExitInfo { code: None, signal: Some(11), core_dumped: true };
-        assert_eq!(ExitInfo::from_wait_status(11 | 0x80), dumped);
+        assert_eq!(ExitInfo::from_wait_status(0x8b), dumped);
     }
 
     #[test]

@@ -155,7 +155,8 @@ impl Proc {
     }
 
     /// The arguments, at most 128 KiB of them. Empty for a zombie and for a kernel thread. Empty arguments at the end
-    /// are left out: a program that writes its title over its arguments (php-fpm does) leaves dozens of them.
+    /// are left out: a program that writes its title over its arguments (php-fpm does) leaves dozens of them. Empty for
+    /// a moment in the middle of an `exec`, as its environment is.
     pub fn command_line(&self, pid: Pid) -> Result<Option<Vec<Vec<u8>>>, ProbeError> {
         let content = self.read(pid, "cmdline", COMMAND_LINE_LIMIT)?;
         // A command line that was cut is still the best there is, half an argument included.

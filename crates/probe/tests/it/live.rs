@@ -29,6 +29,7 @@ fn names_of_any_bytes_are_read() {
         let program = temporary.path().join(OsStr::from_bytes(name));
         std::fs::copy("/bin/sleep", &program).unwrap();
         let child = Guarded::spawn(Command::new(&program).arg("60"));
+        wait_until("started", || !proc_.command_line(child.pid()).unwrap().unwrap().is_empty());
         let stat = proc_.stat(child.pid()).unwrap().unwrap();
         assert_eq!(stat.name, &name[..name.len().min(15)]);
         assert_eq!(stat.parent, Some(me()));
@@ -211,6 +212,7 @@ fn what_a_child_was_given_is_read() {
         Command::new("sleep").arg("60").env_clear().env("ODD", &odd).current_dir(&directory).stdout(log),
     );
     let pid = child.pid();
+    wait_until("started", || !proc_.environment(pid).unwrap().unwrap().is_empty());
     assert_eq!(proc_.environment(pid).unwrap().unwrap(), [b"ODD=\xff=\n"]);
     assert_eq!(proc_.environment_value(pid, "ODD").unwrap(), Some(b"\xff=\n".to_vec()));
     assert_eq!(proc_.environment_value(pid, "OD").unwrap(), None);
@@ -252,4 +254,78 @@ fn this_machine_is_described() {
     }
     let names: std::collections::HashSet<_> = found.iter().map(|ability| ability.name).collect();
     assert_eq!(names.len(), found.len(), "each once");
+}
+
+/// A cgroup that is removed at the end, after whoever is in it.
+struct OwnGroup(std::path::PathBuf);
+
+impl Drop for OwnGroup {
+    fn drop(&mut self) {
+        for member in cgroup::members(&self.0, true).unwrap_or_default() {
+            kill(member);
+        }
+        wait_until("an empty cgroup", || cgroup::populated(&self.0).unwrap() != Some(true));
+        let _ = std::fs::remove_dir(self.0.join("inner"));
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_cgroup_of_this_machine_is_read() {
+    let proc_ = live();
+    let mounts = cgroup::Mounts::read(&proc_).unwrap();
+    let own = cgroup::own_v2(&mounts, &proc_.cgroup_paths(me()).unwrap().unwrap());
+    // Only where this user may make cgroups.
+    let Some(group) = own.map(|own| own.join(format!("scupper-probe-{}", me()))) else { return };
+    if std::fs::create_dir(&group).is_err() {
+        return;
+    }
+    let group = OwnGroup(group);
+    let inner = group.0.join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    assert_eq!(cgroup::members(&group.0, true).unwrap(), []);
+    assert_eq!(cgroup::populated(&group.0).unwrap(), Some(false));
+    let mut child = Guarded::spawn(Command::new("sleep").arg("60"));
+    std::fs::write(inner.join("cgroup.procs"), child.pid().to_string()).unwrap();
+    assert_eq!(cgroup::members(&group.0, false).unwrap(), []);
+    assert_eq!(cgroup::members(&group.0, true).unwrap(), [child.pid()]);
+    assert_eq!(cgroup::populated(&group.0).unwrap(), Some(true));
+    let paths = proc_.cgroup_paths(child.pid()).unwrap().unwrap();
+    assert_eq!(cgroup::own_v2(&mounts, &paths), Some(inner.clone()));
+    let found = abilities::all(&proc_);
+    for (name, here) in
+        [("cgroup.kill", cgroup::has_kill(&inner)), ("cgroup.freeze", cgroup::has_freeze(&inner))]
+    {
+        assert_eq!(found.iter().find(|ability| ability.name == name).unwrap().available, here, "{name}");
+    }
+    child.child.kill().unwrap();
+    child.child.wait().unwrap();
+    wait_until("empty", || cgroup::populated(&group.0).unwrap() == Some(false));
+    assert_eq!(cgroup::members(&group.0, true).unwrap(), []);
+}
+
+#[test]
+fn a_process_whose_main_thread_ended_is_alive() {
+    let proc_ = live();
+    let script = "import ctypes, threading\n\
+                  held = bytearray(b'x') * (16 << 20)\n\
+                  threading.Thread(target=threading.Event().wait).start()\n\
+                  ctypes.CDLL(None).pthread_exit(None)";
+    // Only where there is a Python to do it.
+    let mut command = Command::new("python3");
+    command.args(["-c", script]).stderr(Stdio::null());
+    if Command::new("python3").args(["-c", "import ctypes"]).status().map_or(true, |status| !status.success())
+    {
+        return;
+    }
+    let child = Guarded::spawn(&mut command);
+    wait_until("without its main thread", || {
+        proc_.stat(child.pid()).unwrap().is_some_and(|stat| stat.lost_its_main_thread())
+    });
+    let sample = proc_.process(child.pid()).unwrap().unwrap().sample(&proc_, ALL).unwrap().unwrap();
+    assert_eq!(sample.state, ProcessState::Alive);
+    assert!(sample.rss_bytes.unwrap() > Bytes::mib(16));
+    assert!(sample.rss_anon_bytes.unwrap() > Bytes::mib(16));
+    assert!(sample.fds.unwrap() >= 3);
+    assert_eq!(sample.sockets, Some(0));
 }
