@@ -1,7 +1,52 @@
-//! Whether a command line is one of those that own a unit, told without parsing it: the process the user started stays
-//! as small as it is, and the engine it starts reports every mistake with the same exit code.
+//! The process that the user started, as the guardian of the engine that does the work.
+//!
+//! Whether a command line is one of those that own a unit is told without parsing it: the guardian stays as small as
+//! it is, and the engine it starts reports every mistake with the same exit code. Only when the engine was lost does
+//! the guardian read the command line, to say what it had to do where the engine would have said it.
 
 use std::ffi::{OsStr, OsString};
+
+use clap::Parser;
+use scupper_model::{EVENT_SCHEMA, Event, EventKind, UnitRecord};
+use scupper_supervise::shell::{self, Sink, clock};
+
+use crate::args::Cli;
+use crate::commands;
+use crate::sink::EventSink;
+
+/// Events of one lost engine that are told.
+const MAX_EVENTS: usize = 10_000;
+
+/// Guards an engine with this command line until it has ended. Gives its exit code.
+pub(crate) fn stand(argv: &[OsString]) -> i32 {
+    // Told only when everything is ended: until then whatever the guardian starts would be ended with the rest.
+    let mut events = Vec::new();
+    let code = shell::guard(argv, &mut |record, kind| {
+        if events.len() < MAX_EVENTS {
+            events.push(event(record, kind));
+        }
+    });
+    if !events.is_empty() {
+        let output = Cli::try_parse_from(argv).map(|cli| commands::output(cli.command)).unwrap_or_default();
+        let mut sink = EventSink::new(&output);
+        for event in &events {
+            sink.record(event);
+        }
+        sink.close();
+    }
+    code
+}
+
+fn event(record: &UnitRecord, kind: EventKind) -> Event {
+    Event {
+        schema: EVENT_SCHEMA.to_owned(),
+        id: uuid::Uuid::now_v7(),
+        at: clock::wall(),
+        unit: record.unit.clone(),
+        run: record.run,
+        kind,
+    }
+}
 
 /// Whether the first word of a command line is `run` or `up`, and neither help nor the version is asked for.
 pub(crate) fn owns_a_unit(argv: &[OsString]) -> bool {

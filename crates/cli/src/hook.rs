@@ -8,18 +8,19 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process_group};
 use scupper_model::Event;
+use scupper_supervise::shell::foreign::{self, Foreign};
 
 use crate::config::LogFormat;
 use crate::output::{Printer, remark};
-use crate::shell::foreign;
 use crate::wait;
 
 /// Events that may wait for their hook.
@@ -39,8 +40,16 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Hook {
     command: String,
-    thread: Option<(SyncSender<Vec<u8>>, JoinHandle<()>)>,
+    thread: Option<Thread>,
     dropped: u64,
+}
+
+#[derive(Debug)]
+struct Thread {
+    queue: SyncSender<Vec<u8>>,
+    /// When the end was asked for.
+    closing: Arc<OnceLock<Instant>>,
+    handle: JoinHandle<()>,
 }
 
 impl Hook {
@@ -56,7 +65,7 @@ impl Hook {
         if self.thread.is_none() {
             self.thread = start(self.command.clone());
         }
-        let sent = self.thread.as_ref().map(|(queue, _)| queue.try_send(json));
+        let sent = self.thread.as_ref().map(|thread| thread.queue.try_send(json));
         match sent {
             Some(Ok(())) => {}
             Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => {
@@ -68,11 +77,12 @@ impl Hook {
         }
     }
 
-    /// Waits until the hooks have ended: each is ended after its time, so this takes not much longer than that.
+    /// Waits until the hooks have ended, for the time that one may take: what runs then is ended, what waits dropped.
     pub(crate) fn close(&mut self) {
-        if let Some((queue, thread)) = self.thread.take() {
+        if let Some(Thread { queue, closing, handle }) = self.thread.take() {
+            let _ = closing.set(wait::now());
             drop(queue);
-            let _ = thread.join();
+            let _ = handle.join();
         }
         if self.dropped > 0 {
             warn(&format!("the --on-event hook was not told of {} events", self.dropped));
@@ -84,20 +94,19 @@ fn warn(message: &str) {
     Printer::new().note(&remark(LogFormat::Text, "hook_trouble", message));
 }
 
-fn start(command: String) -> Option<(SyncSender<Vec<u8>>, JoinHandle<()>)> {
+fn start(command: String) -> Option<Thread> {
     let (sender, queue) = sync_channel(QUEUE);
+    let closing = Arc::new(OnceLock::new());
+    let runner = Runner::new(command, Arc::clone(&closing));
     let thread = std::thread::Builder::new().name("on-event".to_owned()).stack_size(128 << 10);
-    thread
-        .spawn(move || {
-            Runner { command, running: Vec::new(), started: VecDeque::new(), dropped: 0 }.run(&queue)
-        })
-        .ok()
-        .map(|thread| (sender, thread))
+    let handle = thread.spawn(move || runner.run(&queue)).ok()?;
+    Some(Thread { queue: sender, closing, handle })
 }
 
 /// The thread's own state.
 struct Runner {
     command: String,
+    closing: Arc<OnceLock<Instant>>,
     running: Vec<Running>,
     /// When the hooks of the last minute were started.
     started: VecDeque<Instant>,
@@ -105,44 +114,44 @@ struct Runner {
 }
 
 struct Running {
-    child: Child,
+    child: Foreign,
     since: Instant,
     terminated: Option<Instant>,
 }
 
 impl Runner {
+    fn new(command: String, closing: Arc<OnceLock<Instant>>) -> Self {
+        Self { command, closing, running: Vec::new(), started: VecDeque::new(), dropped: 0 }
+    }
+
     fn run(mut self, queue: &Receiver<Vec<u8>>) {
-        let mut closing: Option<Instant> = None;
         loop {
             self.tend(wait::now());
-            let full = self.running.len() >= AT_ONCE;
-            let next = if closing.is_none() && self.running.is_empty() {
-                queue.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else if full {
+            if self.running.len() >= AT_ONCE {
                 std::thread::park_timeout(LOOK);
-                Err(RecvTimeoutError::Timeout)
-            } else {
-                queue.recv_timeout(LOOK)
-            };
+                continue;
+            }
+            let idle = self.running.is_empty();
+            let next = if idle { queue.recv().map_err(Into::into) } else { queue.recv_timeout(LOOK) };
             match next {
-                Ok(_) if closing.is_some_and(|since| wait::now() - since > TIME) => self.dropped += 1,
+                Ok(_) if self.is_over(wait::now()) => self.dropped += 1,
                 Ok(event) => self.start(&event, wait::now()),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    closing.get_or_insert_with(wait::now);
-                    if self.running.is_empty() {
-                        break;
-                    }
-                    std::thread::park_timeout(LOOK);
-                }
+                Err(RecvTimeoutError::Disconnected) if idle => break,
+                Err(RecvTimeoutError::Disconnected) => std::thread::park_timeout(LOOK),
             }
         }
         if self.dropped > 0 {
             warn(&format!(
-                "{} events came faster than {A_MINUTE} a minute: no hook was run for them",
+                "{} events had no hook: more than {A_MINUTE} a minute, or too slow at the end",
                 self.dropped
             ));
         }
+    }
+
+    /// Whether the end was asked for, and the time for it has passed.
+    fn is_over(&self, now: Instant) -> bool {
+        self.closing.get().is_some_and(|&since| now.saturating_duration_since(since) >= TIME)
     }
 
     fn start(&mut self, event: &[u8], now: Instant) {
@@ -167,14 +176,15 @@ impl Runner {
 
     /// Takes leave of hooks that ended, and ends those whose time is over.
     fn tend(&mut self, now: Instant) {
+        let over = self.is_over(now);
         self.running.retain_mut(|hook| match hook.child.try_wait() {
             Ok(None) => {
                 match hook.terminated {
-                    None if now - hook.since >= TIME => {
-                        signal(&hook.child, Signal::TERM);
+                    None if over || now - hook.since >= TIME => {
+                        signal(&mut hook.child, Signal::TERM);
                         hook.terminated = Some(now);
                     }
-                    Some(since) if now - since >= GRACE => signal(&hook.child, Signal::KILL),
+                    Some(since) if now - since >= GRACE => signal(&mut hook.child, Signal::KILL),
                     _ => {}
                 }
                 true
@@ -185,13 +195,13 @@ impl Runner {
 }
 
 /// Signals a hook and what it started: its own process group. It was not waited for, so the number is still its own.
-fn signal(child: &Child, signal: Signal) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+fn signal(child: &mut Foreign, signal: Signal) {
+    if let Some(group) = i32::try_from(child.child().id()).ok().and_then(Pid::from_raw) {
         let _ = kill_process_group(group, signal);
     }
 }
 
-fn spawn(command: &str, event: &[u8]) -> io::Result<Child> {
+fn spawn(command: &str, event: &[u8]) -> io::Result<Foreign> {
     let mut file = File::from(memfd_create("event", MemfdFlags::CLOEXEC)?);
     file.write_all(event)?;
     file.rewind()?;
@@ -205,6 +215,7 @@ fn spawn(command: &str, event: &[u8]) -> io::Result<Child> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::test_kill_process_group;
     use scupper_model::{EVENT_SCHEMA, EventKind, RunId, Timestamp};
 
     use super::*;
@@ -245,18 +256,19 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded() {
-        let mut hook = Hook::new("sleep 0.3".to_owned());
-        let start = wait::now();
-        for _ in 0..QUEUE * 2 {
+        let (queue, stuck) = sync_channel(QUEUE);
+        let handle = std::thread::spawn(|| ());
+        let mut hook = Hook::new(String::new());
+        hook.thread = Some(Thread { queue, closing: Arc::default(), handle });
+        for _ in 0..QUEUE + 3 {
             hook.tell(&event("flood"));
         }
-        assert!(hook.dropped > 0 && wait::now() - start < Duration::from_secs(2));
+        assert_eq!((hook.dropped, stuck.try_iter().count()), (3, QUEUE));
     }
 
     #[test]
     fn a_minute_has_sixty_hooks() {
-        let mut runner =
-            Runner { command: "true".into(), running: Vec::new(), started: VecDeque::new(), dropped: 0 };
+        let mut runner = Runner::new("true".into(), Arc::default());
         let now = wait::now();
         for _ in 0..=A_MINUTE {
             runner.start(b"{}", now);
@@ -268,5 +280,20 @@ mod tests {
             runner.tend(wait::now());
             runner.running.is_empty()
         }));
+    }
+
+    #[test]
+    fn one_that_ignores_term_is_ended_with_what_it_started() {
+        let mut runner = Runner::new("trap '' TERM; sleep 1000 & wait; wait".into(), Arc::default());
+        let now = wait::now();
+        runner.start(b"{}", now);
+        let group = i32::try_from(runner.running[0].child.child().id()).ok().and_then(Pid::from_raw).unwrap();
+        runner.tend(now + TIME);
+        assert!(runner.running[0].terminated.is_some());
+        assert!(wait::until(Duration::from_secs(10), |_| {
+            runner.tend(now + TIME + GRACE);
+            runner.running.is_empty()
+        }));
+        assert!(wait::until(Duration::from_secs(10), |_| test_kill_process_group(group).is_err()));
     }
 }

@@ -12,7 +12,6 @@ mod hook;
 mod metrics;
 mod output;
 mod paths;
-mod shell;
 mod sink;
 mod wait;
 
@@ -20,6 +19,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
+use scupper_supervise::shell;
 
 use crate::args::Cli;
 use crate::output::Printer;
@@ -27,11 +27,11 @@ use crate::output::Printer;
 fn main() -> ExitCode {
     let argv: Vec<OsString> = std::env::args_os().collect();
     if shell::is_launch(&argv) {
-        return exit_code(shell::launch(argv));
+        return exit_code(shell::launch(&argv));
     }
     // Before anything is parsed: what the user started becomes the guardian, and should stay as small as it is now.
     if guard::owns_a_unit(&argv) && !shell::guarded() {
-        return exit_code(shell::guard(argv));
+        return exit_code(guard::stand(&argv));
     }
 
     let mut printer = Printer::new();
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         Err(answer) => return ExitCode::from(printer.usage(&answer)),
     };
     if command.owns_a_unit() && !shell::guarded() {
-        return exit_code(shell::guard(argv));
+        return exit_code(guard::stand(&argv));
     }
     match commands::run(command, &mut printer) {
         Ok(code) => ExitCode::from(code),

@@ -4,16 +4,14 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use scupper_supervise::record::{RecordError, Records, runtime_directory};
+use scupper_supervise::record::{RecordError, Records};
 
 /// The evidence file's name in the state directory.
 const EVIDENCE: &str = "evidence.sqlite";
 
 /// The records of this user's units.
 pub(crate) fn records() -> Result<Records, RecordError> {
-    let uid = rustix::process::getuid().as_raw();
-    let xdg = env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    Records::open(&runtime_directory(uid, xdg.as_deref(), &env::temp_dir()), uid)
+    Records::for_this_user()
 }
 
 /// The evidence file: under `--state DIR`, else `$XDG_STATE_HOME/scupper`, else `~/.local/state/scupper`. `None` where

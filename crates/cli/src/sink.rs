@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use scupper_evidence::Writer;
 use scupper_model::{Event, Severity};
+use scupper_supervise::shell::{Sink, clock};
 
 use crate::config::{LogFormat, Output};
 use crate::hook::Hook;
 use crate::output::{Printer, ascii_json, log_line, remark};
 use crate::paths;
-use crate::shell::{Sink, clock};
 
 /// How long the end of a unit waits for its last events to be on disk.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);

@@ -48,9 +48,9 @@ pub(crate) struct EventsArgs {
     #[arg(short = 'n', long, value_name = "N")]
     pub newest: Option<u32>,
     /// Print one event a line, as JSON
-    #[arg(long, help = "Print JSON Lines: one event a line")]
+    #[arg(long)]
     pub json: bool,
-    /// Where evidence is kept
+    /// Where evidence is kept.
     #[arg(long, value_name = "DIR", help = STATE_HELP)]
     pub state: Option<PathBuf>,
 }

@@ -28,6 +28,9 @@ use crate::config::{Address, CgroupMode, Counts, Lifetime, LogFormat, OnParentEx
         2 bad usage."
 )]
 pub(crate) struct RunArgs {
+    /// The command and its arguments
+    #[arg(last = true, value_name = "COMMAND", required_unless_present = "unit")]
+    pub command: Vec<OsString>,
     /// Take the settings of this unit of scupper.toml; flags win over them
     #[arg(long, value_name = "NAME")]
     pub unit: Option<UnitName>,
@@ -38,9 +41,6 @@ pub(crate) struct RunArgs {
     pub settings: UnitFlags,
     #[command(flatten)]
     pub output: OutputFlags,
-    /// The command and its arguments
-    #[arg(last = true, value_name = "COMMAND", required_unless_present = "unit")]
-    pub command: Vec<OsString>,
 }
 
 /// Run all units of a scupper.toml.

@@ -3,11 +3,11 @@
 use anyhow::Context;
 use scupper_model::UnitSpec;
 use scupper_supervise::record::Records;
+use scupper_supervise::shell::{self, ParentExit, Reload};
 
 use crate::config::{OnParentExit, Output};
 use crate::failure::Failure;
 use crate::metrics;
-use crate::shell::{self, ParentExit, Reload};
 use crate::sink::EventSink;
 
 /// Runs units until they end. Gives the exit code.

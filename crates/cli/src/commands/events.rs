@@ -9,12 +9,12 @@ use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use scupper_evidence::{Query, Store, Stored};
 use scupper_model::Timestamp;
+use scupper_supervise::shell::clock;
 
 use crate::args::EventsArgs;
 use crate::failure::Failure;
 use crate::output::{Closed, Printer, log_line};
 use crate::paths;
-use crate::shell::clock;
 
 /// How many events are shown where nothing is said.
 const NEWEST: usize = 100;

@@ -16,8 +16,18 @@ mod up;
 use scupper_supervise::control::Request;
 
 use crate::args::Command;
+use crate::config::Output;
 use crate::failure::Failure;
 use crate::output::Printer;
+
+/// Where a command that owns units says what happens, as its flags and its file have it.
+pub(crate) fn output(command: Command) -> Output {
+    match command {
+        Command::Run(args) => run::output(*args),
+        Command::Up(args) => up::output(args),
+        _ => Output::default(),
+    }
+}
 
 /// Does what the command line says.
 pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure> {

@@ -1,18 +1,10 @@
 //! `run`: one command as a unit. Settings come from flags, and with `--unit` from scupper.toml below them.
 
-use std::ffi::OsString;
-
-use scupper_model::UnitName;
-use scupper_supervise::record::Records;
-
 use super::engine;
 use crate::args::RunArgs;
 use crate::config::{self, Output, UnitSettings};
 use crate::failure::Failure;
 use crate::paths;
-
-/// Units of one command that may run at once under names of their own.
-const NUMBERS: u32 = 1000;
 
 pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let (file, file_output) = from_file(&args)?;
@@ -25,9 +17,15 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
         return Err(Failure::usage(refused).hint("add --metrics-public if that is what you want"));
     }
     let records = paths::records().map_err(Failure::scupper)?;
-    let spec = settings.spec(|program| free_name(&records, program));
+    let spec = settings.spec();
     let spec = spec.ok_or_else(|| Failure::usage("there is no command").hint("scupper run -- COMMAND"))?;
     engine::start(vec![spec], &output, records, None)
+}
+
+/// The output settings alone; a file that cannot be read any more adds nothing.
+pub(super) fn output(args: RunArgs) -> Output {
+    let file = from_file(&args).map(|(_, output)| output).unwrap_or_default();
+    Output::from(args.output).over(file)
 }
 
 fn from_file(args: &RunArgs) -> Result<(UnitSettings, Output), Failure> {
@@ -42,12 +40,4 @@ fn from_file(args: &RunArgs) -> Result<(UnitSettings, Output), Failure> {
         return Err(Failure::usage(message));
     };
     Ok((unit, output))
-}
-
-/// A name for a unit that was given none: that of its command, numbered where another scupper has it.
-fn free_name(records: &Records, program: &OsString) -> UnitName {
-    let name = UnitName::from_command(&program.to_string_lossy());
-    let numbered = (2..NUMBERS).map(|n| name.numbered(n));
-    let mut names = std::iter::once(name.clone()).chain(numbered);
-    names.find(|name| matches!(records.claim(name), Ok(Some(_)))).unwrap_or(name)
 }

@@ -23,6 +23,12 @@ pub(super) fn run(args: UpArgs) -> Result<u8, Failure> {
     engine::start(config.specs(), &output, records, Some(Box::new(reload)))
 }
 
+/// The output settings alone; a file that cannot be read any more adds nothing.
+pub(super) fn output(args: UpArgs) -> Output {
+    let file = read(&args.file).map(|config| config.output).unwrap_or_default();
+    Output::from(args.output).over(file)
+}
+
 fn read(file: &Path) -> Result<Config, Failure> {
     config::read(file)?.map_err(|problem| Failure::config(&problem))
 }

@@ -69,8 +69,7 @@ impl Config {
 
     /// All units, with every default in place.
     pub(crate) fn specs(self) -> Vec<UnitSpec> {
-        let name = |program: &std::ffi::OsString| UnitName::from_command(&program.to_string_lossy());
-        self.units.into_iter().filter_map(|unit| unit.spec(name)).collect()
+        self.units.into_iter().filter_map(UnitSettings::spec).collect()
     }
 }
 
@@ -246,7 +245,13 @@ fn explain(file: &str, text: &str, error: &toml::de::Error) -> Problem {
             problem(format!("this unit has no `{key}`")).hint("every [[unit]] has a name and a command")
         }
         _ => match message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected ")) {
-            Some((found, expected)) => problem(format!("expected {expected}, found {found}")),
+            Some((found, expected)) => {
+                let problem = problem(format!("expected {expected}, found {found}"));
+                let number = found.starts_with("integer") || found.starts_with("floating");
+                let quotes =
+                    "write it in quotes; sizes and times with their unit, such as \"450M\" and \"30s\"";
+                if number && expected == "a string" { problem.hint(quotes) } else { problem }
+            }
             None => problem(message.to_owned()),
         },
     }

@@ -114,14 +114,15 @@ impl UnitSettings {
         })
     }
 
-    /// The unit, with every default in place. `name` is used where none was given.
-    pub(crate) fn spec(self, name: impl FnOnce(&OsString) -> UnitName) -> Option<UnitSpec> {
+    /// The unit, with every default in place. `None` where there is no command.
+    pub(crate) fn spec(self) -> Option<UnitSpec> {
         let program = self.command.first()?;
         let counts =
             |counts: Option<Counts>| counts.map_or((None, None), |counts| (counts.soft, counts.hard));
         let profile = self.profile.unwrap_or_default();
         Some(UnitSpec {
-            name: self.name.clone().unwrap_or_else(|| name(program)),
+            name_is_derived: self.name.is_none(),
+            name: self.name.clone().unwrap_or_else(|| UnitName::from_command(&program.to_string_lossy())),
             directory: self.directory,
             environment: self.environment,
             profile,
@@ -185,17 +186,18 @@ mod tests {
     }
 
     fn spec(settings: UnitSettings) -> UnitSpec {
-        settings.spec(|program| UnitName::from_command(&program.to_string_lossy())).unwrap()
+        settings.spec().unwrap()
     }
 
     #[test]
     fn a_bare_command_gets_every_default() {
         let unit = spec(settings());
         assert_eq!(unit.name.as_str(), "gunicorn");
+        assert!(unit.name_is_derived);
         assert_eq!((unit.grace, unit.policy, unit.restart), (GRACE, Policy::Kill, RestartPolicy::Never));
         assert!(unit.retry_after_giving_up && unit.cgroup && unit.child_lifetimes.is_empty());
         assert!(!unit.limits.any());
-        assert_eq!(UnitSettings::default().spec(|_| unreachable!()), None);
+        assert_eq!(UnitSettings::default().spec(), None);
     }
 
     #[test]

@@ -1,13 +1,32 @@
 //! Values of settings that have a notation of their own; the same in flags and files.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use scupper_model::parse_duration;
+use scupper_model::{ParseDurationError, parse_duration};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
+
+/// Reads a string by its `FromStr`. A visitor, and not a string that is parsed afterwards: so the parser still knows
+/// where an element of an array stands when it is wrong.
+fn from_text<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    struct Text<T>(PhantomData<T>);
+    impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_str(Text(PhantomData))
+}
 
 /// A soft and a hard count: `900`, `900:1000`, `:1000`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +96,7 @@ impl FromStr for Lifetime {
 
 impl<'de> Deserialize<'de> for Lifetime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        from_text(deserializer)
     }
 }
 
@@ -85,10 +104,16 @@ impl<'de> Deserialize<'de> for Lifetime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Time(pub Duration);
 
+impl FromStr for Time {
+    type Err = ParseDurationError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_duration(text).map(Self)
+    }
+}
+
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse_duration(&text).map(Self).map_err(de::Error::custom)
+        from_text(deserializer)
     }
 }
 
@@ -183,7 +208,7 @@ impl FromStr for Address {
 
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        from_text(deserializer)
     }
 }
 
@@ -204,7 +229,7 @@ mod tests {
 
     #[test]
     fn lifetimes_have_a_pattern_and_a_time() {
-        let chrome = Lifetime::Of { pattern: "chrome".into(), lifetime: Duration::from_secs(900) };
+        let chrome = Lifetime::Of { pattern: "chrome".into(), lifetime: Duration::from_mins(15) };
         assert_eq!("chrome=15m".parse(), Ok(chrome));
         assert_eq!("off".parse(), Ok(Lifetime::Off));
         for bad in ["chrome", "=5m", "chrome=5", "chrome=0s"] {

@@ -3,6 +3,8 @@
 //! Every scrape asks the units of this process over their control sockets and renders what they answer: nothing is
 //! counted here, so nothing of a unit or process that is gone stays on the page.
 
+#[cfg(test)]
+mod fixture;
 mod page;
 
 use std::io;
@@ -67,4 +69,54 @@ fn own_units(records: &Records) -> Vec<UnitStatus> {
         }
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpStream;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn get(address: SocketAddr, path: &str, accept: &str) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn units_of_this_process_are_asked_at_each_scrape() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = Records::open(dir.path(), rustix::process::geteuid().as_raw()).unwrap();
+        let mut elsewhere = fixture::status("other");
+        elsewhere.record.supervisor.pid = scupper_model::Pid::INIT;
+        for record in [&fixture::status("web").record, &fixture::status("silent").record, &elsewhere.record] {
+            records.write(record).unwrap();
+        }
+        let socket = control::socket_path(&records.path(&"web".parse().unwrap()));
+        let unit = UnixListener::bind(socket).unwrap();
+        std::thread::spawn(move || {
+            for stream in unit.incoming() {
+                let mut stream = stream.unwrap();
+                BufReader::new(&stream).read_line(&mut String::new()).unwrap();
+                let reply = Reply::Status(Box::new(fixture::status("web")));
+                writeln!(stream, "{}", serde_json::to_string(&reply).unwrap()).unwrap();
+            }
+        });
+        let address = serve(SocketAddr::from(([127, 0, 0, 1], 0)), records).unwrap();
+        let page = get(address, "/metrics", "application/openmetrics-text");
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains("application/openmetrics-text"), "{page}");
+        assert!(page.contains("scupper_unit_processes{unit=\"web\"} 3"), "{page}");
+        assert!(!page.contains("other") && !page.contains("silent"), "{page}");
+        assert!(get(address, "/metrics", "text/plain").contains("text/plain; version=0.0.4"));
+        assert!(get(address, "/secrets", "*/*").starts_with("HTTP/1.1 404"));
+        assert!(
+            serve(address, Records::open(dir.path(), rustix::process::geteuid().as_raw()).unwrap()).is_err()
+        );
+    }
 }

@@ -244,3 +244,72 @@ fn counter<V: EncodeCounterValue>(metric: &mut MetricEncoder, labels: &[Label], 
 fn to_i64(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::metrics::fixture;
+
+    #[test]
+    fn the_page_is_what_the_units_answered() {
+        let mut second = fixture::status("api");
+        second.growth_bytes_per_second = None;
+        second.processes.clear();
+        let page = render(vec![fixture::status("web"), second], Format::OpenMetrics).unwrap();
+        for line in [
+            "# TYPE scupper_unit_memory_bytes gauge",
+            "# UNIT scupper_unit_memory_bytes bytes",
+            "scupper_unit_memory_bytes{unit=\"web\"} 314572800",
+            "scupper_unit_limit_bytes{unit=\"web\",level=\"soft\"} 471859200",
+            "scupper_worker_memory_bytes{unit=\"web\",pid=\"4242\",generation=\"2\"} 209715200",
+            "scupper_unit_restarts_total{unit=\"web\",cause=\"recycle\"} 2",
+            "scupper_unit_limit_crossings_total{unit=\"web\",level=\"hard\"} 0",
+            "scupper_unit_oom_kills_total{unit=\"api\"} 0",
+            "scupper_looks_total{unit=\"web\"} 1000",
+            "# EOF",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+        }
+        for absent in
+            ["level=\"hard\"} 4", "growth{unit=\"api\"", "sockets{unit", "worker_memory_bytes{unit=\"api\""]
+        {
+            assert!(!page.contains(absent), "{absent}\n{page}");
+        }
+    }
+
+    #[test]
+    fn workers_are_bounded() {
+        let mut unit = fixture::status("web");
+        unit.processes = vec![unit.processes[0].clone(); 200];
+        let page = render(vec![unit], Format::OpenMetrics).unwrap();
+        assert_eq!(page.matches("scupper_worker_memory_bytes{").count(), MAX_WORKERS);
+    }
+
+    #[test]
+    fn readers_get_the_format_they_know() {
+        assert_eq!(Format::accepted(""), Format::OpenMetrics);
+        assert_eq!(Format::accepted("*/*"), Format::OpenMetrics);
+        assert_eq!(Format::accepted("text/plain;version=0.0.4"), Format::Plain);
+        assert_eq!(Format::accepted("application/openmetrics-text,text/plain;q=0.5"), Format::OpenMetrics);
+    }
+
+    /// Where the package `prometheus` is installed.
+    #[test]
+    fn promtool_finds_nothing_to_say() {
+        let mut promtool = Command::new("promtool");
+        promtool
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let Ok(mut promtool) = promtool.spawn() else { return };
+        let page = render(vec![fixture::status("web"), fixture::status("api")], Format::Plain).unwrap();
+        promtool.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+        let answer = promtool.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&[answer.stdout, answer.stderr].concat()).into_owned();
+        assert!(answer.status.success() && said.is_empty(), "{said}\n{page}");
+    }
+}

@@ -17,7 +17,7 @@ fn an_unknown_flag_is_named_with_the_nearest_one() {
 
 #[test]
 fn an_unknown_command_is_named() {
-    assert!(refused(&["pz"]).contains("'ps'"));
+    assert!(refused(&["pss"]).contains("'ps'"));
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn bad_values_say_what_would_be_right() {
         (&["run", "--name", "a b", "--", "true"], "`a b` is no name"),
         (&["run", "--max-fds", "many", "--", "true"], "write SOFT, SOFT:HARD"),
         (&["run", "--child-lifetime", "chrome", "--", "true"], "write PATTERN=TIME"),
-        (&["run", "--profile", "wbe", "--", "true"], "'web'"),
+        (&["run", "--profile", "wbe", "--", "true"], "possible values: web, worker"),
         (&["run", "--env", "NOVALUE", "--", "true"], "write NAME=VALUE"),
         (&["run", "--metrics", "nowhere", "--", "true"], "write IP:PORT"),
         (&["run"], "COMMAND"),

@@ -1,9 +1,10 @@
 //! The binary from outside: what it prints, where, and how it exits. One fat binary, one file per command group.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
+
 mod arguments;
 mod config;
 mod events;
-mod metrics;
 mod ps;
 mod support;
 mod tools;

@@ -50,7 +50,7 @@ impl Sandbox {
     }
 
     pub(crate) fn records(&self) -> Records {
-        let uid = rustix::process::getuid().as_raw();
+        let uid = rustix::process::geteuid().as_raw();
         Records::open(&self.path("scupper"), uid).unwrap()
     }
 
