@@ -66,6 +66,16 @@ impl ProbeError {
         matches!(self, Self::Denied { .. })
     }
 
+    /// Whether this one process cannot be read, by lack of rights or because its memory fails to answer (`EIO`), while
+    /// asking about others may go on. Running out of descriptors or memory is not that.
+    pub fn is_unreadable(&self) -> bool {
+        match self {
+            Self::Denied { .. } => true,
+            Self::Io { source, .. } => Errno::from_io_error(source) == Some(Errno::IO),
+            Self::Unsupported { .. } | Self::Parse { .. } => false,
+        }
+    }
+
     /// The file the question was about.
     pub fn path(&self) -> &Path {
         match self {
@@ -107,4 +117,18 @@ impl ParseError {
 /// Whether an answer means that the process is no longer there.
 pub(crate) const fn is_gone(errno: Errno) -> bool {
     matches!(errno, Errno::NOENT | Errno::SRCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unreadable_is_told_from_what_is_broken() {
+        let error = |errno| ProbeError::new("read", "/proc/1/environ", errno);
+        assert!(error(Errno::ACCESS).is_denied() && error(Errno::PERM).is_denied());
+        assert!(error(Errno::IO).is_unreadable() && !error(Errno::IO).is_denied());
+        assert!(!error(Errno::MFILE).is_unreadable());
+        assert_eq!(error(Errno::ACCESS).to_string(), "not allowed to read /proc/1/environ");
+    }
 }

@@ -1,7 +1,5 @@
 //! Bounded reads below a directory descriptor. Every read of this crate goes through here, so every one has a limit.
 
-use std::fs::File;
-use std::io::Read;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -76,18 +74,6 @@ pub(crate) fn each_name(directory: impl AsFd, mut each: impl FnMut(&[u8]) -> boo
         }
     }
     Ok(())
-}
-
-/// Reads at most `limit` bytes of a file given by its whole path, as text that has to be valid nowhere.
-pub(crate) fn read_path(path: &Path, limit: usize) -> Result<Vec<u8>, Errno> {
-    let file = open_at(rustix::fs::CWD, path)?;
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-    File::from(file)
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    Ok(bytes)
 }
 
 fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {

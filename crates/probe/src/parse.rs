@@ -50,9 +50,16 @@ pub fn resident_pages(statm: &[u8]) -> Option<u64> {
     statm.split(u8::is_ascii_whitespace).nth(1).and_then(number)
 }
 
-/// Pids, one beside the other. What is no pid is left out.
-pub fn pids(text: &[u8]) -> impl Iterator<Item = Pid> {
-    text.split(u8::is_ascii_whitespace).filter_map(number::<i32>).filter_map(Pid::new)
+/// Pids, one beside the other. What is no pid is left out, and so is the last one of a text that was cut: half a
+/// number is another process.
+pub fn pids(text: &[u8], truncated: bool) -> impl Iterator<Item = Pid> {
+    let end =
+        if truncated { text.iter().rposition(u8::is_ascii_whitespace).unwrap_or(0) } else { text.len() };
+    text.get(..end)
+        .unwrap_or_default()
+        .split(u8::is_ascii_whitespace)
+        .filter_map(number::<i32>)
+        .filter_map(Pid::new)
 }
 
 /// Without the NULs at the end.
@@ -119,6 +126,9 @@ mod tests {
         assert_eq!(strings(b"a\0bc", true), [b"a"]);
         assert_eq!(strings(b"abc", true), Vec::<Vec<u8>>::new());
         assert_eq!(strings(b"", false), Vec::<Vec<u8>>::new());
+        assert_eq!(pids(b"12 -1 0 x 345", false).map(Pid::get).collect::<Vec<_>>(), [12, 345]);
+        assert_eq!(pids(b"12 345", true).map(Pid::get).collect::<Vec<_>>(), [12]);
+        assert_eq!(pids(b"12", true).count(), 0);
         assert_eq!(trim_nuls(b"php-fpm: pool\0\0\0"), b"php-fpm: pool");
         assert_eq!((trim_nuls(b"a\0\0b"), trim_nuls(b"\0\0")), (&b"a\0\0b"[..], &b""[..]));
         let environ = b"MARK=1\0XMARK=2\0MARK=3\0LAST=4";
@@ -132,7 +142,7 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut: bool) {
             let _ = (kilobytes(&bytes, "A"), keyed(&bytes, "A"), mask(&bytes, "A"), resident_pages(&bytes));
-            let _ = (pids(&bytes).count(), strings(&bytes, cut), environment_value(&bytes, cut, "A"));
+            let _ = (pids(&bytes, cut).count(), strings(&bytes, cut), environment_value(&bytes, cut, "A"));
             let _ = (parse_cgroup(&bytes), parse_limit(&bytes), parse_v1_limit(&bytes), Mounts::parse(&bytes));
             let _ = parse_tcp(&bytes).count();
         }

@@ -12,7 +12,7 @@ use rustix::fs::AtFlags;
 use scupper_model::{Bytes, Identity, Pid, ProcessSample, ProcessState, printable};
 
 use crate::error::is_gone;
-use crate::root::of;
+use crate::root::{STATUS_LIMIT, of};
 use crate::{ParseError, ProbeError, Proc, Stat, file, parse, sockets};
 
 /// What a sample holds beside what `stat` and `statm` say. All of it costs more than they do.
@@ -155,7 +155,7 @@ fn look_closer(
             .map(Bytes);
     }
     if detail.memory_split
-        && let Some(status) = known(proc_.read(pid, &format!("{base}status"), 64 << 10))?
+        && let Some(status) = known(proc_.read(pid, &format!("{base}status"), STATUS_LIMIT))?
     {
         sample.rss_anon_bytes = parse::kilobytes(&status.bytes, "RssAnon");
         sample.swap_bytes = parse::kilobytes(&status.bytes, "VmSwap");
@@ -200,7 +200,7 @@ fn count_descriptors(proc_: &Proc, pid: Pid, base: &str) -> Result<Option<u64>, 
 /// What may not be read is unknown.
 fn known<T>(answer: Result<Option<T>, ProbeError>) -> Result<Option<T>, ProbeError> {
     match answer {
-        Err(error) if error.is_denied() => Ok(None),
+        Err(error) if error.is_unreadable() => Ok(None),
         answer => answer,
     }
 }

@@ -19,6 +19,8 @@ const COMMAND_LINE_LIMIT: usize = 128 << 10;
 const ENVIRONMENT_LIMIT: usize = 256 << 10;
 const CHILDREN_LIMIT: usize = 1 << 20;
 const SMALL_LIMIT: usize = 64 << 10;
+/// The line of groups alone may have 65 536 numbers.
+pub(crate) const STATUS_LIMIT: usize = 1 << 20;
 /// `PROC_SUPER_MAGIC` of linux/magic.h.
 const PROC_MAGIC: u64 = 0x9fa0;
 
@@ -140,7 +142,7 @@ impl Proc {
         for thread in threads {
             let path = of(pid, &format!("task/{thread}/children"));
             match file::read_at(self.fd(), &path, CHILDREN_LIMIT) {
-                Ok(content) => children.extend(parse::pids(&content.bytes)),
+                Ok(content) => children.extend(parse::pids(&content.bytes, content.truncated)),
                 // Did the thread end, or does the kernel not have the file?
                 Err(Errno::NOENT) if self.exists(&of(pid, &format!("task/{thread}/stat"))) => {
                     let path = self.path.join(path);
@@ -283,7 +285,7 @@ impl Proc {
         item: &'static str,
         read: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Result<Option<T>, ProbeError> {
-        let Some(content) = self.read(pid, "status", SMALL_LIMIT)? else { return Ok(None) };
+        let Some(content) = self.read(pid, "status", STATUS_LIMIT)? else { return Ok(None) };
         let missing = || ProbeError::parse(self.path.join(of(pid, "status")), ParseError::Missing { item });
         read(&content.bytes).map(Some).ok_or_else(missing)
     }

@@ -135,7 +135,7 @@ pub fn marked(proc_: &Proc, name: &str, value: &str) -> Result<Vec<Member>, Prob
         let before = proc_.identify(pid)?;
         let found = match proc_.environment_value(pid, name) {
             Ok(found) => found,
-            Err(error) if error.is_denied() => continue,
+            Err(error) if error.is_unreadable() => continue,
             Err(error) => return Err(error),
         };
         if found.as_deref() != Some(value.as_bytes()) {

@@ -90,8 +90,8 @@ pub fn own_v1_memory(mounts: &Mounts, paths: &[CgroupPath]) -> Option<PathBuf> {
 /// A small file of a cgroup. `None` where it is not there: the cgroup is gone or has no such controller.
 fn read(directory: &Path, name: &str) -> Result<Option<Vec<u8>>, ProbeError> {
     let path = directory.join(name);
-    match file::read_path(&path, 64 << 10) {
-        Ok(bytes) => Ok(Some(bytes)),
+    match file::read_at(rustix::fs::CWD, &path, 64 << 10) {
+        Ok(content) => Ok(Some(content.bytes)),
         Err(errno) if is_gone(errno) => Ok(None),
         Err(errno) => Err(ProbeError::new("read", path, errno)),
     }

@@ -18,7 +18,8 @@ const MEMBERS_LIMIT: usize = 4 << 20;
 ///
 /// # Errors
 /// Where a member belongs to another pid namespace, for then it can be neither named nor checked, and whoever would
-/// end this cgroup must know that it holds a stranger. Also where there are more than 4096 cgroups.
+/// end this cgroup must know that it holds a stranger. Also where there are more than 4096 cgroups or 4 MiB of pids:
+/// half a list hides members.
 pub fn members(directory: &Path, recursive: bool) -> Result<Vec<Pid>, ProbeError> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
@@ -28,11 +29,11 @@ pub fn members(directory: &Path, recursive: bool) -> Result<Vec<Pid>, ProbeError
         visited += 1;
         let path = directory.join("cgroup.procs");
         if visited > DIRECTORY_LIMIT {
-            let source = ParseError::malformed("number of cgroups", b"more than 4096", "bounded");
-            return Err(ProbeError::parse(directory, source));
+            return Err(too_many(directory));
         }
-        let text = match file::read_path(&path, MEMBERS_LIMIT) {
-            Ok(text) => text,
+        let text = match file::read_at(rustix::fs::CWD, &path, MEMBERS_LIMIT) {
+            Ok(text) if text.truncated => return Err(too_many(path)),
+            Ok(text) => text.bytes,
             Err(errno) if is_gone(errno) => continue,
             Err(errno) => return Err(ProbeError::new("read", path, errno)),
         };
@@ -51,6 +52,13 @@ pub fn members(directory: &Path, recursive: bool) -> Result<Vec<Pid>, ProbeError
         }
     }
     Ok(found)
+}
+
+fn too_many(path: PathBuf) -> ProbeError {
+    ProbeError::parse(
+        path,
+        ParseError::malformed("number of members", b"huge", "a number this reader follows"),
+    )
 }
 
 fn list_directories(directory: &Path, into: &mut VecDeque<PathBuf>) -> Result<(), ProbeError> {
