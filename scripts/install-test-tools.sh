@@ -2,7 +2,7 @@
 # Installs what the tests need and is not there yet, and says what it does. May be run again: it then does nothing.
 #   scripts/install-test-tools.sh            Debian and Ubuntu install by themselves; elsewhere it says what is missing
 # As root, or with sudo. No service is started.
-#   promtool   checks that our metrics are OpenMetrics         python3 with venv   gunicorn and uvicorn, in venvs of their own
+#   promtool   checks that our metrics are OpenMetrics         python3 with venv   gunicorn, uvicorn and others, in a venv
 #   tmux       a real terminal for job control                 node, npm           the Node examples
 #   puma       a prefork master to try our recipe on           cargo-nextest       runs the tests
 set -euo pipefail
@@ -58,4 +58,7 @@ if [ -n "${SCUPPER_FULL:-}" ]; then
     has "$tool" || { say "installing $tool (some minutes)"; cargo install --quiet --locked "$tool"; }
   done
 fi
+# The real prefork servers that recipes are tried on, in a venv of their own.
+masters=$(dirname "$0")/../crates/supervise/tests/install-masters.sh
+if [ -x "$masters" ]; then "$masters" >/dev/null; fi
 say "all there: promtool, tmux, puma, python3, node, npm, cargo-nextest"
