@@ -165,7 +165,8 @@ impl Proc {
         Ok(content.map(|content| parse::strings(parse::trim_nuls(&content.bytes), false)))
     }
 
-    /// The environment it was started with, at most 256 KiB of it, whole entries only. `None` also for a zombie.
+    /// The environment it was started with, at most 256 KiB of it, whole entries only. Of a zombie, which has
+    /// none any more, the answer is nothing, empty or denied, by the version of the kernel and by who asks.
     ///
     /// # Errors
     /// [`ProbeError::Denied`] for a process of somebody else.
@@ -186,13 +187,13 @@ impl Proc {
         Ok(content.and_then(|content| parse::environment_value(&content.bytes, content.truncated, name)))
     }
 
-    /// The program it runs. `None` also for a zombie and for a kernel thread. A program that was deleted has
+    /// The program it runs. `None` (or denied, for who is not root) also for a zombie and for a kernel thread. A program that was deleted has
     /// ` (deleted)` behind its name.
     pub fn executable(&self, pid: Pid) -> Result<Option<PathBuf>, ProbeError> {
         self.link(pid, "exe")
     }
 
-    /// Its working directory. `None` also for a zombie.
+    /// Its working directory. `None` (or denied, for who is not root) also for a zombie.
     pub fn working_directory(&self, pid: Pid) -> Result<Option<PathBuf>, ProbeError> {
         self.link(pid, "cwd")
     }
