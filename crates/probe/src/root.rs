@@ -187,8 +187,8 @@ impl Proc {
         Ok(content.and_then(|content| parse::environment_value(&content.bytes, content.truncated, name)))
     }
 
-    /// The program it runs. `None` (or denied, for who is not root) also for a zombie and for a kernel thread. A program that was deleted has
-    /// ` (deleted)` behind its name.
+    /// The program it runs. `None` (or denied, for who is not root) also for a zombie and for a kernel thread.
+    /// A program that was deleted has ` (deleted)` behind its name.
     pub fn executable(&self, pid: Pid) -> Result<Option<PathBuf>, ProbeError> {
         self.link(pid, "exe")
     }
