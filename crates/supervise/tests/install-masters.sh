@@ -8,10 +8,10 @@
 # call it before each server.
 set -eu
 
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(cd -P "$(dirname "$0")" && pwd -P)
 cache=${SCUPPER_TEST_CACHE:-$here/../../../target/test-cache}
 mkdir -p "$cache"
-cache=$(cd "$cache" && pwd)
+cache=$(cd -P "$cache" && pwd -P)
 
 PYTHON_PINS="gunicorn==27.0.1 uvicorn==0.54.0 celery==5.7.0 hypercorn==0.18.0 granian==2.8.7"
 # Beside the venv, on PYTHONPATH only where a test wants servers that write their own titles.

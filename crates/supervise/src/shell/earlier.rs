@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use scupper_model::{EventKind, Pid, SignalReason, UnitName, UnitRecord};
+use scupper_model::{EventKind, Identity, Pid, SignalReason, UnitName, UnitRecord};
 use scupper_probe::{Proc, cgroup, tree};
 
 use super::clock::Clock;
@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(super) fn end_earlier_run(unit: &UnitName, around: &Surrounding) -> Vec<EventKind> {
     let Ok(Some(record)) = around.records.read(unit) else { return Vec::new() };
     let mut facts = Vec::new();
-    if !around.proc.is_same(&record.supervisor).unwrap_or(true) {
+    if !lives(&around.proc, &record.supervisor) {
         end_recorded(&around.proc, &around.untouchable, &record, &mut facts);
         around.records.remove(unit);
     }
@@ -76,6 +76,15 @@ pub(super) fn end_recorded(
         remove_cgroup(Path::new(path));
     }
     count
+}
+
+/// Whether a supervisor still works: a zombie does not. What cannot be read is taken for alive.
+pub(super) fn lives(proc: &Proc, supervisor: &Identity) -> bool {
+    match proc.stat(supervisor.pid) {
+        Ok(Some(stat)) => stat.identity(proc.boot_id()) == *supervisor && !stat.is_zombie(),
+        Ok(None) => false,
+        Err(_) => true,
+    }
 }
 
 /// Everybody in the recorded cgroup or with the recorded mark. A cgroup's name holds the run, so it is never another's.

@@ -238,6 +238,7 @@ impl Engine {
             self.drive(unit, Input::Begin);
         }
         self.let_go_of_stdio();
+        self.retire();
         while !self.units.is_empty() {
             let ready = self
                 .around

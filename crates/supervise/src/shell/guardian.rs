@@ -193,6 +193,9 @@ impl Guardian {
             report(record, lost);
         }
         self.end_everything(&records, report);
+        if let Some(store) = &self.records {
+            relay::forget(store.directory(), self.own.get());
+        }
         for record in &records {
             if let Some(path) = &record.cgroup {
                 remove_cgroup(Path::new(path));

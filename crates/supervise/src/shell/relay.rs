@@ -18,6 +18,7 @@ pub struct Relay {
 impl Relay {
     /// Listens in `directory` for the guardian with this pid.
     pub fn listen(directory: &Path, guardian: i32) -> io::Result<Self> {
+        remove_stale(directory);
         let path = address(directory, guardian);
         let _ = fs::remove_file(&path);
         let socket = UnixDatagram::bind(&path)?;
@@ -45,6 +46,26 @@ impl Drop for Relay {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Removes the sockets of guardians that are gone: they were killed, together with their engines.
+fn remove_stale(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let owner = name
+            .strip_prefix(".engine-")
+            .and_then(|rest| rest.strip_suffix(".sock"))
+            .or_else(|| name.strip_prefix(".guardian-").and_then(|rest| rest.strip_suffix(".notify")));
+        if owner.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The guardian removes what a dead engine left.
+pub fn forget(directory: &Path, guardian: i32) {
+    let _ = fs::remove_file(address(directory, guardian));
 }
 
 /// The guardian's end: whether the engine will read it.

@@ -62,6 +62,7 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
 pub(crate) struct Found {
     pub(crate) pid: Pid,
     pub(crate) parent: Option<Pid>,
+    pub(crate) group: i32,
     pub(crate) session: i32,
     pub(crate) terminal: i32,
     pub(crate) name: Vec<u8>,
@@ -82,6 +83,7 @@ pub(crate) fn read_process(pid: i32) -> Option<Found> {
     Some(Found {
         pid: Pid::new(pid)?,
         parent: Pid::new(number(1)),
+        group: number(2),
         session: number(3),
         terminal: number(4),
         name: stat[open + 1..close].to_vec(),
@@ -129,6 +131,11 @@ pub(crate) fn recognised(root: Pid) -> Vec<Prefork> {
 pub(crate) fn signal(pid: Pid, number: i32) {
     let signal = Signal::from_named_raw(number).unwrap();
     kill_process(RawPid::from_raw(pid.get()).unwrap(), signal).unwrap();
+}
+
+/// Ends a process that the test started, if it is still there.
+pub(crate) fn end(pid: Pid) {
+    let _ = kill_process(RawPid::from_raw(pid.get()).unwrap(), Signal::KILL);
 }
 
 /// A program that a test started, with a directory of its own; its whole tree ends with it.
@@ -189,10 +196,13 @@ impl Drop for Running {
         if std::thread::panicking() {
             eprintln!("its log:\n{}", self.log());
         }
-        for member in tree(self.pid) {
-            let _ = kill_process(RawPid::from_raw(member.pid.get()).unwrap(), Signal::KILL);
+        // A master forks until it is gone, so what it left is looked for again: its descendants, and its group.
+        let mut left = tree(self.pid);
+        while !left.is_empty() {
+            left.iter().for_each(|member| end(member.pid));
+            let _ = self.child.wait();
+            left = processes().into_iter().filter(|p| p.group == self.pid.get()).collect();
         }
-        let _ = self.child.wait();
     }
 }
 

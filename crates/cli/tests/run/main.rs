@@ -1,0 +1,23 @@
+//! `scupper run` on real processes: what it owns, what it leaves alone, and that nothing is left behind.
+//!
+//! Every test has its own runtime and state directory and its own unit name; survivors are found by the mark in their
+//! environment and by the pids that the workload wrote down, never by name. Waits are for conditions, with a deadline.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod config;
+mod death;
+mod ending;
+mod identity;
+mod limits;
+mod own;
+mod scene;
+mod stdio;
+mod systemd;
+mod terminal;
