@@ -3,6 +3,7 @@
 mod knowledge_support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -64,13 +65,15 @@ impl Seen {
 /// A process that left its parent, found by the mark in its environment; ended with its tree.
 struct Daemon {
     mark: String,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Daemon {
     /// Runs a program that leaves something behind. `@` in an argument stands for a directory of its own.
     fn start(program: &Path, arguments: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        // screen refuses a directory that others may read.
+        let private = fs::Permissions::from_mode(0o700);
+        let directory = tempfile::Builder::new().permissions(private).tempdir().unwrap();
         let home = directory.path().to_str().unwrap();
         let mark = format!("SCUPPER_TEST_MARK={home}");
         let status = Command::new(program)
@@ -87,15 +90,19 @@ impl Daemon {
             .status()
             .unwrap();
         assert!(status.success(), "{} {status}", program.display());
-        Self { mark, _directory: directory }
+        Self { mark, directory }
     }
 
+    /// Those with the mark, and those whose command line names the directory: a program that writes its own title, as
+    /// redis does, writes it over its environment too.
     fn members(&self) -> Vec<Found> {
-        let marked = |pid: Pid| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let home = self.directory.path().to_str().unwrap();
+        let is_ours = |process: &Found| {
+            let environment = fs::read(format!("/proc/{}/environ", process.pid)).unwrap_or_default();
             split_nul(&environment).iter().any(|entry| entry == self.mark.as_bytes())
+                || process.command.iter().any(|a| String::from_utf8_lossy(a).contains(home))
         };
-        processes().into_iter().filter(|p| marked(p.pid)).collect()
+        processes().into_iter().filter(is_ours).collect()
     }
 
     /// The one of this name.
