@@ -91,7 +91,7 @@ impl Hook {
 }
 
 fn warn(message: &str) {
-    Printer::new().note(&remark(LogFormat::Text, "hook_trouble", message));
+    Printer::new().log(&remark(LogFormat::Text, "hook_trouble", message));
 }
 
 fn start(command: String) -> Option<Thread> {

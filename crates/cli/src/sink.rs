@@ -43,7 +43,7 @@ impl EventSink {
     /// Says once that evidence is not being kept, and why.
     fn evidence_trouble(&mut self, why: &str) {
         if !std::mem::replace(&mut self.said, true) {
-            self.printer.note(&remark(self.format, "evidence_trouble", why));
+            self.printer.log(&remark(self.format, "evidence_trouble", why));
         }
     }
 }
@@ -52,7 +52,7 @@ impl Sink for EventSink {
     fn record(&mut self, event: &Event) {
         let severity = event.kind.severity();
         if severity >= self.printed_from {
-            self.printer.note(&match self.format {
+            self.printer.log(&match self.format {
                 LogFormat::Text => log_line(event),
                 LogFormat::Json => ascii_json(event),
             });

@@ -38,7 +38,7 @@ pub(crate) struct EventsArgs {
     /// Go on showing what happens
     #[arg(short, long)]
     pub follow: bool,
-    /// Only events of this name, such as limit_crossed (repeatable)
+    /// Only events of this name, such as `limit_crossed` (repeatable)
     #[arg(long, value_name = "NAME")]
     pub kind: Vec<String>,
     /// Only what happened in the last TIME, such as 1h

@@ -35,5 +35,6 @@ fn read(file: &Path) -> Result<Config, Failure> {
 
 /// The units as the file has them now. Its other settings hold until the next start.
 fn reload(file: &Path) -> Result<Vec<UnitSpec>, String> {
-    read(file).map(Config::specs).map_err(|failure| failure.to_string())
+    let read = config::read(file).map_err(|failure| format!("{:#}", failure.error))?;
+    read.map(Config::specs).map_err(|problem| problem.to_string())
 }

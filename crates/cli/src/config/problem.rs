@@ -8,7 +8,7 @@
 //!   | ^^^^^^^
 //! ```
 
-use std::fmt::Write;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 
 use scupper_model::printable;
@@ -73,6 +73,14 @@ impl Problem {
             let _ = write!(out, "\n{margin} |\n{number} | {shown}\n{margin} | {indent}{caret}");
         }
         out
+    }
+}
+
+/// On one line, for a log.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        self.hint.iter().try_for_each(|hint| write!(f, " ({hint})"))
     }
 }
 

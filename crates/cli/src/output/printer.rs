@@ -3,6 +3,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use crate::failure::{Failure, UNUSABLE};
@@ -18,12 +21,17 @@ pub(crate) struct Printer {
     err: io::Stderr,
     /// Whether a progress line stands on the terminal.
     progress: bool,
+    /// Log lines for which there was no room.
+    lost: u64,
 }
+
+/// So much can be written to a pipe that is ready for writing (`PIPE_BUF`, pipe(7)).
+const ROOM: usize = 4096;
 
 impl Printer {
     /// On the process's own stdout and stderr.
     pub(crate) fn new() -> Self {
-        Self { out: io::stdout(), err: io::stderr(), progress: false }
+        Self { out: io::stdout(), err: io::stderr(), progress: false, lost: 0 }
     }
 
     /// One line (or several) of data.
@@ -48,6 +56,20 @@ impl Printer {
     pub(crate) fn note(&mut self, text: &str) {
         self.end_progress();
         let _ = writeln!(self.err.lock(), "{text}");
+    }
+
+    /// One log line, for those who must never wait: where stderr has no room (nobody reads the pipe, ^S on the
+    /// terminal) it is lost, and the next one that fits says how many were.
+    pub(crate) fn log(&mut self, line: &str) {
+        let lost = match self.lost {
+            0 => String::new(),
+            lost => format!("scupper: event=log_lines_lost lost={lost}\n"),
+        };
+        if write_without_waiting(&self.err, format!("{lost}{line}\n").as_bytes()) {
+            self.lost = 0;
+        } else {
+            self.lost += 1;
+        }
     }
 
     /// What goes on, on one line that is replaced by the next one; only on a terminal.
@@ -82,5 +104,40 @@ impl Printer {
             let _ = self.line(&text);
             0
         }
+    }
+}
+
+/// Writes as long as it needs no waiting; `false` where something is left. Not by `O_NONBLOCK`: stderr is shared with
+/// the command, which must not see it change.
+fn write_without_waiting(file: impl AsFd, mut bytes: &[u8]) -> bool {
+    let now = Timespec::default();
+    while !bytes.is_empty() {
+        let mut ready = [PollFd::new(&file, PollFlags::OUT)];
+        let polled = poll(&mut ready, Some(&now)).is_ok();
+        if !polled || !ready[0].revents().contains(PollFlags::OUT) {
+            return false;
+        }
+        match rustix::io::write(&file, &bytes[..bytes.len().min(ROOM)]) {
+            Ok(written) if written > 0 => bytes = &bytes[written..],
+            _ => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_nobody_reads_holds_up_nobody() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let line = vec![b'x'; 10_000];
+        let fitting = (0..1000).take_while(|_| write_without_waiting(&writer, &line)).count();
+        assert!((1..1000).contains(&fitting), "{fitting}");
+        io::Read::read_exact(&mut reader, &mut vec![0; 40_000]).unwrap();
+        assert!(write_without_waiting(&writer, b"again"));
+        drop(reader);
+        assert!(!write_without_waiting(&writer, b"nobody"));
     }
 }
