@@ -1,5 +1,7 @@
 //! Fatal messages as real runtimes wrote them: captured logs, and node run live.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests and their helpers")]
+
 mod knowledge_support;
 
 use std::process::Command;
@@ -20,7 +22,10 @@ fn captured(name: &str) -> Fatal {
 #[test]
 fn r063_captured_logs_are_read() {
     let node = captured("node-20-reached-heap-limit.log");
-    assert_eq!(node.message, "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory");
+    assert_eq!(
+        node.message,
+        "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"
+    );
     assert_eq!((node.runtime.as_str(), node.pid, node.uptime_ms), ("v8", Some(902), Some(151)));
     // V8 ran both of its lines together in one.
     assert_eq!(node.last_gcs.len(), 2);

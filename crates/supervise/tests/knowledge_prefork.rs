@@ -2,6 +2,8 @@
 //! flight, the request answered, the worker replaced. And for each recipe that differs from "TERM to the worker", what
 //! TERM to the worker does there.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests and their helpers")]
+
 mod knowledge_support;
 
 use std::io::{Read as _, Write as _};
@@ -199,7 +201,7 @@ fn r042_node_cluster_worker_drops_its_request_on_term() {
     assert!(term_to_worker_loses(&server, "node cluster", request));
 }
 
-/// A FastCGI request for `slow.php` (https://fastcgi-archives.github.io/FastCGI_Specification.html, section 3.3 and 8).
+/// A `FastCGI` request for `slow.php` (<https://fastcgi-archives.github.io/FastCGI_Specification.html>, sections 3.3, 8).
 fn fastcgi(socket: &Path) -> std::thread::JoinHandle<Result<(u16, String), String>> {
     let socket = socket.to_owned();
     std::thread::spawn(move || {

@@ -1,5 +1,7 @@
 //! Who is left alone, on real processes: a tmux and a screen server, a redis that made itself a daemon, and look-alikes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests and their helpers")]
+
 mod knowledge_support;
 
 use std::fs;
@@ -8,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use knowledge_support::{Found, end, installed, processes, program, split_nul, tree, wait_for};
-use scupper_model::{Pid, Profile};
+use scupper_model::Profile;
 use scupper_supervise::knowledge::{Because, Candidate, Member, spared, spared_members};
 
 /// What /proc says of one process, owned, so that a `Candidate` can borrow it.
@@ -132,7 +134,8 @@ fn is_spared_for_agents_only(seen: &Seen, because: &Because) {
 fn r118_a_real_tmux_server_and_its_shell_are_spared_for_agents_only() {
     installed();
     let Some(tmux) = program("tmux") else { return };
-    let daemon = Daemon::start(&tmux, &["-f", "/dev/null", "-S", "@/tmux", "new-session", "-d", "sleep 1000"]);
+    let daemon =
+        Daemon::start(&tmux, &["-f", "/dev/null", "-S", "@/tmux", "new-session", "-d", "sleep 1000"]);
     let server = daemon.find("tmux: server");
     is_spared_for_agents_only(&server, &Because::Multiplexer);
     let pid = server.found.pid;

@@ -5,8 +5,8 @@
 //!
 //! Sources, each with a sample captured from the real thing in `tests/fixtures/knowledge/logs` where one is named:
 //! V8 (node 20.20.2; `Heap::FatalProcessOutOfMemory`, and `GCTracer::Print` for the lines of the last collections, two
-//! of which V8 may run together in one line when its ring buffer cut the first), CPython 3.11 (`MemoryError` as the
-//! last line of a traceback, `Fatal Python error:` of `Py_FatalError`), OpenJDK 17, Rust's `alloc::rt::oom`,
+//! of which V8 may run together in one line when its ring buffer cut the first), `CPython` 3.11 (`MemoryError` as the
+//! last line of a traceback, `Fatal Python error:` of `Py_FatalError`), `OpenJDK` 17, Rust's `alloc::rt::oom`,
 //! libstdc++'s `std::bad_alloc`, gunicorn's `arbiter.py` (27.0.1), Go's `runtime/malloc.go`.
 
 use std::collections::VecDeque;
@@ -147,7 +147,8 @@ impl Gc {
     fn parse(text: &str) -> Self {
         let (process, rest) = text.strip_prefix('[').and_then(|t| t.split_once(']')).unwrap_or_default();
         let (uptime, collection) = rest.split_once(" ms: ").unwrap_or_default();
-        let full = ["Mark-Compact", "Mark-sweep", "Mark-Sweep"].iter().any(|name| collection.starts_with(name));
+        let full =
+            ["Mark-Compact", "Mark-sweep", "Mark-Sweep"].iter().any(|name| collection.starts_with(name));
         let (before, after) = collection.split_once(" -> ").unwrap_or_default();
         // The size stands before its `(committed size)`: the last number before ` (` and the first after `->`.
         let before = before.rsplit_once(" (").and_then(|(sizes, _)| number(sizes.rsplit(' ').next()?));
@@ -185,12 +186,18 @@ fn split_gcs(line: &str) -> impl Iterator<Item = &str> {
 fn v8_message(line: &str) -> Option<&str> {
     let message = line.find("FATAL ERROR: ").map(|at| &line[at..]);
     let node = message.filter(|message| {
-        ["JavaScript heap out of memory", "process out of memory", "Allocation failed", "invalid array length"]
-            .iter()
-            .any(|words| message.contains(words))
+        [
+            "JavaScript heap out of memory",
+            "process out of memory",
+            "Allocation failed",
+            "invalid array length",
+        ]
+        .iter()
+        .any(|words| message.contains(words))
             || message.starts_with("FATAL ERROR: v8::")
     });
-    let others = ["Fatal JavaScript out of memory:", "Fatal process out of memory:", "Fatal javascript OOM in"];
+    let others =
+        ["Fatal JavaScript out of memory:", "Fatal process out of memory:", "Fatal javascript OOM in"];
     node.or_else(|| others.iter().find_map(|words| line.find(words).map(|at| &line[at..])))
 }
 
@@ -292,24 +299,37 @@ mod tests {
         ] {
             assert_eq!(last(&[line]).unwrap().runtime, "v8", "{line}");
         }
-        let alone = last(&["FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"]);
+        let alone =
+            last(&["FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"]);
         assert_eq!(alone.unwrap().pid, None);
     }
 
     #[test]
     fn r063_python_and_gunicorn_are_known() {
-        let traceback = ["Traceback (most recent call last):", "  File \"m.py\", line 5, in <module>", "    grow()", "MemoryError"];
+        let traceback = [
+            "Traceback (most recent call last):",
+            "  File \"m.py\", line 5, in <module>",
+            "    grow()",
+            "MemoryError",
+        ];
         assert_eq!(last(&traceback).unwrap().message, "MemoryError");
-        let numpy = ["Traceback (most recent call last):", "  File", "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 8 GiB"];
+        let numpy = [
+            "Traceback (most recent call last):",
+            "  File",
+            "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 8 GiB",
+        ];
         assert!(last(&numpy).is_some());
         let caught = ["Traceback (most recent call last):", "  File", "ValueError: x", "MemoryError"];
         assert_eq!(last(&caught), None);
         assert_eq!(last(&["MemoryError"]), None, "only as the end of a traceback");
         assert_eq!(last(&["Fatal Python error: Segmentation fault"]).unwrap().runtime, "python");
 
-        let timeout = last(&["[2025-01-01 10:00:00 +0000] [12] [CRITICAL] WORKER TIMEOUT (pid:456)"]).unwrap();
+        let timeout =
+            last(&["[2025-01-01 10:00:00 +0000] [12] [CRITICAL] WORKER TIMEOUT (pid:456)"]).unwrap();
         assert_eq!((timeout.runtime.as_str(), timeout.pid), ("gunicorn", Some(456)));
-        let killed = last(&["[2025-01-01 10:00:01 +0000] [12] [ERROR] Worker (pid:456) was sent SIGKILL! Perhaps out of memory?"]);
+        let killed = last(&[
+            "[2025-01-01 10:00:01 +0000] [12] [ERROR] Worker (pid:456) was sent SIGKILL! Perhaps out of memory?",
+        ]);
         assert_eq!(killed.unwrap().pid, Some(456));
         assert_eq!(last(&["[12] [ERROR] Worker (pid:456) was sent SIGTERM!"]), None);
     }
@@ -328,6 +348,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn any_lines_are_taken_in_bounded_memory(lines in prop::collection::vec(
             prop_oneof![

@@ -5,7 +5,7 @@
 //!
 //! Tried on node 20.20.2: options count before the script only; the command line beats `NODE_OPTIONS`; the last one
 //! wins; `0` is the default again; `-` and `_` are the same inside a name; a value as a separate argument is refused
-//! there, older ones took it. Tried on OpenJDK 17: `_JAVA_OPTIONS` beats the command line, which beats
+//! there, older ones took it. Tried on `OpenJDK` 17: `_JAVA_OPTIONS` beats the command line, which beats
 //! `JDK_JAVA_OPTIONS` (the `java` launcher's), which beats `JAVA_TOOL_OPTIONS`; `-Xmx` and `-XX:MaxHeapSize` are one
 //! option, the last wins.
 
@@ -51,9 +51,8 @@ pub fn heap_limit(command: &[Vec<u8>], environment: Option<&[Vec<u8>]>) -> Optio
         let bytes = find(&words(variable(name)?))?;
         Some(HeapLimit { bytes, source: HeapLimitSource::Environment(name) })
     };
-    let on_command_line = |bytes: Option<Bytes>| {
-        bytes.map(|bytes| HeapLimit { bytes, source: HeapLimitSource::CommandLine })
-    };
+    let on_command_line =
+        |bytes: Option<Bytes>| bytes.map(|bytes| HeapLimit { bytes, source: HeapLimitSource::CommandLine });
     match program {
         b"java" => from("_JAVA_OPTIONS", java)
             .or_else(|| on_command_line(java(java_options(arguments))))
@@ -86,7 +85,9 @@ pub fn advice(limit: HeapLimit, allowance: Bytes) -> Option<String> {
 /// Node-based programs that write their own title, as `npm run x` and `next-server (v15)` do.
 fn names_node(command: &[Vec<u8>]) -> bool {
     let title = command.first().map_or(&[][..], Vec::as_slice);
-    [&b"npm "[..], b"npx ", b"yarn ", b"pnpm ", b"next-server", b"node ", b"PM2 "].iter().any(|p| title.starts_with(p))
+    [&b"npm "[..], b"npx ", b"yarn ", b"pnpm ", b"next-server", b"node ", b"PM2 "]
+        .iter()
+        .any(|p| title.starts_with(p))
 }
 
 /// What V8 was told.
@@ -129,8 +130,20 @@ fn is_old_space(name: &[u8]) -> bool {
 /// The arguments before the script. The value of an option that takes one as a separate argument is not the script.
 fn node_options(arguments: &[Vec<u8>]) -> Vec<&[u8]> {
     const TAKE_A_VALUE: [&[u8]; 14] = [
-        b"-r", b"--require", b"--import", b"--loader", b"--experimental-loader", b"-C", b"--conditions", b"-e",
-        b"--eval", b"-p", b"--print", b"--env-file", b"--title", b"--input-type",
+        b"-r",
+        b"--require",
+        b"--import",
+        b"--loader",
+        b"--experimental-loader",
+        b"-C",
+        b"--conditions",
+        b"-e",
+        b"--eval",
+        b"-p",
+        b"--print",
+        b"--env-file",
+        b"--title",
+        b"--input-type",
     ];
     let mut options = Vec::new();
     let mut arguments = arguments.iter().map(Vec::as_slice);
@@ -156,12 +169,20 @@ fn node_environment(words: &[Vec<u8>]) -> Option<Bytes> {
 /// The arguments before the class or the archive.
 fn java_options(arguments: &[Vec<u8>]) -> &[Vec<u8>] {
     const TAKE_A_VALUE: [&[u8]; 9] = [
-        b"-cp", b"-classpath", b"--class-path", b"-p", b"--module-path", b"--add-modules", b"--add-opens",
-        b"--add-exports", b"--add-reads",
+        b"-cp",
+        b"-classpath",
+        b"--class-path",
+        b"-p",
+        b"--module-path",
+        b"--add-modules",
+        b"--add-opens",
+        b"--add-exports",
+        b"--add-reads",
     ];
     let mut at = 0;
     while let Some(argument) = arguments.get(at) {
-        if !argument.starts_with(b"-") || argument == b"-jar" || argument == b"-m" || argument == b"--module" {
+        if !argument.starts_with(b"-") || argument == b"-jar" || argument == b"-m" || argument == b"--module"
+        {
             break;
         }
         at += if TAKE_A_VALUE.contains(&argument.as_slice()) { 2 } else { 1 };
@@ -214,7 +235,8 @@ mod tests {
     }
 
     fn mib(command: &[&str], environment: &[&str]) -> Option<(u64, String)> {
-        heap_limit(&bytes(command), Some(&bytes(environment))).map(|l| (l.bytes.0 >> 20, l.source.to_string()))
+        heap_limit(&bytes(command), Some(&bytes(environment)))
+            .map(|l| (l.bytes.0 >> 20, l.source.to_string()))
     }
 
     #[test]
@@ -223,14 +245,26 @@ mod tests {
         let variable = |n| Some((n, "NODE_OPTIONS".to_owned()));
         for (command, environment, expected) in [
             (&["node", "--max-old-space-size=8192", "app.js"][..], &[][..], line(8192)),
-            (&["/usr/bin/node", "--max_old_space_size=100", "--max-old-space-size=200", "x.js"], &[], line(200)),
+            (
+                &["/usr/bin/node", "--max_old_space_size=100", "--max-old-space-size=200", "x.js"],
+                &[],
+                line(200),
+            ),
             (&["node", "--max-old-space-size", "300", "x.js"], &[], line(300)),
             (&["node", "-r", "./hook.js", "--max-old-space-size=8192", "app.js"], &[], line(8192)),
             (&["node", "app.js", "--max-old-space-size=8192"], &[], None),
             (&["node", "--max-old-space-size=junk", "app.js"], &[], None),
-            (&["node", "app.js"], &["A=1", "NODE_OPTIONS=--enable-source-maps --max-old-space-size=300"], variable(300)),
+            (
+                &["node", "app.js"],
+                &["A=1", "NODE_OPTIONS=--enable-source-maps --max-old-space-size=300"],
+                variable(300),
+            ),
             (&["node", "app.js"], &["NODE_OPTIONS=\"--max-old-space-size=300\""], variable(300)),
-            (&["node", "--max-old-space-size=100", "a.js"], &["NODE_OPTIONS=--max-old-space-size=300"], line(100)),
+            (
+                &["node", "--max-old-space-size=100", "a.js"],
+                &["NODE_OPTIONS=--max-old-space-size=300"],
+                line(100),
+            ),
             (&["node", "--max-old-space-size=0", "a.js"], &["NODE_OPTIONS=--max-old-space-size=300"], None),
             (&["npm run build"], &["NODE_OPTIONS=--max-old-space-size=300"], variable(300)),
             (&["python", "x.py"], &["NODE_OPTIONS=--max-old-space-size=300"], None),
@@ -252,7 +286,11 @@ mod tests {
             (&["java", "-Xmx4gb", "Main"], &[], None),
             (&["java", "-Xmx64m", "M"], &["JAVA_TOOL_OPTIONS=-Xmx100m"], from(64, "command line")),
             (&["java", "-Xmx64m", "M"], &["_JAVA_OPTIONS=-Xmx120m"], from(120, "_JAVA_OPTIONS")),
-            (&["java", "M"], &["JAVA_TOOL_OPTIONS=-Xmx100m", "JDK_JAVA_OPTIONS=-Xmx80m"], from(80, "JDK_JAVA_OPTIONS")),
+            (
+                &["java", "M"],
+                &["JAVA_TOOL_OPTIONS=-Xmx100m", "JDK_JAVA_OPTIONS=-Xmx80m"],
+                from(80, "JDK_JAVA_OPTIONS"),
+            ),
             (&["java", "M"], &["JAVA_TOOL_OPTIONS=-Da=b -Xmx100m"], from(100, "JAVA_TOOL_OPTIONS")),
         ] {
             assert_eq!(mib(command, environment), expected, "{command:?} {environment:?}");

@@ -1,6 +1,6 @@
 //! `sd_notify` datagrams, as a service sends them to `$NOTIFY_SOCKET`.
 //!
-//! Source: sd_notify(3). A datagram is `NAME=value` lines; unknown names are allowed and ignored ("may be extended"),
+//! Source: `sd_notify(3)`. A datagram is `NAME=value` lines; unknown names are allowed and ignored ("may be extended"),
 //! and several fields may come in one datagram. Scupper listens for the child and passes the datagram on, so this
 //! only reads what concerns the unit's state. A sender is a stranger: everything is bounded, and nothing is an error.
 
@@ -15,6 +15,7 @@ const MAX_STATUS: usize = 512;
 
 /// What one datagram says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one field of the protocol")]
 pub struct Message {
     /// `READY=1`: started, or done with reloading.
     pub ready: bool,

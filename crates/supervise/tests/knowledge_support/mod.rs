@@ -199,7 +199,9 @@ impl Drop for Running {
         // A master forks until it is gone, so what it left is looked for again: its descendants, and its group.
         let mut left = tree(self.pid);
         while !left.is_empty() {
-            left.iter().for_each(|member| end(member.pid));
+            for member in &left {
+                end(member.pid);
+            }
             let _ = self.child.wait();
             left = processes().into_iter().filter(|p| p.group == self.pid.get()).collect();
         }

@@ -15,7 +15,7 @@ pub static RECIPES: &[Recipe] = &[
         source: "https://docs.gunicorn.org/en/stable/signals.html (worker process: TERM, graceful shutdown)",
         tried: "27.0.1, sync workers, with and without setproctitle 1.3.8",
         master: |view| {
-            title(view).starts_with(b"gunicorn: master [") || runs_python(view, &["gunicorn"]).is_some()
+            title(view).starts_with(b"gunicorn: master [") || runs_python(view, "gunicorn").is_some()
         },
         worker: |master, child| {
             // A child with the master's title is a new master after USR2, or a worker that has not named itself yet.
@@ -34,7 +34,7 @@ pub static RECIPES: &[Recipe] = &[
         // Without --workers the children are the application's own (a process pool), and with --reload nobody
         // replaces the worker until a file changes. WEB_CONCURRENCY sets the number too and is not seen here.
         master: |view| {
-            runs_python(view, &["uvicorn"]).is_some_and(|rest| {
+            runs_python(view, "uvicorn").is_some_and(|rest| {
                 number_of(rest, b"--workers") >= 2 && !rest.iter().any(|a| a == b"--reload")
             })
         },
@@ -79,7 +79,7 @@ pub static RECIPES: &[Recipe] = &[
         tried: "5.7.0, prefork pool, filesystem broker, with and without setproctitle 1.3.8",
         master: |view| {
             starts_after_path(title(view), b"[celeryd", b": ") && contains(title(view), b":MainProcess]")
-                || runs_python(view, &["celery"]).is_some_and(|rest| rest.iter().any(|a| a == b"worker"))
+                || runs_python(view, "celery").is_some_and(|rest| rest.iter().any(|a| a == b"worker"))
         },
         worker: |master, child| contains(title(child), b":ForkPoolWorker-") || same_command(master, child),
         alone: false,
@@ -92,7 +92,7 @@ pub static RECIPES: &[Recipe] = &[
         source: "hypercorn/run.py: the loop waits for any one worker, then terminates the rest",
         tried: "0.18.0, -w 2",
         master: |view| {
-            runs_python(view, &["hypercorn"])
+            runs_python(view, "hypercorn")
                 .is_some_and(|rest| number_of(rest, b"--workers").max(number_of(rest, b"-w")) >= 1)
         },
         worker: |_, child| python_spawned(child),
@@ -105,7 +105,7 @@ pub static RECIPES: &[Recipe] = &[
               the server with exit code 1",
         source: "granian/server/common.py (respawn_failed_workers); https://github.com/emmett-framework/granian",
         tried: "2.8.7, --workers 2",
-        master: |view| runs_python(view, &["granian"]).is_some(),
+        master: |view| runs_python(view, "granian").is_some(),
         worker: |master, child| python_spawned(child) || same_command(master, child),
         alone: false,
     },
@@ -154,10 +154,10 @@ fn versioned_title(title: &[u8], prefix: &[u8]) -> bool {
         .is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit) && contains(rest, b" ("))
 }
 
-/// The arguments of a Python script or module of one of these names, where this process runs one:
+/// The arguments of a Python script or module of this name, where this process runs one:
 /// `python [options] .../NAME ...` or `python [options] -m NAME ...`. A console script's shebang makes the first form.
-fn runs_python<'a>(view: &View<'a>, names: &[&str]) -> Option<&'a [Vec<u8>]> {
-    let named = |word: &[u8]| names.iter().any(|name| name.as_bytes() == word);
+fn runs_python<'a>(view: &View<'a>, script: &str) -> Option<&'a [Vec<u8>]> {
+    let named = |word: &[u8]| word == script.as_bytes();
     let (interpreter, mut rest) = view.command.split_first()?;
     let interpreter = base_name(interpreter);
     if !(interpreter.starts_with(b"python") || interpreter.starts_with(b"pypy")) {
@@ -174,7 +174,7 @@ fn runs_python<'a>(view: &View<'a>, names: &[&str]) -> Option<&'a [Vec<u8>]> {
             b"-c" | b"-" => return None,
             b"-W" | b"-X" | b"--check-hash-based-pycs" => rest = after.get(1..)?,
             option if option.starts_with(b"-") => rest = after,
-            script => return named(base_name(script)).then_some(after),
+            path => return named(base_name(path)).then_some(after),
         }
     }
     None

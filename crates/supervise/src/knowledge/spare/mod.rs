@@ -18,7 +18,10 @@
 //! standard input or a working directory that cannot be read proves no choice. A mark counts only with the very value
 //! `SCUPPER_KEEP=1`; Scupper removes one that it inherited itself when it spawns, so one that is seen was set inside.
 //!
-//! Sources: cgroups(7); systemd.unit(5) for the names of units; systemd's CGROUP_DELEGATION.md ("a service manager owns
+//! A program that writes its own title may write it over its environment (seen: redis 7.0, php-fpm 8.2, whatever uses
+//! setproctitle), and /proc then shows no mark. Such a program is kept with `--keep NAME`.
+//!
+//! Sources: cgroups(7); systemd.unit(5) for the names of units; systemd's `CGROUP_DELEGATION.md` ("a service manager owns
 //! its units' groups"); tmux 3.3a, screen 4.09 and redis 7.0 observed in `tests/knowledge_spare.rs`.
 
 use std::collections::HashMap;
@@ -108,7 +111,8 @@ pub fn spared(candidate: &Candidate<'_>, profile: Profile, keep: &[String]) -> O
         return Some(reason);
     }
     let program = candidate.program();
-    if let Some(pattern) = keep.iter().find(|p| glob::matches(p, candidate.name) || glob::matches(p, program)) {
+    if let Some(pattern) = keep.iter().find(|p| glob::matches(p, candidate.name) || glob::matches(p, program))
+    {
         return Some(Because::KeepPattern(pattern.clone()));
     }
     if let Some(unit) = managed(candidate) {
@@ -182,12 +186,15 @@ fn marked(candidate: &Candidate<'_>) -> Option<Because> {
 /// The unit or container that a service manager runs this process in, where that is another one than Scupper's own.
 fn managed(candidate: &Candidate<'_>) -> Option<String> {
     let inside_unit = |path: &str| {
-        let unit = candidate.unit_cgroup.map(|unit| unit.trim_end_matches('/')).filter(|unit| !unit.is_empty());
-        unit.and_then(|unit| path.strip_prefix(unit)).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let unit =
+            candidate.unit_cgroup.map(|unit| unit.trim_end_matches('/')).filter(|unit| !unit.is_empty());
+        unit.and_then(|unit| path.strip_prefix(unit))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     candidate.cgroups.iter().filter(|(_, path)| !inside_unit(path)).find_map(|(controllers, path)| {
         let unit = manager_unit(path)?;
-        let own = candidate.own_cgroups.iter().find(|(c, _)| c == controllers).and_then(|(_, p)| manager_unit(p));
+        let own =
+            candidate.own_cgroups.iter().find(|(c, _)| c == controllers).and_then(|(_, p)| manager_unit(p));
         (own != Some(unit)).then(|| unit.rsplit('/').next().unwrap_or(unit).to_owned())
     })
 }
@@ -199,7 +206,8 @@ fn manager_unit(path: &str) -> Option<&str> {
     loop {
         let start = path[..end].rfind('/')?;
         let component = &path[start + 1..end];
-        let is_unit = [".service", ".scope"].iter().any(|s| component.strip_suffix(s).is_some_and(|n| !n.is_empty()));
+        let is_unit =
+            [".service", ".scope"].iter().any(|s| component.strip_suffix(s).is_some_and(|n| !n.is_empty()));
         let is_container = component.len() >= 64
             && component.split(|c: char| !c.is_ascii_hexdigit()).any(|part| part.len() == 64)
             || component.starts_with("lxc.payload.");
@@ -213,19 +221,48 @@ fn manager_unit(path: &str) -> Option<&str> {
 /// The server of a terminal multiplexer. Its client has a terminal, and ends with it.
 fn multiplexer(candidate: &Candidate<'_>) -> bool {
     const SERVERS: [&[u8]; 7] = [b"tmux", b"screen", b"SCREEN", b"zellij", b"dtach", b"abduco", b"byobu"];
-    !candidate.has_terminal && candidate.session_leader && candidate.names().iter().any(|n| SERVERS.contains(n))
+    !candidate.has_terminal
+        && candidate.session_leader
+        && candidate.names().iter().any(|n| SERVERS.contains(n))
 }
 
 fn daemon_by_choice(candidate: &Candidate<'_>) -> bool {
     /// Servers and agents of a login that detach themselves when asked, or by default, and are meant to stay.
     const KNOWN: [&[u8]; 29] = [
-        b"redis-server", b"valkey-server", b"postgres", b"mysqld", b"mariadbd", b"mongod", b"memcached", b"nginx",
-        b"sshd", b"ssh-agent", b"gpg-agent", b"keyboxd", b"scdaemon", b"dirmngr", b"dbus-daemon", b"dockerd",
-        b"containerd", b"containerd-shim-runc-v2", b"conmon", b"podman", b"watchman", b"adb", b"bazel", b"buck2d",
-        b"sccache", b"emacs", b"keychain", b"pulseaudio", b"pipewire",
+        b"redis-server",
+        b"valkey-server",
+        b"postgres",
+        b"mysqld",
+        b"mariadbd",
+        b"mongod",
+        b"memcached",
+        b"nginx",
+        b"sshd",
+        b"ssh-agent",
+        b"gpg-agent",
+        b"keyboxd",
+        b"scdaemon",
+        b"dirmngr",
+        b"dbus-daemon",
+        b"dockerd",
+        b"containerd",
+        b"containerd-shim-runc-v2",
+        b"conmon",
+        b"podman",
+        b"watchman",
+        b"adb",
+        b"bazel",
+        b"buck2d",
+        b"sccache",
+        b"emacs",
+        b"keychain",
+        b"pulseaudio",
+        b"pipewire",
     ];
     candidate.detached()
-        && (candidate.names().iter().any(|name| KNOWN.contains(name)) || told_to(candidate) || build_daemon(candidate))
+        && (candidate.names().iter().any(|name| KNOWN.contains(name))
+            || told_to(candidate)
+            || build_daemon(candidate))
 }
 
 /// Whether its own command line says that it is to be a daemon.
@@ -234,9 +271,9 @@ fn told_to(candidate: &Candidate<'_>) -> bool {
     // are not searched further: an option is one argument by itself.
     candidate.command.iter().skip(1).take_while(|a| a.as_slice() != b"--").any(|argument| {
         let name = argument.split(|&b| b == b'=').next().unwrap_or_default();
-        let off = [&b"no"[..], b"0", b"false"].iter().any(|off| argument.strip_prefix(name).is_some_and(|v| {
-            v.strip_prefix(b"=") == Some(*off)
-        }));
+        let off = [&b"no"[..], b"0", b"false"]
+            .iter()
+            .any(|off| argument.strip_prefix(name).is_some_and(|v| v.strip_prefix(b"=") == Some(*off)));
         matches!(name, b"--daemon" | b"--daemonize" | b"--bg-daemon" | b"--fg-daemon") && !off
     })
 }

@@ -15,7 +15,13 @@ fn cgroups(path: &str) -> Vec<(String, String)> {
 }
 
 /// A process of our own user, in no special cgroup, with an empty environment.
-fn with<T>(name: &str, command: &[&str], change: impl Fn(&mut Candidate<'_>) -> T, profile: Profile, keep: &[&str]) -> Option<Because> {
+fn with<T>(
+    name: &str,
+    command: &[&str],
+    change: impl Fn(&mut Candidate<'_>) -> T,
+    profile: Profile,
+    keep: &[&str],
+) -> Option<Because> {
     let command = words(command);
     let keep: Vec<String> = keep.iter().map(|k| (*k).to_owned()).collect();
     let own = cgroups("/system.slice/app.service");
@@ -66,9 +72,8 @@ fn r118_the_keep_mark_counts_in_every_profile_and_only_as_it_is_written() {
 #[test]
 fn r118_an_unreadable_environment_keeps_only_what_runs_as_another_user() {
     for profile in ALL {
-        let of = |same_user| {
-            with("x", &["x"], |c| (c.environment, c.same_user) = (None, same_user), profile, &[])
-        };
+        let of =
+            |same_user| with("x", &["x"], |c| (c.environment, c.same_user) = (None, same_user), profile, &[]);
         assert_eq!(of(true), None);
         assert_eq!(of(false), Some(Because::EnvironmentUnreadable));
     }
@@ -78,14 +83,19 @@ fn r118_an_unreadable_environment_keeps_only_what_runs_as_another_user() {
 fn r118_keep_patterns_match_the_name_and_the_program() {
     for profile in ALL {
         let by = |pattern: &str| Some(Because::KeepPattern(pattern.to_owned()));
-        let of = |pattern: &str| with("chrome", &["/opt/google/chrome-stable", "--x"], |_| (), profile, &["a", pattern]);
+        let of = |pattern: &str| {
+            with("chrome", &["/opt/google/chrome-stable", "--x"], |_| (), profile, &["a", pattern])
+        };
         assert_eq!(of("chrome"), by("chrome"));
         assert_eq!(of("chrome-s?able"), by("chrome-s?able"));
         assert_eq!(of("*"), by("*"));
         assert_eq!(of("/opt/*"), None);
         assert_eq!(of("--x"), None);
     }
-    assert_eq!(with("kthread", &[], |_| (), Profile::Web, &["kthread"]), Some(Because::KeepPattern("kthread".into())));
+    assert_eq!(
+        with("kthread", &[], |_| (), Profile::Web, &["kthread"]),
+        Some(Because::KeepPattern("kthread".into()))
+    );
 }
 
 #[test]
@@ -165,7 +175,11 @@ fn r119_multiplexers_and_daemons_by_choice_are_spared_for_agents_only() {
         ("emacs", &["emacs", "--daemon"], Because::DaemonByChoice),
         ("bazel(repo)", &["bazel(repo)", "--x"], Because::DaemonByChoice),
         ("python3", &["python3", "serve.py", "--daemonize"], Because::DaemonByChoice),
-        ("java", &["/jdk/bin/java", "-cp", "x", "org.gradle.launcher.daemon.bootstrap.GradleDaemon", "8.1"], Because::DaemonByChoice),
+        (
+            "java",
+            &["/jdk/bin/java", "-cp", "x", "org.gradle.launcher.daemon.bootstrap.GradleDaemon", "8.1"],
+            Because::DaemonByChoice,
+        ),
     ] {
         assert_eq!(with(name, command, detached, Profile::Agent, &[]), Some(because), "{name}");
         for profile in [Profile::Web, Profile::Worker, Profile::Job, Profile::Mcp] {
