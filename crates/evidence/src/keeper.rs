@@ -75,12 +75,11 @@ impl Keeper {
     }
 
     fn write(&mut self, batch: &[Event], gap: Option<&Gap>, now: Timestamp) -> Result<(), EvidenceError> {
-        let store = match self.store.take().filter(Store::is_in_place) {
-            Some(store) => self.store.insert(store),
-            None => {
-                self.until_trim = 0;
-                self.store.insert(Store::open_with_patience(&self.path, &self.options, PATIENCE)?)
-            }
+        let store = if let Some(store) = self.store.take().filter(Store::is_in_place) {
+            self.store.insert(store)
+        } else {
+            self.until_trim = 0;
+            self.store.insert(Store::open_with_patience(&self.path, &self.options, PATIENCE)?)
         };
         let own = own_events(batch, gap, &self.notes, now);
         if own.is_empty() {

@@ -66,6 +66,6 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_age: Duration::from_secs(30 * 24 * 60 * 60), max_bytes: Bytes::mib(256) }
+        Self { max_age: Duration::from_hours(30 * 24), max_bytes: Bytes::mib(256) }
     }
 }

@@ -33,8 +33,8 @@ impl Store {
     pub fn retain(&mut self, now: Timestamp) -> Result<Removed, EvidenceError> {
         let before = self.size()?;
         let age = u64::try_from(self.options.max_age.as_millis()).unwrap_or(u64::MAX);
-        let mut removed = Removed::default();
-        removed.events = self.remove_older_than(Timestamp(now.0.saturating_sub(age)))?;
+        let oldest = Timestamp(now.0.saturating_sub(age));
+        let mut removed = Removed { events: self.remove_older_than(oldest)?, ..Removed::default() };
         let budget = EVENTS_PER_CALL - removed.events;
         let excess = if budget > 0 { self.events_over_size()? } else { 0 };
         if excess > 0 {

@@ -181,7 +181,10 @@ fn immutable_uri(path: &Path) -> OsString {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_') {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            uri.push('%');
+            for nibble in [byte >> 4, byte & 0xf] {
+                uri.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+            }
         }
     }
     uri.push_str("?immutable=1");

@@ -1,7 +1,7 @@
 //! The way events get in from a running unit: it never blocks the unit and never fails it.
 //!
 //! Lazy, because many scuppers wrap idle commands: routine events wait in memory, and neither a thread nor a file
-//! exists until something happened that is worth keeping. After ten quiet seconds both are given back.
+//! exists until something happened that is worth keeping. After five quiet seconds both are given back.
 //!
 //! Bounded, because the file may not be writable for a long time: at most 1,024 events wait. What comes when the
 //! queue is full is counted as lost, and the count is written as an event when writing works again. Attempts are
@@ -23,7 +23,7 @@ const QUEUE: usize = 1_024;
 /// Routine events that wait for company at most.
 const ROUTINE: usize = 256;
 /// How long thread and file are kept with nothing to write.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(5);
 /// Pauses between attempts; while closing never longer than the first.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -58,6 +58,18 @@ struct Shared {
     gone: Condvar,
 }
 
+/// What the owner still expects.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Wanted {
+    /// More events may come.
+    #[default]
+    Open,
+    /// What is there should be written soon.
+    Closing,
+    /// Nobody waits any more.
+    Abandoned,
+}
+
 #[derive(Default)]
 struct State {
     queue: VecDeque<Event>,
@@ -67,9 +79,7 @@ struct State {
     pressing: bool,
     /// A thread exists.
     running: bool,
-    closing: bool,
-    /// Nobody waits any more.
-    abandoned: bool,
+    wanted: Wanted,
     written: u64,
     lost: u64,
     /// How many of the lost ones are told of in the file.
@@ -126,7 +136,7 @@ impl Writer {
     /// Writes what waits and ends the thread; gives up after `timeout`.
     pub fn close(self, timeout: Duration) -> CloseReport {
         let mut state = self.shared.lock();
-        state.closing = true;
+        state.wanted = Wanted::Closing;
         if !state.queue.is_empty() {
             self.shared.start(&mut state);
         }
@@ -136,7 +146,7 @@ impl Writer {
             .gone
             .wait_timeout_while(state, timeout, |state| state.running)
             .unwrap_or_else(PoisonError::into_inner);
-        state.abandoned = true;
+        state.wanted = Wanted::Abandoned;
         self.shared.wake.notify_all();
         let left = (state.queue.len() + state.in_hand) as u64;
         CloseReport { written: state.written, lost: state.lost + left, error: state.error.clone() }
@@ -146,14 +156,20 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        if !state.closing {
-            state.closing = true;
-            state.abandoned = true;
+        if state.wanted == Wanted::Open {
+            state.wanted = Wanted::Abandoned;
             if !state.queue.is_empty() {
                 self.shared.start(&mut state);
             }
         }
         self.shared.wake.notify_all();
+    }
+}
+
+impl State {
+    /// Whether the thread has something to do.
+    fn is_due(&self) -> bool {
+        self.pressing || self.wanted != Wanted::Open
     }
 }
 
@@ -186,14 +202,14 @@ impl Shared {
     fn next(&self, wait: Duration) -> Next {
         let (mut state, _) = self
             .wake
-            .wait_timeout_while(self.lock(), wait, |state| !state.pressing && !state.closing)
+            .wait_timeout_while(self.lock(), wait, |state| !state.is_due())
             .unwrap_or_else(PoisonError::into_inner);
-        if !state.pressing && !state.closing {
+        if !state.is_due() {
             return Next::Quiet;
         }
         state.pressing = false;
         if state.queue.is_empty() {
-            return if state.closing { Next::End } else { Next::Quiet };
+            return if state.wanted == Wanted::Open { Next::Quiet } else { Next::End };
         }
         let batch: Vec<Event> = std::mem::take(&mut state.queue).into();
         state.in_hand = batch.len();
@@ -203,7 +219,7 @@ impl Shared {
     /// Takes the thread off the books, unless something came in meanwhile. True when it has to go.
     fn retire(&self) -> bool {
         let mut state = self.lock();
-        let goes = !state.pressing && !state.closing;
+        let goes = !state.is_due();
         if goes {
             state.running = false;
         }
@@ -231,13 +247,13 @@ impl Shared {
     fn failed(&self, error: String, pause: Duration) -> bool {
         let mut state = self.lock();
         state.error = Some(error);
-        let was_closing = state.closing;
-        let pause = if was_closing { pause.min(FIRST_PAUSE) } else { pause };
+        let before = state.wanted;
+        let pause = if before == Wanted::Open { pause } else { pause.min(FIRST_PAUSE) };
         let (state, _) = self
             .wake
-            .wait_timeout_while(state, pause, |state| !state.abandoned && state.closing == was_closing)
+            .wait_timeout_while(state, pause, |state| state.wanted == before && before != Wanted::Abandoned)
             .unwrap_or_else(PoisonError::into_inner);
-        !state.abandoned
+        state.wanted != Wanted::Abandoned
     }
 }
 

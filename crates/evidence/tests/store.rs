@@ -1,5 +1,7 @@
 //! The file itself: made private, queried, shared by many, trimmed, refused when it is not ours.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
+
 mod common;
 
 use std::fs;

@@ -48,10 +48,10 @@ pub fn redact_arguments<'a>(arguments: impl IntoIterator<Item = &'a [u8]>) -> Ve
             fits.then_some(text)
         })
         .collect();
-    settle(arguments, pass_over_arguments)
+    settle(arguments, |arguments| pass_over_arguments(arguments))
 }
 
-fn pass_over_arguments(arguments: &Vec<String>) -> Vec<String> {
+fn pass_over_arguments(arguments: &[String]) -> Vec<String> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut secrets: Vec<Vec<Range<usize>>> =
         arguments.iter().map(|text| find(text, Context::Argument)).collect();

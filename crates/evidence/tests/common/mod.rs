@@ -1,6 +1,7 @@
 //! What the tests share: events by number, waiting with a deadline, a file system that is full or read-only.
 
-#![allow(dead_code, reason = "every test binary uses its part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
+#![allow(dead_code, unreachable_pub, reason = "every test binary uses its part of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -181,7 +181,6 @@ fn nested(text: &str) -> usize {
             _ if escaped => escaped = false,
             (_, '\\') => escaped = true,
             (Some(quote), c) if c == quote => inside = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') => inside = Some(c),
             (None, '{' | '[') => depth += 1,
             (None, '}' | ']') => {

@@ -117,8 +117,8 @@ pub(super) fn find(words: &[&str]) -> Vec<(usize, Range<usize>)> {
             continue;
         }
         let bare = word.trim_matches(['"', '\'', '`', '(', ';']);
-        let base = bare.rsplit('/').next().unwrap_or(bare);
-        let known: Vec<&Rule> = RULES.iter().filter(|rule| rule.programs.contains(&base)).collect();
+        let program = bare.rsplit('/').next().unwrap_or(bare);
+        let known: Vec<&Rule> = RULES.iter().filter(|rule| rule.programs.contains(&program)).collect();
         if !known.is_empty() {
             rules = known;
             program_at = index;

@@ -203,7 +203,7 @@ proptest! {
     ) {
         let canary = if position.starts_with("sk-") { canary.replace(|c: char| !c.is_ascii_alphanumeric(), "0") } else { canary };
         // A marker that no position uses for itself.
-        let secret = position.replace("@\u{40}", "\u{1}\u{2}").replace('@', &canary).replace('\u{1}', &canary).replace('\u{2}', "@");
+        let secret = position.replace("@\u{40}", "\u{1}\u{2}").replace(['@', '\u{1}'], &canary).replace('\u{2}', "@");
         let line = format!("{before} {secret} {after}");
         let out = redact_line(&line);
         prop_assert!(!out.contains("CaNaRy7"), "{line} -> {out}");
@@ -250,7 +250,7 @@ proptest! {
         prop_assert_eq!(redact_line(&once), once.clone());
         let words: Vec<&str> = line.split(' ').collect();
         let once = redact_arguments(words.iter().map(|word| word.as_bytes()));
-        prop_assert_eq!(redact_arguments(once.iter().map(|word| word.as_bytes())), once);
+        prop_assert_eq!(redact_arguments(once.iter().map(String::as_bytes)), once);
     }
 
     #[test]
