@@ -28,7 +28,7 @@ fn event(n: u64) -> Event {
             name: "gunicorn".into(),
             role: "worker".into(),
             took_ms: 1_234,
-            forced: n % 2 == 0,
+            forced: n.is_multiple_of(2),
         },
     }
 }
@@ -100,7 +100,7 @@ fn main() {
     let size = store.size().unwrap();
     println!(
         "100,000 events in 100 batches: {took:?}; {} bytes per event, RSS {} KiB",
-        size.0 / count as u64,
+        size.0 / count.cast_unsigned(),
         status("VmRSS")
     );
 
