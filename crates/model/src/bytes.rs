@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Bytes(pub u64);
 
-const UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+const UNITS: [(&str, u64); 5] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 impl Bytes {
     /// So many MiB (2^20 bytes).
@@ -68,7 +69,11 @@ impl FromStr for Bytes {
         if !bytes.is_finite() || bytes >= Self(u64::MAX).as_f64() {
             return Err(bad());
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above; digits only")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked just above; digits only"
+        )]
         Ok(Self(bytes as u64))
     }
 }
@@ -129,10 +134,12 @@ impl From<Size> for String {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Absolute(bytes) => match UNITS.iter().find(|(_, size)| bytes.0 > 0 && bytes.0 % size == 0) {
-                Some((name, size)) => write!(f, "{}{name}", bytes.0 / size),
-                None => write!(f, "{}B", bytes.0),
-            },
+            Self::Absolute(bytes) => {
+                match UNITS.iter().find(|(_, size)| bytes.0 > 0 && bytes.0 % size == 0) {
+                    Some((name, size)) => write!(f, "{}{name}", bytes.0 / size),
+                    None => write!(f, "{}B", bytes.0),
+                }
+            }
             Self::Percent(percent) => write!(f, "{percent}%"),
         }
     }
@@ -140,7 +147,9 @@ impl fmt::Display for Size {
 
 /// Text that is no amount of memory.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no size: write 450M, 3.5GiB, 800000000 or a percentage above 0 and up to 100 such as 80%")]
+#[error(
+    "`{text}` is no size: write 450M, 3.5GiB, 800000000 or a percentage above 0 and up to 100 such as 80%"
+)]
 pub struct ParseSizeError {
     text: String,
 }

@@ -60,8 +60,8 @@ pub enum EndedBy {
     },
     /// Somebody signalled scupper, and it passed the signal on.
     Forwarded {
-        /// The signal.
-        signal: i32,
+        /// The signal that was passed on: it may have ended by another, or by an exit code.
+        passed_on: i32,
         /// Who sent it, where the kernel said so.
         sender: Option<i32>,
     },

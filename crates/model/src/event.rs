@@ -147,7 +147,13 @@ pub enum EventKind {
     /// A limit is set below what the unit already uses, or has nothing it could end.
     LimitUnreachable { resource: Resource, level: LimitLevel, value: u64, limit: u64, message: String },
     /// A process is being replaced or ended on purpose.
-    RecycleStarted { target: Identity, name: String, role: String, reason: SignalReason, rss_bytes: Option<Bytes> },
+    RecycleStarted {
+        target: Identity,
+        name: String,
+        role: String,
+        reason: SignalReason,
+        rss_bytes: Option<Bytes>,
+    },
     /// It is gone.
     RecycleCompleted { target: Identity, name: String, role: String, took_ms: u64, forced: bool },
     /// A signal was sent.
@@ -163,7 +169,7 @@ pub enum EventKind {
     /// A process that carries the unit's mark or sits in its cgroup was found outside its tree.
     EscapeeFound { target: Identity, name: String, evidence: String },
     /// Something of an earlier run of this unit was still there when it started.
-    EarlierRunFound { run: RunId, processes: u32 },
+    EarlierRunFound { earlier_run: RunId, processes: u32 },
     /// The process that started scupper is gone.
     ParentExited { pid: i32 },
     /// The guardian is gone; the unit ends with it.
@@ -265,4 +271,60 @@ pub struct Event {
     /// What.
     #[serde(flatten)]
     pub kind: EventKind,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BootId, EndedBy, HowEnded, Pid, StartTime};
+
+    /// Flattened parts must not share a key: what is written has to be read back.
+    #[test]
+    fn a_death_is_read_back_whoever_ended_it() {
+        let identity = Identity {
+            pid: Pid::new(7).unwrap(),
+            start_time: StartTime(1),
+            boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().unwrap(),
+        };
+        let hows = [
+            HowEnded::Exited { code: 1 },
+            HowEnded::Signaled { signal: 15, core_dumped: false },
+            HowEnded::NotStarted { code: 127 },
+            HowEnded::Unknown,
+        ];
+        let bys = [
+            EndedBy::Itself,
+            EndedBy::Scupper { reason: SignalReason::HardLimit },
+            EndedBy::Forwarded { passed_on: 15, sender: Some(1) },
+            EndedBy::OomKiller { cgroup: "/x".into(), count_before: 0, count_after: 1 },
+            EndedBy::Unknown,
+        ];
+        for (how, by) in hows.into_iter().flat_map(|how| bys.iter().map(move |by| (how, by.clone()))) {
+            let certificate = Certificate {
+                identity,
+                name: "x".into(),
+                role: "main".into(),
+                how,
+                by,
+                lived: Duration::from_secs(1),
+                last_rss_bytes: Some(Bytes(1)),
+                peak_rss_bytes: None,
+                growth_bytes: Some(-1),
+                heap_limit_bytes: None,
+                fatal: Some(crate::Fatal::default()),
+                last_lines: vec!["a".into()],
+            };
+            let event = Event {
+                schema: EVENT_SCHEMA.into(),
+                id: uuid::Uuid::nil(),
+                at: Timestamp(1_700_000_000_123),
+                unit: "web".parse().unwrap(),
+                run: RunId(uuid::Uuid::nil()),
+                kind: EventKind::UnitExited { certificate: Box::new(certificate) },
+            };
+            let text = serde_json::to_string(&event).unwrap();
+            assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event, "{text}");
+            assert!(text.contains("\"event\":\"unit_exited\""));
+        }
+    }
 }

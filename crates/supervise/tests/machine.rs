@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use scupper_model::{
-    BootId, Bytes, ChildLifetime, EventKind, HowEnded, Identity, Limits, Pid, Policy, Resource, RestartPolicy,
-    SignalReason, Size, StartTime, TreeSample, UnitPhase,
+    BootId, Bytes, ChildLifetime, EventKind, HowEnded, Identity, Limits, Pid, Policy, Resource,
+    RestartPolicy, SignalReason, Size, StartTime, TreeSample, UnitPhase,
 };
 use scupper_supervise::unit::{Ask, Bounds, Effect, Input, Look, Role, Seen, Settings, Unit};
 
@@ -140,8 +140,12 @@ impl World {
             Effect::Signal { target, signal, reason, subtree } => {
                 self.signal(&target, signal, reason);
                 if subtree {
-                    let below: Vec<Identity> =
-                        self.processes.iter().filter(|p| p.parent == target.pid).map(|p| p.identity).collect();
+                    let below: Vec<Identity> = self
+                        .processes
+                        .iter()
+                        .filter(|p| p.parent == target.pid)
+                        .map(|p| p.identity)
+                        .collect();
                     below.iter().for_each(|identity| self.signal(identity, signal, reason));
                 }
                 Vec::new()
@@ -191,7 +195,9 @@ impl World {
             }
             if let (Some(after), Some(main)) = (self.habits.crashes_after, self.main) {
                 if self.processes.iter().any(|p| {
-                    p.identity == main && self.now >= p.born + Duration::from_millis(after.into()) && p.dies_at.is_none()
+                    p.identity == main
+                        && self.now >= p.born + Duration::from_millis(after.into())
+                        && p.dies_at.is_none()
                 }) {
                     self.end_main(HowEnded::Exited { code: 3 });
                 }
@@ -209,8 +215,11 @@ impl World {
                     self.processes.retain(|p| p.identity != identity);
                     // A master replaces its worker.
                     if let Some(main) = self.main.filter(|_| identity.pid.get() % 7 != 0) {
-                        let workers = self.processes.iter().filter(|p| matches!(p.role, Role::Worker { .. })).count();
-                        if workers < usize::from(self.habits.workers) && self.unit.phase() == UnitPhase::Running {
+                        let workers =
+                            self.processes.iter().filter(|p| matches!(p.role, Role::Worker { .. })).count();
+                        if workers < usize::from(self.habits.workers)
+                            && self.unit.phase() == UnitPhase::Running
+                        {
                             self.add(main.pid, Role::Worker { signal: TERM }, self.habits.leak);
                         }
                     }
@@ -278,7 +287,13 @@ impl World {
     }
 }
 
-fn settings(restart: RestartPolicy, policy: Policy, soft: Option<u64>, hard: Option<u64>, lifetime: bool) -> Settings {
+fn settings(
+    restart: RestartPolicy,
+    policy: Policy,
+    soft: Option<u64>,
+    hard: Option<u64>,
+    lifetime: bool,
+) -> Settings {
     let size = |mib: Option<u64>| mib.map(|mib| Size::Absolute(Bytes::mib(mib)));
     let limits = Limits { mem_soft: size(soft), mem_hard: size(hard), ..Limits::default() };
     let lifetimes = vec![ChildLifetime { pattern: "*".into(), lifetime: Duration::from_secs(3) }];
@@ -298,10 +313,12 @@ fn any_settings() -> impl Strategy<Value = Settings> {
     let policy =
         prop_oneof![Just(Policy::Observe), Just(Policy::Alert), Just(Policy::Recycle), Just(Policy::Kill)];
     let limit = prop_oneof![Just(None), (20_u64..300).prop_map(Some)];
-    (restart, policy, limit.clone(), limit, any::<bool>()).prop_map(|(restart, policy, soft, hard, lifetime)| {
-        let hard = hard.map(|hard| hard.max(soft.unwrap_or(0)));
-        settings(restart, policy, soft, hard, lifetime)
-    })
+    (restart, policy, limit.clone(), limit, any::<bool>()).prop_map(
+        |(restart, policy, soft, hard, lifetime)| {
+            let hard = hard.map(|hard| hard.max(soft.unwrap_or(0)));
+            settings(restart, policy, soft, hard, lifetime)
+        },
+    )
 }
 
 fn any_habits() -> impl Strategy<Value = Habits> {
@@ -391,8 +408,16 @@ fn safety_8_hard_limit_is_armed_during_a_drain() {
     world.pass(2_100);
     assert_eq!(world.unit.phase(), UnitPhase::Draining);
     world.pass(700);
-    assert!(world.spawns.len() == 2 || world.unit.phase() != UnitPhase::Draining, "not killed past the hard limit");
-    assert!(world.events.iter().any(|e| matches!(e, EventKind::LimitCrossed { level: scupper_model::LimitLevel::Hard, .. })));
+    assert!(
+        world.spawns.len() == 2 || world.unit.phase() != UnitPhase::Draining,
+        "not killed past the hard limit"
+    );
+    assert!(
+        world
+            .events
+            .iter()
+            .any(|e| matches!(e, EventKind::LimitCrossed { level: scupper_model::LimitLevel::Hard, .. }))
+    );
 }
 
 /// R042: workers are drained one at a time, with spacing, and the master is never signalled.

@@ -35,6 +35,11 @@ impl Sent {
         self.list.iter().any(|(t, s, ..)| t == target && *s == signal)
     }
 
+    /// Whether it was signalled as something that was left behind.
+    pub fn was_left_behind(&self, target: &Identity) -> bool {
+        self.list.iter().any(|(t, _, reason, _)| t == target && *reason == SignalReason::LeftBehind)
+    }
+
     fn last(&self, target: &Identity) -> Option<(i32, SignalReason, Option<i32>)> {
         self.list.iter().rev().find(|(t, ..)| t == target).map(|&(_, s, r, from)| (s, r, from))
     }
@@ -48,7 +53,7 @@ impl Sent {
         };
         match reason {
             _ if !fits => None,
-            SignalReason::Forwarded => Some(EndedBy::Forwarded { signal, sender }),
+            SignalReason::Forwarded => Some(EndedBy::Forwarded { passed_on: signal, sender }),
             reason => Some(EndedBy::Scupper { reason }),
         }
     }

@@ -55,7 +55,7 @@ pub(super) fn end_recorded(
             if count == 0 {
                 count = left.len();
                 let processes = u32::try_from(count).unwrap_or(u32::MAX);
-                facts.push(EventKind::EarlierRunFound { run: record.run, processes });
+                facts.push(EventKind::EarlierRunFound { earlier_run: record.run, processes });
             }
             let signal = if force { 9 } else { 15 };
             for member in left {

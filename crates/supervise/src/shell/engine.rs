@@ -97,6 +97,8 @@ const AUDIT: Duration = Duration::from_secs(60);
 const AUDIT_SHARE: u32 = 5_000;
 /// A signal that reached us directly and comes again through the guardian within this time is the same one.
 const SAME_SIGNAL: Duration = Duration::from_millis(300);
+/// By then a unit has started, and what only its start needed can be given back.
+const SETTLED: Duration = Duration::from_secs(1);
 /// Monotonic and wall clock may drift apart this far between two turns before it is worth an event.
 const CLOCK_JUMP: Duration = Duration::from_secs(5);
 
@@ -130,6 +132,7 @@ struct Engine {
     had_terminal: bool,
     direct: Vec<(i32, Duration)>,
     next_audit: Duration,
+    next_trim: Duration,
     next_reap: Option<Duration>,
     clocks: (Duration, u64),
     exit_code: i32,
@@ -193,6 +196,7 @@ impl Engine {
             had_terminal: options.watch_terminal && terminal_is_there(),
             direct: Vec::new(),
             next_audit: AUDIT,
+            next_trim: SETTLED,
             next_reap: None,
             exit_code: 0,
             stopping: false,
@@ -260,7 +264,10 @@ impl Engine {
         let now = self.clock.now();
         let serving = self.units.iter().any(UnitShell::serving).then_some(now + Duration::from_millis(5));
         let times = self.units.iter().flat_map(|unit| [unit.next_look, unit.machine.next_deadline()]);
-        let next = times.chain([serving, self.next_reap, Some(self.next_audit)]).flatten().min();
+        let next = times
+            .chain([serving, self.next_reap, Some(self.next_audit), Some(self.next_trim)])
+            .flatten()
+            .min();
         next.map_or(AUDIT, |next| next.saturating_sub(now))
     }
 
@@ -311,6 +318,10 @@ impl Engine {
         let now = self.clock.now();
         if now >= self.next_audit {
             self.audit(now);
+        }
+        if now >= self.next_trim {
+            self.next_trim = now + AUDIT;
+            super::trim::release_code();
         }
         // Units whose look is nearly due are looked at together: one wake-up serves many.
         let soon = now + Duration::from_millis(10);

@@ -24,6 +24,7 @@ mod server;
 mod signals;
 mod spawn;
 mod tree;
+mod trim;
 mod unit;
 
 pub use engine::{Options, ParentExit, Reload, Sink, SuperviseError, supervise};

@@ -208,7 +208,8 @@ impl Tree {
             known.zombie = found.zombie;
             if renamed {
                 known.name = found.name;
-                known.command = proc.command_line(pid).ok().flatten().unwrap_or_default();
+                let command = proc.command_line(pid).ok().flatten().filter(|command| !command.is_empty());
+                known.command = command.unwrap_or_else(|| std::mem::take(&mut known.command));
                 // Another program: what the launcher or the parent weighed says nothing about it.
                 known.history = History::default();
             }

@@ -88,6 +88,8 @@ pub(super) struct UnitShell {
     oom_kills: u64,
     pub(super) events: u64,
     kept: u32,
+    left_behind: u32,
+    left_behind_total: u64,
     reason_signal: Option<i32>,
     _claim: NameClaim,
 }
@@ -142,6 +144,8 @@ impl UnitShell {
             oom_kills: 0,
             events: 0,
             kept: 0,
+            left_behind: 0,
+            left_behind_total: 0,
             reason_signal: None,
             _claim: claim,
         }
@@ -184,8 +188,9 @@ impl UnitShell {
                 self.signal_tree(signal, reason, now, around, facts);
                 None
             }
-            Effect::Record(EventKind::UnitStopped { reason, exit_code, ended, .. }) => {
-                facts.push(EventKind::UnitStopped { reason, exit_code, ended, kept: self.kept });
+            Effect::Record(EventKind::UnitStopped { reason, exit_code, .. }) => {
+                let (ended, kept) = (self.left_behind, self.kept);
+                facts.push(EventKind::UnitStopped { reason, exit_code, ended, kept });
                 None
             }
             Effect::Record(fact) => {
@@ -232,6 +237,7 @@ impl UnitShell {
         self.next_look = Some(now + crate::unit::pace::SHORTEST);
         self.next_whole = now;
         self.fatal = None;
+        (self.kept, self.left_behind) = (0, 0);
         self.pss.forget();
         self.tree.begin(main);
         self.look = Look::default();
@@ -257,6 +263,8 @@ impl UnitShell {
         }
         // A zombie still has its name: one that ends under the launcher's never became the command.
         let name = around.proc.stat(main.pid).ok().flatten().map(|stat| stat.name);
+        // What was last known of it may be the launcher, or nothing.
+        self.tree.refresh(&around.proc, None, now);
         let Some(status) = super::guardian::reap(Some(main.pid)) else { return };
         let how = match (status.exit_status(), status.terminating_signal()) {
             (Some(code), _) if name.as_deref() == Some(launch::NAME.as_bytes()) => {
@@ -268,10 +276,6 @@ impl UnitShell {
         };
         self.main_fd = None;
         self.read_logs(facts);
-        // A child that was never looked at has no member yet.
-        if self.tree.member(main.pid).is_none() {
-            self.tree.refresh(&around.proc, None, now);
-        }
         let counter = self.tree.member(main.pid).and_then(|member| member.oom.clone());
         let by = ended_by(&self.sent, &main, how, counter.as_ref());
         if let scupper_model::EndedBy::OomKiller { cgroup, .. } = &by {
@@ -415,6 +419,11 @@ impl UnitShell {
         }
         let targets: Vec<Identity> =
             self.tree.members().rev().filter(|m| !m.spared && !m.zombie).map(|m| m.identity).collect();
+        if reason == SignalReason::LeftBehind {
+            let fresh = targets.iter().filter(|target| !self.sent.was_left_behind(target)).count();
+            self.left_behind = self.left_behind.saturating_add(u32::try_from(fresh).unwrap_or(u32::MAX));
+            self.left_behind_total = self.left_behind_total.saturating_add(fresh as u64);
+        }
         for target in targets {
             self.signal(&target, signal, reason, around, facts);
         }
@@ -622,6 +631,7 @@ impl UnitShell {
         processes.sort_by_key(|p| std::cmp::Reverse(p.sample.rss_bytes));
         processes.truncate(MOST_LISTED);
         let mut counts = self.machine.counts();
+        counts.left_behind_ended = self.left_behind_total;
         counts.zombies_reaped = self.zombies_reaped;
         counts.oom_kills = self.oom_kills;
         counts.events = self.events;

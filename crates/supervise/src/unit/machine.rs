@@ -169,7 +169,6 @@ pub struct Unit {
     unreachable_said: bool,
     recycle_refused: bool,
     last_code: i32,
-    ended_leftovers: u32,
     stop_asked: Option<SignalReason>,
     random: u64,
 }
@@ -192,7 +191,6 @@ impl Unit {
             unreachable_said: false,
             recycle_refused: false,
             last_code: 0,
-            ended_leftovers: 0,
             stop_asked: None,
             random: seed | 1,
         }
@@ -319,7 +317,8 @@ impl Unit {
             None if self.settings.restart != RestartPolicy::Never && !first => {
                 self.restart(Cause::Crash, now, effects)
             }
-            _ => self.finish(self.stop_asked.unwrap_or(SignalReason::Stop), effects),
+            Some(reason) => self.finish(reason.describe(), effects),
+            None => self.finish("the command could not be started", effects),
         }
     }
 
@@ -335,7 +334,6 @@ impl Unit {
             Then::Decide if self.wants_restart(how) => Then::Restart(Cause::Crash),
             other => other,
         };
-        self.ended_leftovers = 0;
         self.targets.clear();
         self.to_recycle = Recycle::Nobody;
         self.state = State::Ending { deadline, killed, then };
@@ -355,9 +353,7 @@ impl Unit {
         self.counts.looks += 1;
         match self.state {
             State::Ending { then, .. } => {
-                let left = look.endable().count();
-                self.ended_leftovers = self.ended_leftovers.max(u32::try_from(left).unwrap_or(u32::MAX));
-                if left == 0 {
+                if look.endable().next().is_none() {
                     self.tree_empty(then, now, effects);
                 } else {
                     self.timer(now, effects);
@@ -409,10 +405,9 @@ impl Unit {
     }
 
     fn tree_empty(&mut self, then: Then, now: Duration, effects: &mut Vec<Effect>) {
-        self.counts.left_behind_ended += u64::from(self.ended_leftovers);
         match then {
-            Then::Exit(reason) => self.finish(reason, effects),
-            Then::Decide => self.finish(SignalReason::LeftBehind, effects),
+            Then::Exit(reason) => self.finish(reason.describe(), effects),
+            Then::Decide => self.finish("the command ended", effects),
             Then::Restart(cause) => self.restart(cause, now, effects),
         }
     }
@@ -447,7 +442,7 @@ impl Unit {
                 }));
                 match retry {
                     Some(delay) => delay,
-                    None => return self.finish(SignalReason::Stop, effects),
+                    None => return self.finish("gave up", effects),
                 }
             }
         };
@@ -458,12 +453,13 @@ impl Unit {
         }
     }
 
-    fn finish(&mut self, reason: SignalReason, effects: &mut Vec<Effect>) {
+    fn finish(&mut self, reason: &str, effects: &mut Vec<Effect>) {
         self.state = State::Stopped;
         effects.push(Effect::Record(EventKind::UnitStopped {
-            reason: reason.describe().to_owned(),
+            reason: reason.to_owned(),
             exit_code: self.last_code,
-            ended: self.ended_leftovers,
+            // The shell knows whom it signalled and whom it kept.
+            ended: 0,
             kept: 0,
         }));
         effects.push(Effect::Finish(self.last_code));
@@ -530,7 +526,7 @@ impl Unit {
                 };
             }
             State::Draining { then, .. } | State::Ending { then, .. } => *then = Then::Exit(reason),
-            State::New | State::Waiting { .. } => self.finish(reason, effects),
+            State::New | State::Waiting { .. } => self.finish(reason.describe(), effects),
             State::Starting | State::Stopped => {}
         }
     }
