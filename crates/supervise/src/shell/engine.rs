@@ -1,5 +1,6 @@
 //! The engine: all units of one scupper in one loop. Wait, look, let the machines decide, carry out, record.
 
+use std::cell::OnceCell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -20,7 +21,7 @@ use super::ownership::MARK;
 use super::poller::{Poller, Token};
 use super::relay::Relay;
 use super::signals::{Arrived, Signals, asks_to_end, is_child, is_hang_up};
-use super::unit::{Surrounding, UnitShell, allowance, stdout_has_a_reader, terminal_is_there};
+use super::unit::{Surrounding, UnitShell, stdout_has_a_reader, terminal_is_there};
 use crate::record::{RecordError, Records};
 use crate::unit::{Ask, Input};
 
@@ -148,6 +149,8 @@ impl Engine {
         let supervisor = own.and_then(|own| proc.identify(own).ok().flatten()).ok_or_else(|| {
             SuperviseError::Kernel { what: "find itself in /proc", source: io::ErrorKind::NotFound.into() }
         })?;
+        // Started as `/proc/self/exe`, it would be listed as `exe`.
+        let _ = rustix::thread::set_name(c"scupper");
         let handover = Handover::received();
         // Not fatal where it is refused: the tree is then owned by cgroup and mark.
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
@@ -169,7 +172,7 @@ impl Engine {
         let mounts = Mounts::read(&proc).unwrap_or_default();
         let own_paths = proc.cgroup_paths(supervisor.pid).ok().flatten().unwrap_or_default();
         let around = Surrounding {
-            whole: allowance(&proc, &mounts),
+            whole: OnceCell::new(),
             own_v2: cgroup::own_v2(&mounts, &own_paths),
             untouchable: Untouchable::gather(&proc),
             notify_upward: std::env::var_os("NOTIFY_SOCKET").filter(|value| !value.is_empty()),

@@ -1,5 +1,6 @@
 //! One unit in the shell: its machine, its tree, its sockets and files; carries the machine's effects out.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -7,8 +8,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use scupper_model::Size;
 use scupper_model::{
-    Bytes, EventKind, Fatal, HowEnded, Identity, Pid, RECORD_SCHEMA, Resource, RunId, SignalReason,
+    Bytes, EventKind, Fatal, HowEnded, Identity, Limits, Pid, RECORD_SCHEMA, Resource, RunId, SignalReason,
     UnitPhase, UnitRecord, UnitSpec, redact_command,
 };
 use scupper_probe::cgroup::Mounts;
@@ -50,10 +52,21 @@ pub(super) struct Surrounding {
     pub(super) untouchable: Untouchable,
     pub(super) supervisor: Identity,
     pub(super) handover: Option<Handover>,
-    pub(super) whole: Option<Bytes>,
+    pub(super) whole: OnceCell<Option<Bytes>>,
     pub(super) own_v2: Option<std::path::PathBuf>,
     pub(super) notify_upward: Option<std::ffi::OsString>,
     pub(super) descriptors: Option<u64>,
+}
+
+impl Surrounding {
+    /// What 100 % of a memory limit is, found out where a limit is a percentage.
+    fn whole(&self, limits: &Limits) -> Option<Bytes> {
+        let share = |size: Option<Size>| matches!(size, Some(Size::Percent(_)));
+        if !share(limits.mem_soft) && !share(limits.mem_hard) {
+            return None;
+        }
+        *self.whole.get_or_init(|| allowance(&self.proc, &self.mounts))
+    }
 }
 
 /// A fact on its way to the sink: which unit, which run, what.
@@ -118,7 +131,7 @@ impl UnitShell {
         }
         let seed = u64::from_le_bytes(run.0.as_bytes()[8..].try_into().unwrap_or([7; 8]));
         Self {
-            machine: Unit::new(settings(&spec, around.whole), seed),
+            machine: Unit::new(settings(&spec, around), seed),
             logs: spec.logs.iter().map(|path| LogTail::follow(path)).collect(),
             ready: notify.as_ref().map(|_| false),
             tree: Tree::new(around.proc.ticks_per_second()),
@@ -602,7 +615,7 @@ impl UnitShell {
 
     /// Takes over new settings of the same command while it runs.
     pub(super) fn adopt_settings(&mut self, spec: UnitSpec, around: &Surrounding) {
-        self.machine.change(settings(&spec, around.whole));
+        self.machine.change(settings(&spec, around));
         self.spec = spec;
     }
 
@@ -640,7 +653,7 @@ impl UnitShell {
             tree: self.look.tree,
             size_bytes: self.look.size,
             growth_bytes_per_second: self.look.slope,
-            limits: self.spec.limits.resolved(around.whole),
+            limits: self.spec.limits.resolved(around.whole(&self.spec.limits)),
             processes,
             phase: self.machine.phase(),
             ready: self.ready,
@@ -743,13 +756,13 @@ impl UnitShell {
 
 const KILL: i32 = 9;
 
-fn settings(spec: &UnitSpec, whole: Option<Bytes>) -> Settings {
+fn settings(spec: &UnitSpec, around: &Surrounding) -> Settings {
     Settings {
         grace: spec.grace,
         restart: spec.restart,
         retry_after_giving_up: spec.retry_after_giving_up,
         policy: spec.policy,
-        bounds: Bounds::resolve(&spec.limits, whole),
+        bounds: Bounds::resolve(&spec.limits, around.whole(&spec.limits)),
         child_lifetimes: spec.child_lifetimes.clone(),
     }
 }
@@ -776,7 +789,7 @@ pub(super) fn terminal_is_there() -> bool {
 }
 
 /// The memory that 100 % of a limit means: the smallest limit of the own cgroups, else the host's memory.
-pub(super) fn allowance(proc: &Proc, mounts: &Mounts) -> Option<Bytes> {
+fn allowance(proc: &Proc, mounts: &Mounts) -> Option<Bytes> {
     let host = proc.memory_total().ok()?;
     let own = Pid::new(rustix::process::getpid().as_raw_pid())?;
     let paths = proc.cgroup_paths(own).ok().flatten().unwrap_or_default();
