@@ -8,7 +8,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use scupper_model::{Bytes, Event, Severity};
 
@@ -93,11 +92,6 @@ impl Store {
     pub fn insert(&mut self, events: &[Event]) -> Result<(), EvidenceError> {
         let path = &self.path;
         let fail = |source| EvidenceError::sqlite(path, "write", source);
-        // A run that went well is worth no wait for the disk: its events survive `kill -9` all the same, and of the
-        // last of them a power cut may take some. Everything else is synced before it counts as written.
-        let routine = events.iter().all(|event| event.kind.severity() == Severity::Routine);
-        let synchronous = if routine { "NORMAL" } else { "FULL" };
-        self.connection.pragma_update(None, "synchronous", synchronous).map_err(fail)?;
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
         {
@@ -160,9 +154,6 @@ fn connect(path: &Path, flags: OpenFlags, patience: Duration) -> Result<Connecti
         flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE,
     )?;
     connection.busy_timeout(patience)?;
-    // The log is folded into the file every 256 pages; doing it at every close as well would cost each short run two
-    // syncs.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch(
         "PRAGMA cache_size = -128; PRAGMA mmap_size = 0; PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 256; PRAGMA journal_size_limit = 1048576;
