@@ -21,7 +21,7 @@ use super::ownership::MARK;
 use super::poller::{Poller, Token};
 use super::relay::Relay;
 use super::signals::{Arrived, Signals, asks_to_end, is_child, is_hang_up};
-use super::unit::{Surrounding, UnitShell, stdout_has_a_reader, terminal_is_there};
+use super::unit::{Surrounding, UnitShell, stdio_has_another_end, terminal_is_there};
 use crate::record::{RecordError, Records};
 use crate::unit::{Ask, Input};
 
@@ -110,6 +110,7 @@ pub fn supervise(
     sink: Box<dyn Sink>,
     reload: Option<Reload>,
 ) -> Result<u8, SuperviseError> {
+    abort_on_panic();
     let mut engine = Engine::new(options, sink, reload)?;
     for spec in specs {
         engine.add(spec)?;
@@ -611,15 +612,24 @@ impl Engine {
         }
     }
 
-    /// The command alone holds stdin and stdout, where somebody reads what it writes and it will not be started again.
+    /// The command alone holds stdin and stdout, where somebody is at the other end and it will not be started again.
     fn let_go_of_stdio(&self) {
         if let [unit] = self.units.as_slice() {
             let once = unit.spec.restart == RestartPolicy::Never && !unit.spec.limits.any();
-            if once && stdout_has_a_reader() {
+            if once && stdio_has_another_end() {
                 super::let_go_of_stdio();
             }
         }
     }
+}
+
+/// A panic ends the engine by a signal in every build: the guardian takes an exit code for the command's own.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
 }
 
 fn open_pidfd(pid: Pid) -> Option<OwnedFd> {

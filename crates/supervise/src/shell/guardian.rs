@@ -179,15 +179,11 @@ impl Guardian {
     }
 
     fn engine_ended(&mut self, status: WaitStatus, report: &mut dyn FnMut(&UnitRecord, EventKind)) -> i32 {
-        // 101 is how a Rust program that panicked exits.
-        match status.exit_status() {
-            Some(code) if code != 101 => return code,
-            _ => {}
+        // Every exit code may be the command's own, 101 too; the engine's panics end in a signal.
+        if let Some(code) = status.exit_status() {
+            return code;
         }
-        let how = match status.terminating_signal() {
-            Some(signal) => format!("signal {signal}"),
-            None => "a panic".to_owned(),
-        };
+        let how = status.terminating_signal().map_or_else(String::new, |signal| format!("signal {signal}"));
         let records = self.orphaned_records();
         for record in &records {
             let lost = EventKind::SupervisorLost { pid: self.engine.pid.get(), how: how.clone() };

@@ -776,11 +776,15 @@ fn listen_for_notify(spec: &UnitSpec, upward: &OsStr, around: &Surrounding) -> O
     NotifySocket::listen(&around.records.path(&spec.name).with_extension("notify"), upward).ok()
 }
 
-/// Whether scupper's stdout is a pipe or a socket: somebody reads it until everybody who holds it has closed it.
-pub(super) fn stdout_has_a_reader() -> bool {
-    let kind = rustix::fs::fstat(rustix::stdio::stdout())
-        .map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode));
-    kind.is_ok_and(|kind| matches!(kind, rustix::fs::FileType::Fifo | rustix::fs::FileType::Socket))
+/// Whether scupper's stdin or stdout is a pipe or a socket: who is at its other end is told of the end only when
+/// everybody who holds it has closed it.
+pub(super) fn stdio_has_another_end() -> bool {
+    let is_pipe = |stat: rustix::fs::Stat| {
+        let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
+        matches!(kind, rustix::fs::FileType::Fifo | rustix::fs::FileType::Socket)
+    };
+    rustix::fs::fstat(rustix::stdio::stdin()).is_ok_and(is_pipe)
+        || rustix::fs::fstat(rustix::stdio::stdout()).is_ok_and(is_pipe)
 }
 
 /// Whether the terminal that scupper was started on is still there.
