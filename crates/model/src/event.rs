@@ -196,19 +196,19 @@ impl EventKind {
     /// How much it wants to be seen.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::UnitStarted { start: 1, .. }
+            Self::UnitExited { certificate } if !certificate.how.is_success() => Severity::Warning,
+            Self::UnitExited { .. }
+            | Self::UnitStarted { start: 1, .. }
+            | Self::UnitStopped { ended: 0, kept: 0, .. }
             | Self::Notified { .. }
             | Self::SignalReceived { .. }
             | Self::SignalSent { reason: SignalReason::Forwarded, .. } => Severity::Routine,
-            Self::UnitExited { certificate } if certificate.how.is_success() => Severity::Routine,
-            Self::UnitStopped { ended: 0, kept: 0, .. } => Severity::Routine,
             Self::StartFailed { .. }
             | Self::UnitGaveUp { .. }
             | Self::SignalFailed { .. }
             | Self::EvidenceGap { .. }
             | Self::Trouble { .. } => Severity::Error,
-            Self::UnitExited { .. }
-            | Self::ProcessDied { .. }
+            Self::ProcessDied { .. }
             | Self::LimitCrossed { .. }
             | Self::LimitUnreachable { .. }
             | Self::EscapeeFound { .. }

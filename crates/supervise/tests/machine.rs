@@ -193,14 +193,14 @@ impl World {
             for process in &mut self.processes {
                 process.rss += process.leak * MIB * step / 1000;
             }
-            if let (Some(after), Some(main)) = (self.habits.crashes_after, self.main) {
-                if self.processes.iter().any(|p| {
+            if let (Some(after), Some(main)) = (self.habits.crashes_after, self.main)
+                && self.processes.iter().any(|p| {
                     p.identity == main
                         && self.now >= p.born + Duration::from_millis(after.into())
                         && p.dies_at.is_none()
-                }) {
-                    self.end_main(HowEnded::Exited { code: 3 });
-                }
+                })
+            {
+                self.end_main(HowEnded::Exited { code: 3 });
             }
             let dying: Vec<Identity> = self
                 .processes

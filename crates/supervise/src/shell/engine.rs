@@ -93,7 +93,7 @@ impl SuperviseError {
 }
 
 /// Time between two searches of all of `/proc` for members that left their tree.
-const AUDIT: Duration = Duration::from_secs(60);
+const AUDIT: Duration = Duration::from_mins(1);
 /// A search may cost this share of the time between two: 1 in 5,000.
 const AUDIT_SHARE: u32 = 5_000;
 /// A signal that reached us directly and comes again through the guardian within this time is the same one.
@@ -594,7 +594,7 @@ impl Engine {
             }
         }
         let done = self.clock.now();
-        self.next_audit = done + AUDIT.max((done - now.min(done)) * AUDIT_SHARE);
+        self.next_audit = done + AUDIT.max(done.saturating_sub(now) * AUDIT_SHARE);
     }
 
     /// Notices a suspend or a wall clock that was set: what was measured across it is no trend.

@@ -161,10 +161,8 @@ impl Guardian {
             }
             let directory = self.records.as_ref().map(Records::directory);
             let passed = directory.is_some_and(|dir| relay::pass_on(dir, self.own.get(), arrived));
-            if !passed {
-                if let Some(signal) = Signal::from_named_raw(arrived.signal) {
-                    let _ = rustix::process::pidfd_send_signal(&self.pidfd, signal);
-                }
+            if !passed && let Some(signal) = Signal::from_named_raw(arrived.signal) {
+                let _ = rustix::process::pidfd_send_signal(&self.pidfd, signal);
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! What has to happen inside the new process, before the command runs, happens here in ordinary code instead of
 //! between `fork` and `exec`: it joins the unit's cgroup, asks to be told of its parent's death, and rewrites the
-//! variables that name a pid (`LISTEN_PID`, `WATCHDOG_PID`: sd_listen_fds(3), sd_watchdog_enabled(3)), which only the
+//! variables that name a pid (`LISTEN_PID`, `WATCHDOG_PID`: `sd_listen_fds(3)`, `sd_watchdog_enabled(3)`), which only the
 //! process itself knows. One exec more; `bench/spawn.py` says what it costs.
 //!
 //! Its name in `/proc` is [`NAME`] until the command has taken over. A main process that ends under that name never

@@ -18,7 +18,7 @@ pub struct NotifySocket {
     upward: SocketAddr,
 }
 
-/// Datagrams are short; sd_notify(3) sends well below this.
+/// Datagrams are short; `sd_notify(3)` sends well below this.
 const LONGEST: usize = 8192;
 
 impl NotifySocket {

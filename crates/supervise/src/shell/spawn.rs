@@ -69,12 +69,11 @@ pub(super) fn start(spec: &UnitSpec, around: Surroundings<'_>) -> Result<Child, 
 /// Finds out beforehand what exec would say, so that the reason and the exit code are known before anything starts.
 fn check(program: &OsStr, spec: &UnitSpec) -> Result<(), NotStarted> {
     let shown = program.to_string_lossy().into_owned();
-    if let Some(directory) = &spec.directory {
-        if !directory.is_dir() {
-            let message =
-                format!("cannot run `{shown}`: its directory {} does not exist", directory.display());
-            return Err(NotStarted { code: 125, message });
-        }
+    if let Some(directory) = &spec.directory
+        && !directory.is_dir()
+    {
+        let message = format!("cannot run `{shown}`: its directory {} does not exist", directory.display());
+        return Err(NotStarted { code: 125, message });
     }
     let base = spec.directory.clone().unwrap_or_default();
     let mut best = None;

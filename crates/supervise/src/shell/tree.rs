@@ -384,16 +384,12 @@ fn look_at(member: &mut Member, proc: &Proc, detail: Option<Detail>) -> Option<B
         return None;
     }
     let opened;
-    let process = match &member.process {
-        Some(process) => process,
-        None => {
-            opened = proc
-                .process(member.identity.pid)
-                .ok()
-                .flatten()
-                .filter(|p| p.identity() == member.identity)?;
-            &opened
-        }
+    let process = if let Some(process) = &member.process {
+        process
+    } else {
+        opened =
+            proc.process(member.identity.pid).ok().flatten().filter(|p| p.identity() == member.identity)?;
+        &opened
     };
     match detail {
         Some(detail) => {

@@ -116,7 +116,7 @@ impl UnitShell {
         claim: NameClaim,
         around: &Surrounding,
     ) -> Self {
-        let cgroup = spec.cgroup.then(|| around.own_v2.as_deref()).flatten();
+        let cgroup = spec.cgroup.then_some(around.own_v2.as_deref()).flatten();
         let cgroup = cgroup.and_then(|own| UnitCgroup::make(own, &spec.name, &run).ok());
         let below_mount = cgroup.as_ref().map(|dir| below(around.mounts.v2.as_deref(), dir.path()));
         let judge = Judge::new(&around.proc, below_mount, spec.profile, spec.keep.clone());
@@ -298,14 +298,13 @@ impl UnitShell {
         let lived = now.saturating_sub(self.started_at);
         let lines = self.last_lines(how);
         let blank;
-        let member = match self.tree.member(main.pid) {
-            Some(member) => member,
-            None => {
-                blank = Member::unseen(main, name.unwrap_or_default(), self.spec_command());
-                &blank
-            }
+        let member = if let Some(member) = self.tree.member(main.pid) {
+            member
+        } else {
+            blank = Member::unseen(main, name.unwrap_or_default(), self.spec_command());
+            &blank
         };
-        let document = certificate(member, how, by, lived, self.environment().as_deref(), lines);
+        let document = certificate(member, how, by, lived, Some(&self.environment()), lines);
         facts.push(EventKind::UnitExited { certificate: Box::new(document) });
         self.tree.main_ended();
         self.next_look = Some(now);
@@ -422,13 +421,13 @@ impl UnitShell {
         let spared_pids: Vec<Pid> = spared.iter().map(|(pid, _)| *pid).collect();
         self.tree.set_spared(&spared_pids);
         self.tell_kept(&spared, facts);
-        if signal == KILL {
-            if let Some(event) = self.cgroup.as_ref().and_then(|dir| dir.kill(&spared_pids, reason)) {
-                for member in self.tree.members() {
-                    self.sent.note(member.identity, signal, reason, None);
-                }
-                facts.push(event);
+        if signal == KILL
+            && let Some(event) = self.cgroup.as_ref().and_then(|dir| dir.kill(&spared_pids, reason))
+        {
+            for member in self.tree.members() {
+                self.sent.note(member.identity, signal, reason, None);
             }
+            facts.push(event);
         }
         let targets: Vec<Identity> =
             self.tree.members().rev().filter(|m| !m.spared && !m.zombie).map(|m| m.identity).collect();
@@ -466,11 +465,8 @@ impl UnitShell {
         around: &Surrounding,
         facts: &mut Vec<Fact>,
     ) {
-        let name = self
-            .tree
-            .member(target.pid)
-            .map(Member::shown_name)
-            .unwrap_or_else(|| self.spec.name.to_string());
+        let name =
+            self.tree.member(target.pid).map_or_else(|| self.spec.name.to_string(), Member::shown_name);
         let repeated = signal == KILL && self.sent.contains(target, signal);
         let event = deliver(&around.proc, &around.untouchable, target, &name, signal, reason);
         if let Some(EventKind::SignalSent { .. }) = event {
@@ -550,7 +546,7 @@ impl UnitShell {
     /// Answers whoever talks to the control socket.
     pub(super) fn serve(&mut self, now: Duration, around: &Surrounding, facts: &mut Vec<Fact>) {
         let Some(mut server) = self.server.take() else { return };
-        server.serve(now, |request| self.answer(request, now, around, facts));
+        server.serve(now, |request| self.answer(&request, now, around, facts));
         self.server = Some(server);
     }
 
@@ -561,7 +557,7 @@ impl UnitShell {
 
     fn answer(
         &mut self,
-        request: Request,
+        request: &Request,
         now: Duration,
         around: &Surrounding,
         facts: &mut Vec<Fact>,
@@ -588,7 +584,7 @@ impl UnitShell {
                 self.next_look = Some(now);
                 accepted("recycling, one worker at a time")
             }
-            Request::Set { change } => match self.set(change, around) {
+            Request::Set { change } => match self.set(*change, around) {
                 Ok(message) => {
                     facts.push(EventKind::LimitsChanged { message: message.clone() });
                     self.next_look = self.next_look.map(|_| now);
@@ -743,14 +739,14 @@ impl UnitShell {
         self.spec.command.iter().map(|argument| argument.as_bytes().to_vec()).collect()
     }
 
-    fn environment(&self) -> Option<Vec<Vec<u8>>> {
+    fn environment(&self) -> Vec<Vec<u8>> {
         let value = |name: &str| {
             let own =
                 self.spec.environment.iter().find(|(n, _)| n == OsStr::new(name)).map(|(_, v)| v.clone());
             own.or_else(|| std::env::var_os(name))
                 .map(|value| format!("{name}={}", value.to_string_lossy()).into_bytes())
         };
-        Some(["NODE_OPTIONS", "JAVA_TOOL_OPTIONS"].into_iter().filter_map(value).collect())
+        ["NODE_OPTIONS", "JAVA_TOOL_OPTIONS"].into_iter().filter_map(value).collect()
     }
 }
 

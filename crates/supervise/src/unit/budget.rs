@@ -58,23 +58,23 @@ impl BudgetPlan {
     pub const fn of(cause: Cause) -> Self {
         let (burst, refill, first) = match cause {
             // Refilled more slowly than the longest delay, so that a crash loop runs out of it.
-            Cause::Crash => (10, Duration::from_secs(300), Duration::from_millis(500)),
+            Cause::Crash => (10, Duration::from_mins(5), Duration::from_millis(500)),
             Cause::Recycle => (20, Duration::from_secs(30), Duration::ZERO),
-            Cause::Limit => (10, Duration::from_secs(300), Duration::from_millis(200)),
+            Cause::Limit => (10, Duration::from_mins(5), Duration::from_millis(200)),
             Cause::Asked => (u32::MAX, Duration::from_secs(1), Duration::ZERO),
         };
         Self {
             burst,
             refill,
             first_delay: first,
-            longest_delay: Duration::from_secs(60),
-            slow_retry: Duration::from_secs(300),
+            longest_delay: Duration::from_mins(1),
+            slow_retry: Duration::from_mins(5),
         }
     }
 }
 
 /// The longest time between two slow retries.
-const SLOWEST_RETRY: Duration = Duration::from_secs(3600);
+const SLOWEST_RETRY: Duration = Duration::from_hours(1);
 
 /// What a budget says to one more restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +176,7 @@ mod tests {
         }
         assert_eq!(delays[..4], [500, 1000, 2000, 4000].map(Duration::from_millis));
         assert!(delays.len() >= 10);
-        assert!(matches!(budget.ask(now, 0.5), Grant::Spent(delay) if delay >= Duration::from_secs(300)));
+        assert!(matches!(budget.ask(now, 0.5), Grant::Spent(delay) if delay >= Duration::from_mins(5)));
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
         for _ in 0..5 {
             budget.ask(Duration::ZERO, 0.5);
         }
-        assert_eq!(budget.ask(Duration::from_secs(3600), 0.5), Grant::After(Duration::from_millis(500)));
+        assert_eq!(budget.ask(Duration::from_hours(1), 0.5), Grant::After(Duration::from_millis(500)));
     }
 
     #[test]
@@ -210,7 +210,7 @@ mod tests {
                 now += Duration::from_millis(gap);
             }
             for (i, start) in starts.iter().enumerate() {
-                let within = starts[i..].iter().take_while(|s| **s < *start + Duration::from_secs(3600)).count();
+                let within = starts[i..].iter().take_while(|s| **s < *start + Duration::from_hours(1)).count();
                 prop_assert!(within <= 10 + 13, "{within} restarts within an hour");
             }
         }

@@ -54,7 +54,7 @@ pub enum Ask {
 }
 
 /// Everything that can happen to a unit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
     /// Start it for the first time.
     Begin,
@@ -208,7 +208,7 @@ impl Unit {
             Input::Timer => self.timer(now, &mut effects),
             Input::Ask(ask) => self.ask(ask, now, &mut effects),
             Input::Signalled { signal, ends, forward } => {
-                self.signalled(signal, ends, forward, now, &mut effects)
+                self.signalled(signal, ends, forward, now, &mut effects);
             }
         }
         effects
@@ -277,7 +277,7 @@ impl Unit {
                     next = next.min(Duration::from_millis(100));
                 }
                 if let Some(until) = self.targets.spacing_until().filter(|until| *until > now) {
-                    next = next.min(until - now);
+                    next = next.min(until.saturating_sub(now));
                 }
                 super::pace::while_young(age, next)
             }
@@ -315,7 +315,7 @@ impl Unit {
         let first = self.counts.starts == 1;
         match self.stop_asked {
             None if self.settings.restart != RestartPolicy::Never && !first => {
-                self.restart(Cause::Crash, now, effects)
+                self.restart(Cause::Crash, now, effects);
             }
             Some(reason) => self.finish(reason.describe(), effects),
             None => self.finish("the command could not be started", effects),

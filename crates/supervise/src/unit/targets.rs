@@ -123,7 +123,8 @@ impl Targets {
                     target: target.identity,
                     name: target.name.clone(),
                     role: target.role.name().to_owned(),
-                    took_ms: u64::try_from((now - target.started.min(now)).as_millis()).unwrap_or(u64::MAX),
+                    took_ms: u64::try_from(now.saturating_sub(target.started).as_millis())
+                        .unwrap_or(u64::MAX),
                     forced: target.killed,
                 }));
                 gone.push(target.role);
