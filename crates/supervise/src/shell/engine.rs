@@ -132,6 +132,8 @@ struct Engine {
     guardian: Option<OwnedFd>,
     parent: Option<OwnedFd>,
     had_terminal: bool,
+    parent_exit: ParentExit,
+    watch_terminal: bool,
     direct: Vec<(i32, Duration)>,
     next_audit: Duration,
     next_trim: Duration,
@@ -159,23 +161,12 @@ impl Engine {
         let signals = Signals::take_over(ignored).map_err(kernel("take over signals"))?;
         let poller = Poller::new().map_err(kernel("make an epoll set"))?;
         poller.add(&signals, Token::Signals).map_err(kernel("wait for signals"))?;
-        let relay = handover.and_then(|h| Relay::listen(options.records.directory(), h.guardian.get()).ok());
-        if let Some(relay) = &relay {
-            poller.add(relay, Token::Relay).map_err(kernel("wait for the guardian"))?;
-        }
-        let guardian = handover.and_then(|h| open_pidfd(h.guardian));
-        let parent = followed_parent(handover, options.parent_exit).and_then(open_pidfd);
-        for (fd, token) in [(&guardian, Token::Guardian), (&parent, Token::Parent)] {
-            if let Some(fd) = fd {
-                poller.add(fd, token).map_err(kernel("wait for a process"))?;
-            }
-        }
         let mounts = Mounts::read(&proc).unwrap_or_default();
         let own_paths = proc.cgroup_paths(supervisor.pid).ok().flatten().unwrap_or_default();
         let around = Surrounding {
             whole: OnceCell::new(),
             own_v2: cgroup::own_v2(&mounts, &own_paths),
-            untouchable: Untouchable::gather(&proc),
+            untouchable: Untouchable::default(),
             notify_upward: std::env::var_os("NOTIFY_SOCKET").filter(|value| !value.is_empty()),
             descriptors: raise_descriptor_limit(),
             records: options.records,
@@ -192,12 +183,14 @@ impl Engine {
             units: Vec::new(),
             next_index: 0,
             signals,
-            relay,
+            relay: None,
             sink,
             reload,
-            guardian,
-            parent,
-            had_terminal: options.watch_terminal && terminal_is_there(),
+            guardian: None,
+            parent: None,
+            had_terminal: false,
+            parent_exit: options.parent_exit,
+            watch_terminal: options.watch_terminal,
             direct: Vec::new(),
             next_audit: AUDIT,
             next_trim: SETTLED,
@@ -245,6 +238,7 @@ impl Engine {
         for unit in 0..self.units.len() {
             self.drive(unit, Input::Begin);
         }
+        self.settle();
         self.let_go_of_stdio();
         self.retire();
         while !self.units.is_empty() {
@@ -261,6 +255,35 @@ impl Engine {
             self.retire();
         }
         Ok(u8::try_from(self.exit_code.clamp(0, 255)).unwrap_or(125))
+    }
+
+    /// What the command need not wait for: its start has been made.
+    fn settle(&mut self) {
+        let around = &mut self.around;
+        around.untouchable = Untouchable::gather(&around.proc);
+        self.had_terminal = self.watch_terminal && terminal_is_there();
+        let handover = around.handover;
+        self.relay = handover.and_then(|h| Relay::listen(around.records.directory(), h.guardian.get()).ok());
+        self.guardian = handover.and_then(|h| open_pidfd(h.guardian));
+        self.parent = followed_parent(handover, self.parent_exit).and_then(open_pidfd);
+        // Whoever is gone already has a pid that nobody or somebody else holds.
+        let still_guarded = rustix::process::getppid().map(rustix::process::Pid::as_raw_pid);
+        let guardian_gone = handover.is_some_and(|h| still_guarded != Some(h.guardian.get()));
+        let mut refused = Vec::new();
+        for (fd, token) in [(&self.guardian, Token::Guardian), (&self.parent, Token::Parent)] {
+            refused.extend(fd.as_ref().and_then(|fd| around.poller.add(fd, token).err()));
+        }
+        refused.extend(self.relay.as_ref().and_then(|relay| around.poller.add(relay, Token::Relay).err()));
+        for unit in 0..self.units.len() {
+            self.units[unit].settle(&self.around);
+            let trouble = |error: &io::Error| EventKind::Trouble {
+                message: format!("cannot wait for a process: {error}"),
+            };
+            self.record(unit, refused.iter().map(trouble).collect());
+        }
+        if guardian_gone {
+            self.guardian_lost();
+        }
     }
 
     /// How long nothing has to be done.
@@ -555,6 +578,7 @@ impl Engine {
                     Ok(()) => {
                         let last = self.units.len() - 1;
                         self.drive(last, Input::Begin);
+                        self.units[last].settle(&self.around);
                     }
                     Err(error) if !self.units.is_empty() => {
                         let message = format!("cannot start {name}: {}", crate::chain(&error));

@@ -73,6 +73,10 @@ pub fn guarded() -> bool {
 /// Becomes the guardian of an engine started with the same arguments. Returns the exit code. `report` gets what has to
 /// be recorded where the engine can no longer do it.
 pub fn guard(argv: &[OsString], report: &mut dyn FnMut(&UnitRecord, EventKind)) -> i32 {
+    if std::env::var_os(HANDOVER).is_some() {
+        // An engine whose guardian was ended before the engine began: whoever did that wanted nothing to run.
+        return 125;
+    }
     match Guardian::start(argv) {
         Ok(mut guardian) => guardian.run(report),
         Err(error) => {
@@ -99,10 +103,10 @@ impl Guardian {
         let own = Pid::new(rustix::process::getpid().as_raw_pid()).ok_or(std::io::ErrorKind::Unsupported)?;
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
         let ignored = proc.ignored_signals(own).ok().flatten().unwrap_or(0);
-        let signals = Signals::take_over(ignored)?;
-        let records = Records::for_this_user().ok();
-        let notify = std::env::var_os("NOTIFY_SOCKET").zip(records.as_ref()).and_then(|(upward, records)| {
-            let path = records.directory().join(format!(".guardian-{own}.notify"));
+        let mut records = None;
+        let notify = std::env::var_os("NOTIFY_SOCKET").and_then(|upward| {
+            records = Records::for_this_user().ok();
+            let path = records.as_ref()?.directory().join(format!(".guardian-{own}.notify"));
             NotifySocket::listen(&path, &upward).ok()
         });
         let mut command = Command::new(OWN_PROGRAM);
@@ -113,6 +117,10 @@ impl Guardian {
             command.env("NOTIFY_SOCKET", notify.address());
         }
         let child = command.spawn()?;
+        // The rest is done while the engine starts. A signal that comes before this ends us, and the engine, seeing
+        // that, the unit.
+        let signals = Signals::take_over(ignored)?;
+        let records = records.or_else(|| Records::for_this_user().ok());
         let pid = i32::try_from(child.id()).ok().and_then(Pid::new).ok_or(std::io::ErrorKind::Unsupported)?;
         let engine =
             proc.identify(pid).map_err(std::io::Error::other)?.ok_or(std::io::ErrorKind::NotFound)?;

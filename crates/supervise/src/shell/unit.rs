@@ -120,10 +120,6 @@ impl UnitShell {
         let cgroup = cgroup.and_then(|own| UnitCgroup::make(own, &spec.name, &run).ok());
         let below_mount = cgroup.as_ref().map(|dir| below(around.mounts.v2.as_deref(), dir.path()));
         let judge = Judge::new(&around.proc, below_mount, spec.profile, spec.keep.clone());
-        let server = Server::listen(&socket_path(&around.records.path(&spec.name))).ok();
-        if let Some(server) = &server {
-            let _ = around.poller.add(server.listener(), Token::Control(index));
-        }
         let notify =
             around.notify_upward.as_deref().and_then(|upward| listen_for_notify(&spec, upward, around));
         if let Some(notify) = &notify {
@@ -144,7 +140,7 @@ impl UnitShell {
             judge,
             cgroup,
             main_fd: None,
-            server,
+            server: None,
             notify,
             fatal: None,
             sent: Sent::default(),
@@ -161,6 +157,14 @@ impl UnitShell {
             left_behind_total: 0,
             reason_signal: None,
             _claim: claim,
+        }
+    }
+
+    /// What its command need not wait for: the control socket.
+    pub(super) fn settle(&mut self, around: &Surrounding) {
+        self.server = Server::listen(&socket_path(&around.records.path(&self.spec.name))).ok();
+        if let Some(server) = &self.server {
+            let _ = around.poller.add(server.listener(), Token::Control(self.index));
         }
     }
 
