@@ -20,10 +20,6 @@ fn reaction(scene: &Scene, limit: u64, signal: &Value) -> (u64, f64) {
     (before.max().unwrap_or(0).saturating_sub(limit), sent - crossed)
 }
 
-#[track_caller]
-fn signal_of(scene: &Scene, number: i32) -> Value {
-    scene.wait_for_event("signal_sent", |event| event["signal"] == number)
-}
 
 /// TERM at the soft limit, a graceful end, and a new start although nothing else would restart it.
 #[test]
@@ -35,9 +31,9 @@ fn timing_r043_a_soft_limit_drains_and_replaces() {
         "leak.py",
         &["--once", &once, "--trace", &trace, "--request", "0.2", &answer],
     );
-    let signal = signal_of(&scene, 15);
+    let signal = scene.wait_for_event("signal_sent", |event| event["signal"] == 15);
     assert_eq!(signal["reason"], "soft_limit");
-    let died = scene.wait_for_event("unit_exited", |_| true);
+    let died = scene.wait_for_certificate();
     assert_eq!((&died["how"], &died["code"]), (&Value::from("exited"), &Value::from(0)), "{died}");
     assert_eq!((&died["by"], &died["reason"]), (&Value::from("scupper"), &Value::from("soft_limit")));
     assert_eq!(scene.text("answer"), "answered");
@@ -60,10 +56,10 @@ fn timing_r043_a_hard_limit_kills_at_once() {
     let scene = Scene::new();
     let trace = scene.at("trace");
     let running = scene.run_script(&["--mem-hard", "60M", "--grace", "20s"], "leak.py", &["--trace", &trace]);
-    let signal = signal_of(&scene, 9);
+    let signal = scene.wait_for_kill();
     assert_eq!(signal["reason"], "hard_limit");
     assert_eq!(running.wait().code(), Some(137));
-    let died = scene.only("unit_exited");
+    let died = scene.certificate();
     assert_eq!(
         (&died["by"], &died["reason"]),
         (&Value::from("scupper"), &Value::from("hard_limit")),
@@ -102,9 +98,9 @@ fn timing_r043_a_deaf_process_is_killed_after_the_grace() {
     let flags = ["--mem-soft", "50M", "--grace", "700ms"];
     let running =
         scene.run_script(&flags, "leak.py", &["--deaf", "--cap", "60", "--rate", "40", "--once", &once]);
-    let kill = signal_of(&scene, 9);
+    let kill = scene.wait_for_kill();
     assert_eq!(kill["reason"], "grace_expired");
-    let took = moment(&kill) - moment(&signal_of(&scene, 15));
+    let took = moment(&kill) - moment(&scene.wait_for_event("signal_sent", |event| event["signal"] == 15));
     eprintln!("deaf: KILL {took:.3} s after TERM, the grace was 0.7 s");
     assert!((0.69..2.5).contains(&took), "{took}");
     scene.wait_until("it runs again", |status| status["counts"]["starts"] == 2);
@@ -118,13 +114,13 @@ fn timing_r043_a_deaf_process_is_killed_at_once_past_the_hard_limit() {
     let trace = scene.at("trace");
     let flags = ["--mem-soft", "50M", "--mem-hard", "90M", "--grace", "60s"];
     let running = scene.run_script(&flags, "leak.py", &["--deaf", "--trace", &trace]);
-    let kill = signal_of(&scene, 9);
+    let kill = scene.wait_for_kill();
     assert_eq!(kill["reason"], "hard_limit");
     let (over, after) = reaction(&scene, 90 * MIB, &kill);
     eprintln!("deaf, hard limit: KILL {after:.3} s after the crossing, +{:.1} MiB", mib(over));
     assert!(after < 2.0 && over < SLACK, "{after} s, {over} bytes");
     assert_eq!(scene.wait_for_event("limit_crossed", |e| e["level"] == "hard")["action"], "kill unit");
-    let died = scene.wait_for_event("unit_exited", |_| true);
+    let died = scene.wait_for_certificate();
     assert_eq!(died["reason"], "hard_limit");
     scene.stop(running);
 }
@@ -137,7 +133,7 @@ fn r043_a_request_in_flight_survives_a_soft_limit() {
     let flags = ["--mem-soft", "50M", "--mem-hard", "400M"];
     let leak = ["--rate", "40", "--drain-rate", "5", "--once", &once, "--request", "2", &answer];
     let running = scene.run_script(&flags, "leak.py", &leak);
-    let died = scene.wait_for_event("unit_exited", |_| true);
+    let died = scene.wait_for_certificate();
     assert_eq!((&died["how"], &died["code"]), (&Value::from("exited"), &Value::from(0)), "{died}");
     assert_eq!(scene.text("answer"), "answered");
     scene.wait_until("it runs again", |status| status["counts"]["starts"] == 2);
@@ -148,7 +144,7 @@ fn r043_a_request_in_flight_survives_a_soft_limit() {
     let flags = ["--mem-soft", "50M", "--mem-hard", "100M"];
     let leak = ["--rate", "40", "--drain-rate", "60", "--request", "5", &answer];
     let running = scene.run_script(&flags, "leak.py", &leak);
-    let died = scene.wait_for_event("unit_exited", |_| true);
+    let died = scene.wait_for_certificate();
     assert_eq!((&died["signal"], &died["reason"]), (&Value::from(9), &Value::from("hard_limit")), "{died}");
     assert_eq!(scene.text("answer"), "");
     scene.stop(running);
@@ -265,7 +261,7 @@ fn timing_r065_node_at_21_mb_a_second_is_ended_in_time() {
         &["node", "--max-old-space-size=8192", &leak.to_string_lossy(), "--trace", &trace, "--seconds", "60"],
     );
     assert_eq!(running.wait().code(), Some(137));
-    let died = scene.only("unit_exited");
+    let died = scene.certificate();
     let reached = scene.trace("trace").iter().map(|(_, size)| *size).max().unwrap_or(0);
     let reached = reached.max(number(&died, "peak_rss_bytes"));
     eprintln!("node at 21 MB/s under 200 MiB: ended at +{:.1} MiB", mib(reached) - 200.0);

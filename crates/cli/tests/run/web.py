@@ -1,0 +1,13 @@
+"""A WSGI application whose requests leak LEAK_MB each into the worker, and answer with its pid."""
+import os
+
+MB = 1 << 20
+LEAK = int(float(os.environ.get("LEAK_MB", "1")) * MB)
+STORE = []
+
+
+def app(environ, start_response):
+    STORE.append(bytearray(b"x") * LEAK)
+    body = str(os.getpid()).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
