@@ -301,16 +301,11 @@ impl Engine {
     fn handle(&mut self, token: Token) {
         let now = self.clock.now();
         match token {
-            Token::Signals => {
-                for arrived in self.signals.pending() {
-                    if is_child(arrived.signal) {
-                        self.child_ended();
-                    } else {
-                        self.signalled(arrived, false);
-                    }
-                }
-            }
+            Token::Signals => self.take_signals(),
             Token::Relay => {
+                // What went to the whole group reached us before the guardian could pass it on: seen first, it is
+                // told apart from what the guardian alone got.
+                self.take_signals();
                 while let Some(arrived) = self.relay.as_ref().and_then(Relay::next) {
                     self.signalled(arrived, true);
                 }
@@ -335,6 +330,16 @@ impl Engine {
                     self.units[unit].notified(&mut facts);
                     self.record(unit, facts);
                 }
+            }
+        }
+    }
+
+    fn take_signals(&mut self) {
+        for arrived in self.signals.pending() {
+            if is_child(arrived.signal) {
+                self.child_ended();
+            } else {
+                self.signalled(arrived, false);
             }
         }
     }

@@ -28,13 +28,17 @@ use super::judge::Judge;
 use super::notify_socket::NotifySocket;
 use super::ownership::remove_cgroup;
 use super::relay;
-use super::signals::{Signals, is_child};
+use super::signals::{Signals, is_child, is_hang_up};
 use super::spawn::OWN_PROGRAM;
 use crate::record::Records;
 use crate::unit::LEFTOVER_GRACE;
 
 /// The variable through which the guardian tells the engine who it is; removed before the command starts.
 pub(super) const HANDOVER: &str = "SCUPPER_GUARDIAN";
+
+/// What somebody sends to scupper and right after it to the whole group (timeout(1), CI runners) is one signal for the
+/// command: the engine has to see its own first.
+const GROUP_FOLLOWS: Duration = Duration::from_millis(20);
 
 /// What the guardian tells the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,9 +166,16 @@ impl Guardian {
     }
 
     fn pass_signals_on(&mut self) {
-        for arrived in self.signals.pending() {
-            // What the terminal sends goes to the whole foreground group: the engine has it already.
-            if is_child(arrived.signal) || arrived.sender.is_none() {
+        let pending = self.signals.pending();
+        if pending.iter().any(|arrived| !is_child(arrived.signal)) {
+            let pause = Timespec { tv_sec: 0, tv_nsec: GROUP_FOLLOWS.subsec_nanos().into() };
+            let _ = poll(&mut [], Some(&pause));
+        }
+        for arrived in pending {
+            // What the terminal sends goes to the whole foreground group: the engine has it already. Only its hang-up
+            // goes to the leader of the session alone.
+            let for_all = arrived.sender.is_none() && !(is_hang_up(arrived.signal) && leads_its_session());
+            if is_child(arrived.signal) || for_all {
                 continue;
             }
             let directory = self.records.as_ref().map(Records::directory);
@@ -284,6 +295,10 @@ fn handover(proc: &Proc, own: Pid, ignored: u64) -> Handover {
     let own_session = stat.as_ref().is_some_and(|stat| stat.session == own.get());
     let follow_parent = !nohup && !own_session && parent.is_some_and(|parent| parent != Pid::INIT);
     Handover { guardian: own, parent, follow_parent }
+}
+
+fn leads_its_session() -> bool {
+    rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpid())
 }
 
 /// Takes the exit status of one child, where it has ended.
