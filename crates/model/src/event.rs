@@ -11,6 +11,9 @@ use crate::{Bytes, Certificate, Identity, LimitLevel, Profile, Resource, RunId, 
 /// The schema of one event line. Grows when a field is added.
 pub const EVENT_SCHEMA: &str = "scupper.event/1";
 
+/// The action of a crossed limit where the policy is to observe: it is recorded, and nobody is told.
+pub const OBSERVED: &str = "none: observe";
+
 /// A moment of wall-clock time, in milliseconds since 1970 (UTC). In JSON: RFC 3339 with milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -203,6 +206,7 @@ impl EventKind {
             | Self::Notified { .. }
             | Self::SignalReceived { .. }
             | Self::SignalSent { reason: SignalReason::Forwarded, .. } => Severity::Routine,
+            Self::LimitCrossed { action, .. } if action == OBSERVED => Severity::Notice,
             Self::StartFailed { .. }
             | Self::UnitGaveUp { .. }
             | Self::SignalFailed { .. }

@@ -19,7 +19,7 @@ mod verdict;
 
 pub use bytes::{Bytes, ParseSizeError, Size};
 pub use certificate::{Certificate, EndedBy, Fatal, HowEnded};
-pub use event::{EVENT_SCHEMA, Event, EventKind, Severity, SignalReason, Timestamp};
+pub use event::{EVENT_SCHEMA, Event, EventKind, OBSERVED, Severity, SignalReason, Timestamp};
 pub use identity::{BootId, Identity, ParseIdentityError, Pid, StartTime};
 pub use record::{RECORD_SCHEMA, UnitPhase, UnitRecord};
 pub use redact::{REDACTED, redact_arguments, redact_assignment, redact_command, redact_line};

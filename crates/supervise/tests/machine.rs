@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use scupper_model::{
-    BootId, Bytes, ChildLifetime, EventKind, HowEnded, Identity, Limits, Pid, Policy, Resource,
+    BootId, Bytes, ChildLifetime, EventKind, HowEnded, Identity, LimitLevel, Limits, Pid, Policy, Resource,
     RestartPolicy, SignalReason, Size, StartTime, TreeSample, UnitPhase,
 };
 use scupper_supervise::unit::{Ask, Bounds, Effect, Input, Look, Role, Seen, Settings, Unit};
@@ -413,10 +413,7 @@ fn safety_8_hard_limit_is_armed_during_a_drain() {
         "not killed past the hard limit"
     );
     assert!(
-        world
-            .events
-            .iter()
-            .any(|e| matches!(e, EventKind::LimitCrossed { level: scupper_model::LimitLevel::Hard, .. }))
+        world.events.iter().any(|e| matches!(e, EventKind::LimitCrossed { level: LimitLevel::Hard, .. }))
     );
 }
 
@@ -475,4 +472,88 @@ fn r045_observe_touches_nothing() {
     assert!(world.kills.is_empty());
     assert!(world.processes.iter().all(|p| p.terms == 0));
     assert!(world.events.iter().any(|e| matches!(e, EventKind::LimitCrossed { .. })));
+}
+
+/// R045: `recycle` drains past a hard limit, and what is recorded is the limit there is: the hard one.
+#[test]
+fn r045_recycle_drains_past_a_hard_limit_and_says_so() {
+    let settings = settings(RestartPolicy::Never, Policy::Recycle, None, Some(60), false);
+    let mut world = World::new(settings, Habits { leak: 30, ..habits() });
+    world.pass(2_500);
+    let crossed: Vec<_> = world.events.iter().filter_map(limit_crossed).collect();
+    assert_eq!(crossed, [(LimitLevel::Hard, "drain: policy")]);
+    assert_eq!((world.spawns.len(), world.kills.len()), (2, 0));
+}
+
+/// R045: with a policy that acts on nothing, a crossing is told whoever has grown, in its order.
+#[test]
+fn r045_alert_tells_of_both_limits_once() {
+    let settings = settings(RestartPolicy::Never, Policy::Alert, Some(5), Some(60), false);
+    let mut world = World::new(settings, Habits { leak: 30, ..habits() });
+    world.pass(10_000);
+    let crossed: Vec<_> = world.events.iter().filter_map(limit_crossed).collect();
+    assert_eq!(crossed, [(LimitLevel::Soft, "none: alert"), (LimitLevel::Hard, "none: alert")]);
+    assert!(!world.events.iter().any(|e| matches!(e, EventKind::LimitUnreachable { .. })));
+}
+
+/// A process that is still starting, or runs away before its growth can be told, is not "at rest".
+#[test]
+fn a_young_process_that_grows_is_not_at_rest() {
+    let settings = settings(RestartPolicy::Never, Policy::Kill, Some(5), None, false);
+    let mut unit = Unit::new(settings, 42);
+    unit.step(Duration::ZERO, Input::Begin);
+    let main = Identity {
+        pid: Pid::new(7).unwrap(),
+        start_time: StartTime(7),
+        boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().unwrap(),
+    };
+    unit.step(Duration::ZERO, Input::Started(main));
+    let mut look = Look::default();
+    look.processes.push(Seen {
+        identity: main,
+        parent: None,
+        role: Role::Main,
+        name: "x".into(),
+        program: "x".into(),
+        age: Duration::from_millis(500),
+        spared: false,
+        zombie: false,
+        rss: Some(Bytes::mib(20)),
+        growth: 0,
+        slope: Some(4e7),
+        counts: [Some(3), Some(1), Some(0), Some(0)],
+    });
+    (look.size, look.slope) = (Bytes::mib(20), Some(4e7));
+    assert_eq!(unit.step(Duration::from_millis(500), Input::Look(&look)), []);
+    look.slope = Some(1000.0);
+    let effects = unit.step(Duration::from_millis(900), Input::Look(&look));
+    assert!(
+        matches!(effects.as_slice(), [Effect::Record(EventKind::LimitUnreachable { .. })]),
+        "{effects:?}"
+    );
+}
+
+/// A limit of few is said again after the number fell well below it, as a limit of many is.
+#[test]
+fn a_small_limit_is_said_again_after_it_fell() {
+    let mut settings = settings(RestartPolicy::Never, Policy::Alert, None, None, false);
+    let limits = Limits { children: (Some(2), None), ..Limits::default() };
+    settings.bounds = Bounds::resolve(&limits, None);
+    let mut world = World::new(settings, Habits { helpers: 3, ..habits() });
+    world.pass(1_000);
+    let main = world.main.unwrap();
+    world.processes.truncate(2);
+    world.pass(6_000);
+    for _ in 0..2 {
+        world.add(main.pid, Role::Helper, 0);
+    }
+    world.pass(6_000);
+    assert_eq!(world.events.iter().filter_map(limit_crossed).count(), 2);
+}
+
+fn limit_crossed(event: &EventKind) -> Option<(LimitLevel, &str)> {
+    match event {
+        EventKind::LimitCrossed { level, action, .. } => Some((*level, action)),
+        _ => None,
+    }
 }

@@ -20,7 +20,6 @@ fn reaction(scene: &Scene, limit: u64, signal: &Value) -> (u64, f64) {
     (before.max().unwrap_or(0).saturating_sub(limit), sent - crossed)
 }
 
-
 /// TERM at the soft limit, a graceful end, and a new start although nothing else would restart it.
 #[test]
 fn timing_r043_a_soft_limit_drains_and_replaces() {

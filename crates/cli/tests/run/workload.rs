@@ -1,6 +1,5 @@
 //! The workloads beside this file, and what is asked of them and of the events they cause.
 
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use scupper_model::{
-    ChildLifetime, EventKind, HowEnded, Identity, LimitLevel, Policy, Resource, RestartPolicy, SignalReason,
-    UnitPhase,
+    ChildLifetime, EventKind, HowEnded, Identity, LimitLevel, OBSERVED, Policy, Resource, RestartPolicy,
+    SignalReason, UnitPhase,
 };
 
 use super::bounds::Bounds;
@@ -22,8 +22,14 @@ pub(super) const KILL: i32 = 9;
 /// the command has ended, so there is no work to finish that anybody waits for.
 pub const LEFTOVER_GRACE: Duration = Duration::from_secs(5);
 
-/// A limit that was crossed is said again only after the value fell below this share of it.
-const REARM_PERCENT: u64 = 95;
+/// A limit that was crossed is said again only after the value fell this share of it below (a twentieth).
+const REARM_SHARE: u64 = 20;
+
+/// A tree that grows faster than this in a second, in bytes, or than a hundredth of its limit, is not at rest.
+const REST_GROWTH: u64 = 1 << 20;
+
+/// What is done about a limit where the policy is to tell.
+const ALERTED: &str = "none: alert";
 
 /// What the machine has to know of its unit.
 #[derive(Clone, Debug, PartialEq)]
@@ -561,7 +567,7 @@ impl Unit {
             let value = total.saturating_sub(leaving);
             match bound.crossed(value) {
                 Some((LimitLevel::Hard, limit)) => self.hard(resource, value, limit, look, now, effects),
-                Some((LimitLevel::Soft, limit)) => self.soft(resource, total, limit, look, now, effects),
+                Some((level, limit)) => self.drain(resource, level, total, limit, look, now, effects),
                 None => {}
             }
         }
@@ -570,7 +576,7 @@ impl Unit {
     fn rearm(&mut self, resource: Resource, total: u64, bound: super::bounds::Bound) {
         self.said.retain(|&(said, level)| {
             let limit = if level == LimitLevel::Hard { bound.hard } else { bound.soft };
-            said != resource || limit.is_some_and(|limit| total > limit / 100 * REARM_PERCENT)
+            said != resource || limit.is_some_and(|limit| total > limit - limit / REARM_SHARE)
         });
     }
 
@@ -585,17 +591,17 @@ impl Unit {
     ) {
         let taken: Vec<Identity> = self.targets.killed().map(|t| t.identity).collect();
         let found = culprit(look, resource, limit, &taken, false);
-        let may_kill = self.settings.policy >= Policy::Kill;
-        let action = match found {
-            _ if !may_kill && self.settings.policy < Policy::Recycle => "none: policy",
-            _ if !may_kill => "drain: policy",
-            Some(p) if p.role == Role::Main || self.state != State::Running => "kill unit",
-            Some(_) => "kill",
-            None => "none: nobody may be ended",
+        let action = match (self.settings.policy, found) {
+            (Policy::Observe, _) => OBSERVED,
+            (Policy::Alert, _) => ALERTED,
+            (Policy::Recycle, _) => "drain: policy",
+            (_, Some(p)) if p.role == Role::Main || self.state != State::Running => "kill unit",
+            (_, Some(_)) => "kill",
+            (_, None) => "none: nobody may be ended",
         };
         self.say_crossed(resource, LimitLevel::Hard, value, limit, found, action, effects);
-        if !may_kill {
-            return self.soft(resource, value, limit, look, now, effects);
+        if self.settings.policy < Policy::Kill {
+            return self.drain(resource, LimitLevel::Hard, value, limit, look, now, effects);
         }
         let Some(process) = found else { return };
         match self.state {
@@ -619,9 +625,15 @@ impl Unit {
         }
     }
 
-    fn soft(
+    /// The gentle way below a limit: soft, or hard where nothing may be killed.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a crossing is four facts, and who draws what from them three more"
+    )]
+    fn drain(
         &mut self,
         resource: Resource,
+        level: LimitLevel,
         total: u64,
         limit: u64,
         look: &Look,
@@ -630,6 +642,11 @@ impl Unit {
     ) {
         if self.state != State::Running {
             return;
+        }
+        if self.settings.policy < Policy::Recycle {
+            let action = if self.settings.policy == Policy::Observe { OBSERVED } else { ALERTED };
+            let largest = culprit(look, resource, limit, &[], false);
+            return self.say_crossed(resource, level, total, limit, largest, action, effects);
         }
         // Whoever is on the way out takes what it holds along: is the rest within the limit?
         let taken = self.targets.identities();
@@ -642,11 +659,11 @@ impl Unit {
             return;
         }
         let Some(process) = culprit(look, resource, limit, &taken, true) else {
-            if taken.is_empty() && !self.unreachable_said {
+            if taken.is_empty() && !self.unreachable_said && at_rest(look, limit) {
                 self.unreachable_said = true;
                 effects.push(Effect::Record(EventKind::LimitUnreachable {
                     resource,
-                    level: LimitLevel::Soft,
+                    level,
                     value: total,
                     limit,
                     message:
@@ -656,20 +673,13 @@ impl Unit {
             }
             return;
         };
-        if self.settings.policy < Policy::Recycle {
-            return self.say_crossed(
-                resource,
-                LimitLevel::Soft,
-                total,
-                limit,
-                Some(process),
-                "none: policy",
-                effects,
-            );
-        }
         let action = Action::for_role(process.role);
-        self.say_crossed(resource, LimitLevel::Soft, total, limit, Some(process), action.describe(), effects);
-        self.act(action, process, SignalReason::SoftLimit, now, effects);
+        self.say_crossed(resource, level, total, limit, Some(process), action.describe(), effects);
+        let reason = match level {
+            LimitLevel::Soft => SignalReason::SoftLimit,
+            LimitLevel::Hard => SignalReason::HardLimit,
+        };
+        self.act(action, process, reason, now, effects);
     }
 
     fn act(
@@ -800,6 +810,12 @@ impl Unit {
         self.random ^= self.random << 17;
         (self.random >> 11) as f64 / (1_u64 << 53) as f64
     }
+}
+
+/// Whether a tree has stopped to grow for now: only then a limit can be below what it needs.
+#[expect(clippy::cast_precision_loss, reason = "sizes of memory are far below 2^53")]
+fn at_rest(look: &Look, limit: u64) -> bool {
+    look.slope.is_none_or(|slope| slope < REST_GROWTH.max(limit / 100) as f64)
 }
 
 fn millis(duration: Duration) -> u64 {
