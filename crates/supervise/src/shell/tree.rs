@@ -20,6 +20,8 @@ const MOST_OPEN: usize = 2048;
 const MOST_PIDFDS: usize = 512;
 /// Members that are followed at all; what is beyond is counted by the kernel's lists alone.
 const MOST_MEMBERS: usize = 32_768;
+/// So long after it was first seen, what was forked has executed its own program.
+const EXECUTED: Duration = Duration::from_millis(300);
 /// At this age a process has loaded what it needs at rest: growth is counted from there.
 const SETTLED: Duration = Duration::from_secs(1);
 
@@ -33,7 +35,7 @@ pub struct Member {
     pub parent: Option<Pid>,
     /// The kernel's name for it.
     pub name: Vec<u8>,
-    /// Its command line, read when it was first seen and again when its name changed.
+    /// Its command line; empty until it could be read.
     pub command: Vec<Vec<u8>>,
     /// What it is.
     pub role: Role,
@@ -52,6 +54,8 @@ pub struct Member {
     /// The last whole look at it.
     pub sample: Option<ProcessSample>,
     start: Duration,
+    /// Whether its command line was read when it must have been its own.
+    settled: bool,
 }
 
 impl Member {
@@ -72,6 +76,7 @@ impl Member {
             history: History::default(),
             sample: None,
             start: Duration::ZERO,
+            settled: true,
         }
     }
 
@@ -206,14 +211,22 @@ impl Tree {
             let moved = known.parent != found.parent;
             known.parent = found.parent;
             known.zombie = found.zombie;
-            if renamed {
-                known.name = found.name;
-                let command = proc.command_line(pid).ok().flatten().filter(|command| !command.is_empty());
-                known.command = command.unwrap_or_else(|| std::mem::take(&mut known.command));
+            // Between fork and exec a process has its parent's command line, and within exec none: what was read then is
+            // read again. A zombie has none either, and keeps what is known of it.
+            let unsure = known.command.is_empty() || (!known.settled && now >= known.start + EXECUTED);
+            let mut another = renamed;
+            if (renamed || unsure) && !known.zombie {
+                known.settled |= now >= known.start + EXECUTED;
+                let command = proc.command_line(pid).ok().flatten().unwrap_or_default();
+                another |= command != known.command;
+                known.command = command;
+            }
+            known.name = found.name;
+            if another {
                 // Another program: what the launcher or the parent weighed says nothing about it.
                 known.history = History::default();
             }
-            return renamed || moved;
+            return another || moved;
         }
         let process = if self.members.len() < MOST_OPEN { proc.process(pid).ok().flatten() } else { None };
         let pidfd = if self.members.len() < MOST_PIDFDS {
@@ -236,6 +249,7 @@ impl Tree {
             history: History::default(),
             sample: None,
             start: now,
+            settled: false,
         };
         self.members.insert(pid, member);
         true
@@ -498,3 +512,6 @@ pub fn carries_mark(proc: &Proc, pid: Pid, run: &RunId) -> bool {
         .flatten()
         .is_some_and(|value| value == run.to_string().as_bytes())
 }
+
+#[cfg(test)]
+mod tests;
