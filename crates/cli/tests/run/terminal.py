@@ -270,6 +270,7 @@ def background():
 
 try:
     {name: found for name, found in globals().items() if callable(found)}[scenario]()
+    until("scupper is over", lambda: not scuppers())
 finally:
     for pid in [*marked(), *scuppers()]:
         try:
