@@ -7,7 +7,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 only=" $* "
-failed=() began=$SECONDS
+failed=() began=$SECONDS running=
+trap 'echo "== interrupted"; [ -z "$running" ] || { kill -TERM "$running"; wait "$running"; }; exit 130' INT TERM HUP
 case $only in *" -h "*|*" --help "*) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 
 step() { # NAME SECONDS COMMAND...
@@ -15,7 +16,13 @@ step() { # NAME SECONDS COMMAND...
   case $only in "  "|*" $name "*) ;; *) return 0 ;; esac
   echo "== $name: $*"
   local code=0
-  timeout --kill-after=30 "$limit" "$@" </dev/null || code=$?
+  # In the background with job control, so that ^C here ends it, and its children start with no signal ignored.
+  set -m
+  timeout --kill-after=30 "$limit" "$@" </dev/null &
+  running=$!
+  set +m
+  wait "$running" || code=$?
+  running=
   if [ "$code" != 0 ]; then
     [ "$code" != 124 ] || echo "== $name took longer than $limit s"
     failed+=("$name")
@@ -65,8 +72,13 @@ step tools 1800 scripts/install-test-tools.sh
 step fmt 120 cargo fmt --all --check
 step clippy 1800 cargo clippy --workspace --all-targets --locked -- -D warnings
 step scripts 60 bash -c scripts_parse
-if command -v cargo-deny >/dev/null; then step deny 300 bash -c deny; else echo "== deny skipped: cargo-deny is not installed (SCUPPER_FULL=1 installs it)"; fi
-if command -v cargo-machete >/dev/null; then step machete 60 cargo machete; else echo "== machete skipped: cargo-machete is not installed (SCUPPER_FULL=1 installs it)"; fi
+optional() { # NAME SECONDS PROGRAM COMMAND...: where the program is installed
+  local name=$1 limit=$2 program=$3; shift 3
+  case $only in "  "|*" $name "*) ;; *) return 0 ;; esac
+  if command -v "$program" >/dev/null; then step "$name" "$limit" "$@"; else echo "== $name skipped: $program is not installed (SCUPPER_FULL=1 installs it)"; fi
+}
+optional deny 300 cargo-deny bash -c deny
+optional machete 60 cargo-machete cargo machete
 step doc 900 env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 if step build 1800 cargo build --release --locked --package scupper-cli; then
   step gunicorn 300 env SCUPPER="${CARGO_TARGET_DIR:-target}/release/scupper" examples/leaky-gunicorn/demo.sh --seconds 20

@@ -221,7 +221,7 @@ class Story:
                 self.address = found[1]
         # One line for several: each error left one.
         if self.helpers and time.monotonic() > self.helpers_said_at + 4:
-            self.display.line("%d helpers (sleep) lived longer than their 10 s: ended" % self.helpers)
+            self.display.line("helpers (sleep) ended after their 10 s: %d" % self.helpers)
             self.helpers, self.helpers_said_at = 0, time.monotonic()
 
     def look(self, unit):
