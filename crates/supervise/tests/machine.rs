@@ -146,13 +146,17 @@ impl World {
                         .filter(|p| p.parent == target.pid)
                         .map(|p| p.identity)
                         .collect();
-                    below.iter().for_each(|identity| self.signal(identity, signal, reason));
+                    for identity in &below {
+                        self.signal(identity, signal, reason);
+                    }
                 }
                 Vec::new()
             }
             Effect::SignalTree { signal, reason } => {
                 let all: Vec<Identity> = self.processes.iter().map(|p| p.identity).collect();
-                all.iter().for_each(|identity| self.signal(identity, signal, reason));
+                for identity in &all {
+                    self.signal(identity, signal, reason);
+                }
                 Vec::new()
             }
             Effect::Record(event) => {

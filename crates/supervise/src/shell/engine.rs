@@ -1,6 +1,7 @@
 //! The engine: all units of one scupper in one loop. Wait, look, let the machines decide, carry out, record.
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{PidfdFlags, Resource, Rlimit};
 use scupper_model::{
-    EVENT_SCHEMA, Event, EventKind, Pid, RestartPolicy, RunId, SignalReason, UnitName, UnitSpec,
+    EVENT_SCHEMA, Event, EventKind, Pid, RestartPolicy, RunId, SignalReason, UnitName, UnitPhase, UnitSpec,
 };
 use scupper_probe::cgroup::{self, Mounts};
 use scupper_probe::{ProbeError, Proc};
@@ -98,6 +99,8 @@ const AUDIT: Duration = Duration::from_mins(1);
 const AUDIT_SHARE: u32 = 5_000;
 /// A signal that reached us directly and comes again through the guardian within this time is the same one.
 const SAME_SIGNAL: Duration = Duration::from_millis(300);
+/// Least time between two searches for orphans that were re-parented to us.
+const ADOPTION: Duration = Duration::from_millis(250);
 /// By then a unit has started, and what only its start needed can be given back.
 const SETTLED: Duration = Duration::from_secs(1);
 /// Monotonic and wall clock may drift apart this far between two turns before it is worth an event.
@@ -137,6 +140,7 @@ struct Engine {
     direct: Vec<(i32, Duration)>,
     next_audit: Duration,
     next_trim: Duration,
+    next_adoption: Duration,
     next_reap: Option<Duration>,
     clocks: (Duration, u64),
     exit_code: i32,
@@ -194,6 +198,7 @@ impl Engine {
             direct: Vec::new(),
             next_audit: AUDIT,
             next_trim: SETTLED,
+            next_adoption: Duration::ZERO,
             next_reap: None,
             exit_code: 0,
             stopping: false,
@@ -313,6 +318,7 @@ impl Engine {
             Token::Guardian => self.guardian_lost(),
             Token::Parent => self.parent_exited(),
             Token::Main(index) => {
+                self.adopt_orphans();
                 if let Some(unit) = self.position(index) {
                     let mut facts = Vec::new();
                     self.units[unit].check_main(now, &self.around, &mut facts);
@@ -360,7 +366,10 @@ impl Engine {
         let looking: Vec<usize> = (0..self.units.len())
             .filter(|&unit| self.units[unit].next_look.is_some_and(|at| at <= soon))
             .collect();
-        if !looking.is_empty() {
+        // At the end of a unit everybody has to be known: what looks empty then is left.
+        let ending = looking.iter().any(|&unit| self.units[unit].machine.phase() != UnitPhase::Running);
+        if ending || (!looking.is_empty() && now >= self.next_adoption) {
+            self.next_adoption = now + ADOPTION;
             self.adopt_orphans();
         }
         for unit in 0..self.units.len() {
@@ -431,6 +440,7 @@ impl Engine {
     }
 
     fn child_ended(&mut self) {
+        self.adopt_orphans();
         let now = self.clock.now();
         for unit in 0..self.units.len() {
             let mut facts = Vec::new();
@@ -449,10 +459,10 @@ impl Engine {
         self.next_reap = None;
         let children =
             self.around.proc.children(self.around.supervisor.pid).ok().flatten().unwrap_or_default();
+        let mains = self.mains();
         let hooks = foreign::lock();
         for pid in children {
-            let main = self.units.iter().any(|unit| unit.machine.main().is_some_and(|main| main.pid == pid));
-            if main || hooks.contains(&pid) {
+            if mains.contains(&pid) || hooks.contains(&pid) {
                 continue;
             }
             if reap(Some(pid)).is_some() {
@@ -465,13 +475,17 @@ impl Engine {
         }
     }
 
+    fn mains(&self) -> HashSet<Pid> {
+        self.units.iter().filter_map(|unit| unit.machine.main()).map(|main| main.pid).collect()
+    }
+
     /// Gives orphans that were re-parented to us to the unit they belong to.
     fn adopt_orphans(&mut self) {
         let proc = &self.around.proc;
+        let mains = self.mains();
         let hooks = foreign::lock();
         for pid in proc.children(self.around.supervisor.pid).ok().flatten().unwrap_or_default() {
-            let main = self.units.iter().any(|unit| unit.machine.main().is_some_and(|main| main.pid == pid));
-            if main || hooks.contains(&pid) {
+            if mains.contains(&pid) || hooks.contains(&pid) {
                 continue;
             }
             let owner = self.units.iter().position(|unit| unit.claims(pid, proc));

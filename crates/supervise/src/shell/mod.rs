@@ -15,6 +15,7 @@ mod history;
 mod judge;
 mod launch;
 mod logs;
+mod membership;
 mod notify_socket;
 mod ownership;
 mod poller;

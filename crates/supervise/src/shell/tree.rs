@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use scupper_model::{Bytes, Identity, Pid, ProcessSample, RunId, TreeSample, printable, redact_command};
@@ -11,6 +12,7 @@ use scupper_probe::cgroup::{self, Mounts, OomCounter};
 use scupper_probe::{Detail, Proc, Process, Stat, pidfd, tree};
 
 use super::history::History;
+use super::membership::{Membership, WALK_EVERY};
 use crate::knowledge::prefork::{self, Drain, View};
 use crate::unit::{Look, Role, Seen};
 
@@ -37,6 +39,8 @@ pub struct Member {
     pub name: Vec<u8>,
     /// Its command line; empty until it could be read.
     pub command: Vec<Vec<u8>>,
+    /// Its name and its program's base name, printable.
+    pub shown: (Arc<str>, Arc<str>),
     /// What it is.
     pub role: Role,
     /// For a worker: the how many-th of its master's.
@@ -65,6 +69,7 @@ impl Member {
             process: None,
             identity,
             parent: None,
+            shown: shown(&name, &command),
             name,
             command,
             role: Role::Main,
@@ -91,13 +96,13 @@ impl Member {
     }
 
     /// Its command line, redacted.
-    pub fn shown(&self) -> String {
+    pub fn shown_command(&self) -> String {
         redact_command(self.command.iter().map(Vec::as_slice))
     }
 
     /// Its name, printable.
     pub fn shown_name(&self) -> String {
-        printable(&self.name, 32)
+        self.shown.0.to_string()
     }
 }
 
@@ -105,6 +110,8 @@ impl Member {
 #[derive(Debug, Default)]
 pub struct Tree {
     members: HashMap<Pid, Member>,
+    membership: Membership,
+    next_walk: Duration,
     order: Vec<Pid>,
     adopted: Vec<Pid>,
     main: Option<Pid>,
@@ -125,6 +132,7 @@ impl Tree {
         self.order = Vec::new();
         self.generations = HashMap::new();
         self.history = History::default();
+        self.next_walk = Duration::ZERO;
         self.main = Some(main.pid);
     }
 
@@ -140,6 +148,7 @@ impl Tree {
     pub fn adopt(&mut self, pid: Pid) {
         if !self.adopted.contains(&pid) {
             self.adopted.push(pid);
+            self.next_walk = Duration::ZERO;
         }
     }
 
@@ -148,7 +157,19 @@ impl Tree {
         self.members.contains_key(&pid) || self.adopted.contains(&pid)
     }
 
-    /// Finds out who is there now. Returns the members that are gone.
+    /// Finds out who is there now, by a walk where somebody may have come or gone. Returns the members that are gone.
+    pub fn keep_up(&mut self, proc: &Proc, cgroup: Option<&Path>, now: Duration) -> Vec<Member> {
+        // A young process is about to become another program: a walk reads its name again.
+        let settled = self.members.values().all(|member| member.settled);
+        if settled && now < self.next_walk && self.membership.unchanged() {
+            return Vec::new();
+        }
+        self.next_walk = now + WALK_EVERY;
+        self.membership.note(cgroup, self.order.iter().copied());
+        self.refresh(proc, cgroup, now)
+    }
+
+    /// Walks the tree. Returns the members that are gone.
     pub fn refresh(&mut self, proc: &Proc, cgroup: Option<&Path>, now: Duration) -> Vec<Member> {
         let found = self.find_members(proc, cgroup);
         let present: HashSet<Identity> = found.iter().map(|m| m.identity).collect();
@@ -222,6 +243,9 @@ impl Tree {
                 known.command = command;
             }
             known.name = found.name;
+            if renamed || another {
+                known.shown = shown(&known.name, &known.command);
+            }
             if another {
                 // Another program: what the launcher or the parent weighed says nothing about it.
                 known.history = History::default();
@@ -234,12 +258,14 @@ impl Tree {
         } else {
             None
         };
+        let command = proc.command_line(pid).ok().flatten().unwrap_or_default();
         let member = Member {
             process,
             identity: found.identity,
             parent: found.parent,
+            shown: shown(&found.name, &command),
             name: found.name,
-            command: proc.command_line(pid).ok().flatten().unwrap_or_default(),
+            command,
             role: Role::Helper,
             generation: 0,
             zombie: found.zombie,
@@ -316,6 +342,7 @@ impl Tree {
         let since_boot = super::clock::since_boot();
         let mut look = Look::default();
         let mut sums = TreeSample::default();
+        let mut doubtful = false;
         for pid in &self.order {
             let Some(member) = self.members.get_mut(pid) else { continue };
             if member.zombie {
@@ -324,6 +351,8 @@ impl Tree {
                 sums.processes += 1;
             }
             let rss = look_at(member, proc, detail);
+            // Gone, or a zombie: the next look finds out by a walk.
+            doubtful |= !member.zombie && rss.is_none_or(|rss| rss.0 == 0);
             if !member.zombie {
                 sums.rss_bytes.add(rss.map(|b| b.0));
             }
@@ -341,6 +370,9 @@ impl Tree {
                 sums.cpu_micros.add(sample.cpu.map(|cpu| u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX)));
             }
             look.processes.push(seen(member, rss, age));
+        }
+        if doubtful {
+            self.next_walk = Duration::ZERO;
         }
         count_children(&mut look.processes);
         look.size = Bytes(sums.rss_bytes.known);
@@ -416,16 +448,12 @@ fn look_at(member: &mut Member, proc: &Proc, detail: Option<Detail>) -> Option<B
 
 fn seen(member: &Member, rss: Option<Bytes>, age: Duration) -> Seen {
     let sample = member.sample.as_ref();
-    let program = member.command.first().map(|argument| {
-        let start = argument.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1);
-        printable(argument.get(start..).unwrap_or_default(), 64)
-    });
     Seen {
         identity: member.identity,
         parent: member.parent,
         role: member.role,
-        name: member.shown_name(),
-        program: program.unwrap_or_default(),
+        name: Arc::clone(&member.shown.0),
+        program: Arc::clone(&member.shown.1),
         age,
         spared: member.spared,
         zombie: member.zombie,
@@ -439,6 +467,12 @@ fn seen(member: &Member, rss: Option<Bytes>, age: Duration) -> Seen {
             sample.and_then(|s| s.sockets),
         ],
     }
+}
+
+fn shown(name: &[u8], command: &[Vec<u8>]) -> (Arc<str>, Arc<str>) {
+    let program = command.first().map(Vec::as_slice).unwrap_or_default();
+    let start = program.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1);
+    (printable(name, 32).into(), printable(program.get(start..).unwrap_or_default(), 64).into())
 }
 
 fn count_children(processes: &mut [Seen]) {

@@ -35,8 +35,9 @@ use crate::knowledge::notify;
 use crate::record::{NameClaim, Records};
 use crate::unit::{Ask, Bounds, Effect, Input, Look, Role, Settings, Unit, contradiction};
 
-/// Time between two whole looks (descriptors, threads, swap, CPU time) where no limit asks for more.
-const WHOLE_LOOK: Duration = Duration::from_secs(5);
+/// Longest time between two whole looks (descriptors, threads, swap, CPU time, OOM counters) where no limit asks for
+/// more. `ps` and the metrics page have one made when they ask.
+const WHOLE_LOOK: Duration = Duration::from_secs(30);
 /// PSS is asked for above this share of the nearest limit.
 const PSS_FROM_PERCENT: u64 = 90;
 /// Processes that a status lists.
@@ -317,7 +318,7 @@ impl UnitShell {
 
     /// Looks at the tree, and gives the machine what was seen.
     pub(super) fn look(&mut self, now: Duration, around: &Surrounding, facts: &mut Vec<Fact>) {
-        let gone = self.tree.refresh(&around.proc, self.cgroup.as_ref().map(UnitCgroup::path), now);
+        let gone = self.tree.keep_up(&around.proc, self.cgroup.as_ref().map(UnitCgroup::path), now);
         for member in gone {
             self.member_gone(&member, now, facts);
         }
@@ -328,8 +329,8 @@ impl UnitShell {
         look.slope = self.tree.note_size(now, look.size);
         if whole {
             self.tree.note_oom_counters(&around.proc, &around.mounts);
-            self.read_logs(facts);
         }
+        self.read_logs(facts);
         if self.needs_judging(&look) {
             self.judge_spared(around, &mut look);
         }
@@ -337,7 +338,7 @@ impl UnitShell {
         let look = std::mem::take(&mut self.look);
         let age = now.saturating_sub(self.started_at);
         self.drive(Input::Look(&look), now, around, facts);
-        self.next_look = self.machine.next_look(&look, age, now).map(|after| now + after);
+        self.next_look = self.machine.next_look(&look, age, now).map(|after| on_the_grid(now, after));
         self.look = look;
     }
 
@@ -637,7 +638,7 @@ impl UnitShell {
                     role: member.role.name().to_owned(),
                     growth_bytes: Some(member.growth()),
                     generation: member.generation,
-                    command: member.shown(),
+                    command: member.shown_command(),
                 })
             })
             .collect();
@@ -755,6 +756,16 @@ impl UnitShell {
 }
 
 const KILL: i32 = 9;
+
+/// Long waits end on whole quarters of a second, so that many units are looked at in one wake-up.
+fn on_the_grid(now: Duration, after: Duration) -> Duration {
+    const GRID: u64 = 250;
+    if after < Duration::from_secs(1) {
+        return now + after;
+    }
+    let at = u64::try_from((now + after).as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(at - at % GRID)
+}
 
 fn settings(spec: &UnitSpec, around: &Surrounding) -> Settings {
     Settings {

@@ -1,5 +1,6 @@
 //! What the machine is told of one look at the tree: who is there, what each is, how large and how fast it grows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use scupper_model::{Bytes, Identity, Pid, Resource, TreeSample};
@@ -41,9 +42,9 @@ pub struct Seen {
     /// What it is.
     pub role: Role,
     /// The kernel's short name, printable.
-    pub name: String,
+    pub name: Arc<str>,
     /// The base name of its program, printable: the kernel's name is cut at 15 bytes, or set by the program.
-    pub program: String,
+    pub program: Arc<str>,
     /// Time since it started.
     pub age: Duration,
     /// Whether it must be left alone.

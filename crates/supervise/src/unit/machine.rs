@@ -742,7 +742,7 @@ impl Unit {
             value,
             limit,
             culprit: culprit.map(|p| p.identity),
-            culprit_name: culprit.map(|p| p.name.clone()),
+            culprit_name: culprit.map(|p| p.name.to_string()),
             culprit_value: culprit.and_then(|p| p.value(resource)),
             growth_per_second: culprit.and_then(|p| p.slope),
             action: action.to_owned(),

@@ -1,5 +1,6 @@
 //! Processes of a tree that are being ended one by one while the unit runs on: drained workers, ended helpers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use scupper_model::{Bytes, EventKind, Identity, SignalReason};
@@ -18,7 +19,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(10);
 pub(super) struct Target {
     pub(super) identity: Identity,
     pub(super) killed: bool,
-    name: String,
+    name: Arc<str>,
     role: Role,
     rss: Option<Bytes>,
     started: Duration,
@@ -79,7 +80,7 @@ impl Targets {
         self.list.push(Target {
             identity: process.identity,
             killed,
-            name: process.name.clone(),
+            name: Arc::clone(&process.name),
             role: process.role,
             rss: process.rss,
             started: now,
@@ -88,7 +89,7 @@ impl Targets {
         });
         effects.push(Effect::Record(EventKind::RecycleStarted {
             target: process.identity,
-            name: process.name.clone(),
+            name: process.name.to_string(),
             role: process.role.name().to_owned(),
             reason,
             rss_bytes: process.rss,
@@ -121,7 +122,7 @@ impl Targets {
                 }
                 effects.push(Effect::Record(EventKind::RecycleCompleted {
                     target: target.identity,
-                    name: target.name.clone(),
+                    name: target.name.to_string(),
                     role: target.role.name().to_owned(),
                     took_ms: u64::try_from(now.saturating_sub(target.started).as_millis())
                         .unwrap_or(u64::MAX),

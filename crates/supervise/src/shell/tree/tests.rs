@@ -34,7 +34,7 @@ fn process(dir: &Path, name: &str, state: char, command: &[u8]) {
 }
 
 fn command(tree: &Tree) -> String {
-    tree.member(Pid::new(PID).unwrap()).unwrap().shown()
+    tree.member(Pid::new(PID).unwrap()).unwrap().shown_command()
 }
 
 /// Within `exec` the name is the new one already and the command line still empty: it is read again.
