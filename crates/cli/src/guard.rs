@@ -37,7 +37,8 @@ pub(crate) fn stand(argv: &[OsString]) -> i32 {
     code
 }
 
-fn event(record: &UnitRecord, kind: EventKind) -> Event {
+/// A fact about a unit that has no engine to record it.
+pub(crate) fn event(record: &UnitRecord, kind: EventKind) -> Event {
     Event {
         schema: EVENT_SCHEMA.to_owned(),
         id: uuid::Uuid::now_v7(),

@@ -169,7 +169,7 @@ pub struct ProcessStatus {
     pub sample: ProcessSample,
     /// `main`, `worker` or `helper`.
     pub role: String,
-    /// Growth since it was first seen, in bytes.
+    /// Growth since it had settled, a second old, in bytes; `None` before.
     pub growth_bytes: Option<i64>,
     /// For a worker: the how many-th in its place, counting from 1.
     pub generation: u64,

@@ -141,9 +141,12 @@ fn read_record(path: &Path) -> Result<Option<UnitRecord>, RecordError> {
     };
     let mut text = Vec::new();
     file.take(MAX_RECORD).read_to_end(&mut text).map_err(failed)?;
-    serde_json::from_slice(&text)
-        .map(Some)
-        .map_err(|source| RecordError::Parse { path: path.to_owned(), source })
+    let record: UnitRecord = serde_json::from_slice(&text)
+        .map_err(|source| RecordError::Parse { path: path.to_owned(), source })?;
+    if path.file_stem().is_none_or(|stem| stem != record.unit.as_str()) {
+        return Err(RecordError::Misnamed { path: path.to_owned(), unit: record.unit });
+    }
+    Ok(Some(record))
 }
 
 /// A record could not be read or written.
@@ -181,6 +184,14 @@ pub enum RecordError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// A file holds the record of another unit: a copy, which decides nothing.
+    #[error("{} holds the record of the unit {unit}", path.display())]
+    Misnamed {
+        /// The file.
+        path: PathBuf,
+        /// The unit that it says it is of.
+        unit: UnitName,
     },
     /// A file is no record.
     #[error("{} is no record of a unit", path.display())]

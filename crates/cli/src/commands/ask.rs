@@ -5,12 +5,16 @@ use std::time::Duration;
 use scupper_model::{Identity, UnitName, UnitRecord, format_duration};
 use scupper_supervise::control::{Reply, Request};
 use scupper_supervise::record::Records;
+use scupper_supervise::shell::{self, Sink};
 use serde::Serialize;
 
 use super::live::{self, Supervisor};
 use crate::args::AskArgs;
+use crate::config::Output;
 use crate::failure::{FINDINGS, Failure};
+use crate::guard;
 use crate::output::Printer;
+use crate::sink::EventSink;
 use crate::wait;
 
 /// How much longer than its grace a unit may take.
@@ -27,6 +31,9 @@ struct Answer<'a> {
 
 pub(super) fn run(args: &AskArgs, request: &Request, printer: &mut Printer) -> Result<u8, Failure> {
     let (records, record) = live::find(&args.unit)?;
+    if *request == Request::Stop && live::is_gone(&record.supervisor) {
+        return end_abandoned(args, &records, &record, printer);
+    }
     let before = Served::now(&records, &record);
     let message = accepted(&records, &record, request)?;
     // Workers are drained one after the other.
@@ -60,6 +67,29 @@ pub(super) fn run(args: &AskArgs, request: &Request, printer: &mut Printer) -> R
         }
     }
     Ok(if done == Some(false) { FINDINGS } else { 0 })
+}
+
+/// Its scupper and its guardian were killed at once: what is left is found by the record, the cgroup and the mark.
+fn end_abandoned(
+    args: &AskArgs,
+    records: &Records,
+    record: &UnitRecord,
+    printer: &mut Printer,
+) -> Result<u8, Failure> {
+    let facts = shell::end_abandoned(records, record).map_err(anyhow::Error::from)?;
+    let done = facts.is_some();
+    let mut sink = EventSink::new(&Output::default());
+    for kind in facts.into_iter().flatten() {
+        sink.record(&guard::event(record, kind));
+    }
+    sink.close();
+    let message = "its scupper was gone; what it had left was ended";
+    if args.json {
+        printer.json(&Answer { schema: "scupper.answer/1", unit: &args.unit, message, done: Some(done) })?;
+    } else {
+        printer.line(&format!("{}: {message}", args.unit))?;
+    }
+    Ok(if done { 0 } else { FINDINGS })
 }
 
 /// Asks, and gives the unit's words where it will do it.

@@ -198,3 +198,20 @@ fn killed_both_at_once_the_rest_is_found_by_the_next_start() {
         }
     }
 }
+
+/// The same, found by a person: `scupper ps` shows the unit, `scupper stop` ends what is left of it.
+#[test]
+fn killed_both_at_once_the_rest_is_ended_by_stop() {
+    let scene = Scene::new();
+    let running = scene.run_tree(&FLAGS, "wait");
+    let engine = running.engine();
+    running.signal(19);
+    kill(engine, 9);
+    running.signal(9);
+    running.wait();
+    let shown = scene.scupper(&["ps"]).output().unwrap();
+    assert_eq!(shown.status.code(), Some(1), "{}", String::from_utf8_lossy(&shown.stdout));
+    assert!(scene.scupper(&["stop", &scene.unit]).status().unwrap().success());
+    scene.expect_nothing_left();
+    nobody_left(&scene);
+}

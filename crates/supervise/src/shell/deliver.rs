@@ -24,9 +24,9 @@ impl Untouchable {
         Self(found)
     }
 
-    /// Whether a process is among them.
+    /// Whether a process is among them. As long as nobody was gathered, everybody is.
     pub fn contains(&self, pid: Pid) -> bool {
-        pid == Pid::INIT || self.0.contains(&pid)
+        self.0.is_empty() || pid == Pid::INIT || self.0.contains(&pid)
     }
 }
 
@@ -54,5 +54,85 @@ pub fn deliver(
             Err(rustix::io::Errno::SRCH) => None,
             Err(error) => failed(error.to_string()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::path::Path;
+    use std::process::{Child, Command};
+
+    use scupper_model::StartTime;
+
+    use super::*;
+
+    fn sleeper(proc: &Proc) -> (Child, Identity) {
+        let child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = Pid::new(child.id().try_into().unwrap()).unwrap();
+        (child, proc.identify(pid).unwrap().unwrap())
+    }
+
+    fn send(proc: &Proc, target: &Identity, signal: i32) -> Option<EventKind> {
+        deliver(proc, &Untouchable::gather(proc), target, "x", signal, SignalReason::Stop)
+    }
+
+    /// Safety 2: the pid of a process that is gone may be somebody else's by now.
+    #[test]
+    fn a_reused_pid_is_never_signalled() {
+        let proc = Proc::open(Path::new("/proc")).unwrap();
+        let (mut child, identity) = sleeper(&proc);
+        let earlier = Identity { start_time: StartTime(identity.start_time.0 - 1), ..identity };
+        let other_boot = "0b8f2c9e-5d0d-4d8e-9f43-3f7c5b7f8a11".parse().unwrap();
+        for reused in [earlier, Identity { boot_id: other_boot, ..identity }] {
+            for signal in [15, 9] {
+                assert_eq!(send(&proc, &reused, signal), None);
+            }
+        }
+        assert!(child.try_wait().unwrap().is_none());
+        // The very process gets it, and once it is waited for nobody does.
+        let sent = send(&proc, &identity, 10).unwrap();
+        assert_eq!(
+            sent,
+            EventKind::SignalSent { target: identity, name: "x".into(), signal: 10, reason: SignalReason::Stop }
+        );
+        assert_eq!(child.wait().unwrap().signal(), Some(10));
+        assert_eq!(send(&proc, &identity, 10), None);
+    }
+
+    /// Safety 5: neither scupper itself nor anybody above it, whoever asks, and nobody before it is known who that is.
+    #[test]
+    fn self_and_ancestors_are_never_signalled() {
+        let proc = Proc::open(Path::new("/proc")).unwrap();
+        let identify = |pid: rustix::process::Pid| {
+            proc.identify(Pid::new(pid.as_raw_pid()).unwrap()).unwrap().unwrap()
+        };
+        let own = identify(rustix::process::getpid());
+        let parent = identify(rustix::process::getppid().unwrap());
+        let init = proc.identify(Pid::INIT).unwrap().unwrap();
+        for above in [own, parent, init] {
+            let refused = send(&proc, &above, 15);
+            assert!(matches!(refused, Some(EventKind::SignalFailed { .. })), "{refused:?}");
+        }
+        let (mut child, identity) = sleeper(&proc);
+        let refused =
+            deliver(&proc, &Untouchable::default(), &identity, "x", 9, SignalReason::Stop);
+        assert!(matches!(refused, Some(EventKind::SignalFailed { .. })), "{refused:?}");
+        assert!(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_number_that_is_no_signal_is_refused() {
+        let proc = Proc::open(Path::new("/proc")).unwrap();
+        let (mut child, identity) = sleeper(&proc);
+        for signal in [0, -1, 99] {
+            let refused = send(&proc, &identity, signal);
+            assert!(matches!(refused, Some(EventKind::SignalFailed { .. })), "{refused:?}");
+        }
+        assert!(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }

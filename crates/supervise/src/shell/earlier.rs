@@ -4,14 +4,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use scupper_model::{EventKind, Identity, Pid, SignalReason, UnitName, UnitRecord};
-use scupper_probe::{Proc, cgroup, tree};
+use scupper_model::{EventKind, Identity, SignalReason, UnitName, UnitRecord};
+use scupper_probe::Proc;
 
 use super::clock::Clock;
 use super::deliver::{Untouchable, deliver};
+use super::engine::SuperviseError;
 use super::judge::Judge;
-use super::ownership::{MARK, remove_cgroup};
+use super::ownership::{recorded_members, remove_recorded_cgroup};
 use super::unit::Surrounding;
+use crate::record::Records;
 
 /// Time between TERM and KILL for what an earlier run left.
 const GRACE: Duration = Duration::from_secs(2);
@@ -21,10 +23,31 @@ pub(super) fn end_earlier_run(unit: &UnitName, around: &Surrounding) -> Vec<Even
     let Ok(Some(record)) = around.records.read(unit) else { return Vec::new() };
     let mut facts = Vec::new();
     if !lives(&around.proc, &record.supervisor) {
-        end_recorded(&around.proc, &around.untouchable, &record, &mut facts);
+        // Whoever is above us may be of that run: a shell of it, in which the unit is started again.
+        let untouchable = Untouchable::gather(&around.proc);
+        end_recorded(&around.proc, &untouchable, &record, &mut facts);
         around.records.remove(unit);
     }
     facts
+}
+
+/// Ends what is left of a unit whose scupper is gone, and removes its record. Returns what was done; `None` where its
+/// scupper lives after all.
+pub fn end_abandoned(
+    records: &Records,
+    record: &UnitRecord,
+) -> Result<Option<Vec<EventKind>>, SuperviseError> {
+    let proc = Proc::open(Path::new("/proc")).map_err(SuperviseError::Probe)?;
+    // Held while we work, so that nobody starts the unit in between.
+    let claim = records.claim(&record.unit)?;
+    if claim.is_none() || lives(&proc, &record.supervisor) {
+        return Ok(None);
+    }
+    let mut facts = Vec::new();
+    end_recorded(&proc, &Untouchable::gather(&proc), record, &mut facts);
+    records.remove(&record.unit);
+    super::relay::remove_stale(records.directory());
+    Ok(Some(facts))
 }
 
 /// Ends the processes of a record whose supervisor is gone, with two looks at each before anything is killed: TERM,
@@ -39,12 +62,13 @@ pub(super) fn end_recorded(
     let clock = Clock::start();
     let mut count = 0;
     loop {
-        let found = members(proc, record);
+        let found = recorded_members(proc, record);
         let spared = judge.spared_now(proc, &found);
         let left: Vec<_> = found
             .iter()
             .rev()
-            .filter(|m| !m.zombie && !spared.iter().any(|(p, _)| *p == m.identity.pid))
+            .filter(|m| !m.zombie && !untouchable.contains(m.identity.pid))
+            .filter(|m| !spared.iter().any(|(p, _)| *p == m.identity.pid))
             .collect();
         let passed = clock.now();
         if left.is_empty() || passed > GRACE * 5 {
@@ -72,9 +96,7 @@ pub(super) fn end_recorded(
         }
         wait(Duration::from_millis(50));
     }
-    if let Some(path) = &record.cgroup {
-        remove_cgroup(Path::new(path));
-    }
+    remove_recorded_cgroup(record);
     count
 }
 
@@ -85,23 +107,6 @@ pub(super) fn lives(proc: &Proc, supervisor: &Identity) -> bool {
         Ok(None) => false,
         Err(_) => true,
     }
-}
-
-/// Everybody in the recorded cgroup or with the recorded mark. A cgroup's name holds the run, so it is never another's.
-fn members(proc: &Proc, record: &UnitRecord) -> Vec<tree::Member> {
-    let mut found = tree::marked(proc, MARK, &record.run.to_string()).unwrap_or_default();
-    let in_cgroup = record.cgroup.as_ref().and_then(|path| cgroup::members(Path::new(path), true).ok());
-    for pid in in_cgroup.unwrap_or_default() {
-        if !found.iter().any(|member| member.identity.pid == pid) {
-            found.extend(member(proc, pid));
-        }
-    }
-    found
-}
-
-fn member(proc: &Proc, pid: Pid) -> Option<tree::Member> {
-    let stat = proc.stat(pid).ok()??;
-    Some(super::tree::as_member(proc, stat))
 }
 
 /// Waits: nothing else runs yet.

@@ -26,7 +26,7 @@ use super::clock::Clock;
 use super::deliver::{Untouchable, deliver};
 use super::judge::Judge;
 use super::notify_socket::NotifySocket;
-use super::ownership::remove_cgroup;
+use super::ownership::remove_recorded_cgroup;
 use super::relay;
 use super::signals::{Signals, is_child, is_hang_up};
 use super::spawn::OWN_PROGRAM;
@@ -211,9 +211,7 @@ impl Guardian {
             relay::forget(store.directory(), self.own.get());
         }
         for record in &records {
-            if let Some(path) = &record.cgroup {
-                remove_cgroup(Path::new(path));
-            }
+            remove_recorded_cgroup(record);
             if let Some(store) = &self.records {
                 store.remove(&record.unit);
             }

@@ -41,14 +41,10 @@ impl History {
         (self.seen > 0).then_some(Bytes(self.peak))
     }
 
-    /// Growth since it settled, in bytes; 0 before.
-    pub fn growth(&self) -> i64 {
-        match (self.first, self.newest()) {
-            (Some(first), Some((_, last))) => {
-                i64::try_from(i128::from(last) - i128::from(first)).unwrap_or(i64::MAX)
-            }
-            _ => 0,
-        }
+    /// Growth since it settled, in bytes; `None` before.
+    pub fn growth(&self) -> Option<i64> {
+        let (first, (_, last)) = (self.first?, self.newest()?);
+        Some(i64::try_from(i128::from(last) - i128::from(first)).unwrap_or(i64::MAX))
     }
 
     /// Bytes per second from the oldest point kept to the newest; `None` while they are too close together.
@@ -74,11 +70,13 @@ mod tests {
     fn slope_is_of_the_last_points_and_growth_of_the_whole_life() {
         let mut history = History::default();
         assert_eq!(history.slope(), None);
+        history.push(Duration::ZERO, Bytes(7), false);
+        assert_eq!(history.growth(), None, "unknown, not 0");
         for second in 0_u64..20 {
             history.push(Duration::from_secs(second), Bytes(second.saturating_sub(10) * 1000), second >= 1);
         }
         assert_eq!(history.slope(), Some(1000.0));
-        assert_eq!(history.growth(), 9000);
+        assert_eq!(history.growth(), Some(9000));
         assert_eq!(history.peak(), Some(Bytes(9000)));
     }
 

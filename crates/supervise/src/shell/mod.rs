@@ -28,6 +28,7 @@ mod tree;
 mod trim;
 mod unit;
 
+pub use earlier::end_abandoned;
 pub use engine::{Options, ParentExit, Reload, Sink, SuperviseError, supervise};
 pub use guardian::{guard, guarded};
 pub use launch::{is_launch, launch};

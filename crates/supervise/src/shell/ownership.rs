@@ -7,8 +7,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use scupper_model::{EventKind, Pid, RunId, SignalReason, UnitName};
-use scupper_probe::cgroup;
+use scupper_model::{EventKind, Pid, RunId, SignalReason, UnitName, UnitRecord};
+use scupper_probe::{Proc, cgroup, tree};
 
 /// The variable that says which run a process belongs to: the mark.
 pub const MARK: &str = "SCUPPER_RUN";
@@ -16,6 +16,48 @@ pub const MARK: &str = "SCUPPER_RUN";
 pub const UNIT: &str = "SCUPPER_UNIT";
 /// Set to 1 inside a unit, it keeps a process. One inherited from outside is removed at spawn.
 pub const KEEP: &str = "SCUPPER_KEEP";
+
+/// What the cgroup of a run is called: no two runs share a name.
+fn cgroup_name(unit: &UnitName, run: &RunId) -> String {
+    let mut short = run.to_string();
+    // The random end of a UUID v7, not its time.
+    short.drain(..short.len().saturating_sub(12));
+    format!("scupper.{unit}.{short}")
+}
+
+/// Everybody who is owned by the run of a record: its mark and its unit's name in the environment, or the run's own
+/// cgroup. Where that cgroup lies is the record's word alone, so the kernel has to say of each that it sits there.
+pub(super) fn recorded_members(proc: &Proc, record: &UnitRecord) -> Vec<tree::Member> {
+    let unit = record.unit.as_str().as_bytes();
+    let mut found = tree::marked(proc, MARK, &record.run.to_string()).unwrap_or_default();
+    found.retain(|member| {
+        let named = proc.environment_value(member.identity.pid, UNIT).ok().flatten();
+        named.is_some_and(|named| named == unit)
+    });
+    let name = cgroup_name(&record.unit, &record.run);
+    let sits_there = |pid: Pid| {
+        let paths = proc.cgroup_paths(pid).ok().flatten().unwrap_or_default();
+        paths.iter().any(|path| path.is_v2() && path.path.iter().any(|part| part == name.as_str()))
+    };
+    let directory = record.cgroup.as_ref().map(Path::new);
+    for pid in directory.and_then(|path| cgroup::members(path, true).ok()).unwrap_or_default() {
+        if !found.iter().any(|member| member.identity.pid == pid)
+            && sits_there(pid)
+            && let Ok(Some(stat)) = proc.stat(pid)
+        {
+            found.push(super::tree::as_member(proc, stat));
+        }
+    }
+    found
+}
+
+/// Removes the cgroup of a record's run, as far as it is empty: not whatever directory the record names.
+pub(super) fn remove_recorded_cgroup(record: &UnitRecord) {
+    let name = cgroup_name(&record.unit, &record.run);
+    if let Some(path) = record.cgroup.as_ref().map(Path::new).filter(|path| path.ends_with(&name)) {
+        remove_cgroup(path);
+    }
+}
 
 /// A cgroup directory that this scupper made.
 #[derive(Debug)]
@@ -26,10 +68,7 @@ pub struct UnitCgroup {
 impl UnitCgroup {
     /// Makes `scupper.UNIT.RUN` below scupper's own cgroup.
     pub fn make(own: &Path, unit: &UnitName, run: &RunId) -> io::Result<Self> {
-        let mut short = run.to_string();
-        // The random end of a UUID v7, not its time.
-        short.drain(..short.len().saturating_sub(12));
-        let path = own.join(format!("scupper.{unit}.{short}"));
+        let path = own.join(cgroup_name(unit, run));
         fs::create_dir(&path)?;
         Ok(Self { path })
     }

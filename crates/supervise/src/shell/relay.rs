@@ -49,7 +49,7 @@ impl Drop for Relay {
 }
 
 /// Removes the sockets of guardians that are gone: they were killed, together with their engines.
-fn remove_stale(directory: &Path) {
+pub fn remove_stale(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };

@@ -90,11 +90,6 @@ impl Member {
         self.start
     }
 
-    /// Growth since it settled; 0 before.
-    pub fn growth(&self) -> i64 {
-        self.history.growth()
-    }
-
     /// Its command line, redacted.
     pub fn shown_command(&self) -> String {
         redact_command(self.command.iter().map(Vec::as_slice))
@@ -458,7 +453,8 @@ fn seen(member: &Member, rss: Option<Bytes>, age: Duration) -> Seen {
         spared: member.spared,
         zombie: member.zombie,
         rss,
-        growth: member.growth(),
+        // Before it settled nobody is blamed for having grown.
+        growth: member.history.growth().unwrap_or(0),
         slope: member.history.slope(),
         counts: [
             sample.and_then(|s| s.fds),

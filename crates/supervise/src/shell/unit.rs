@@ -295,7 +295,8 @@ impl UnitShell {
         self.main_fd = None;
         self.read_logs(facts);
         let counter = self.tree.member(main.pid).and_then(|member| member.oom.clone());
-        let by = ended_by(&self.sent, &main, how, counter.as_ref());
+        let ending = self.machine.phase() == UnitPhase::Draining;
+        let by = ended_by(&self.sent, &main, how, counter.as_ref(), ending);
         if let scupper_model::EndedBy::OomKiller { cgroup, .. } = &by {
             self.oom_kills += 1;
             self.tree.claim_oom_step(Path::new(cgroup));
@@ -494,7 +495,8 @@ impl UnitShell {
             Some((None, Some(signal), core_dumped)) => HowEnded::Signaled { signal, core_dumped },
             _ => HowEnded::Unknown,
         };
-        let by = ended_by(&self.sent, &member.identity, how, member.oom.as_ref());
+        let ending = matches!(self.machine.phase(), UnitPhase::Ending | UnitPhase::Draining);
+        let by = ended_by(&self.sent, &member.identity, how, member.oom.as_ref(), ending);
         if let scupper_model::EndedBy::OomKiller { cgroup, .. } = &by {
             self.oom_kills += 1;
             self.tree.claim_oom_step(Path::new(cgroup));
@@ -506,7 +508,6 @@ impl UnitShell {
         };
         let expected =
             matches!(by, scupper_model::EndedBy::Scupper { .. } | scupper_model::EndedBy::Forwarded { .. });
-        let ending = matches!(self.machine.phase(), UnitPhase::Ending | UnitPhase::Draining);
         if worth && !expected && !ending {
             self.read_logs(facts);
             let lines = self.last_lines(how);
@@ -636,7 +637,7 @@ impl UnitShell {
                 Some(ProcessStatus {
                     sample,
                     role: member.role.name().to_owned(),
-                    growth_bytes: Some(member.growth()),
+                    growth_bytes: member.history.growth(),
                     generation: member.generation,
                     command: member.shown_command(),
                 })
