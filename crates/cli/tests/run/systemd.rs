@@ -99,7 +99,8 @@ fn r119_sockets_and_watchdog_are_handed_to_the_command() {
 #[test]
 fn r119_what_names_another_process_is_left_as_it_is() {
     let scene = Scene::new();
-    let mut scupper = scene.scupper(&["run", "--", "sh", "-c", "echo $LISTEN_PID $WATCHDOG_PID ${NOTIFY_SOCKET-none}"]);
+    let mut scupper =
+        scene.scupper(&["run", "--", "sh", "-c", "echo $LISTEN_PID $WATCHDOG_PID ${NOTIFY_SOCKET-none}"]);
     let out = scupper.env("LISTEN_PID", "77").env("WATCHDOG_PID", "1").output().unwrap();
     assert_eq!(String::from_utf8(out.stdout).unwrap(), "77 1 none\n");
 }
@@ -159,7 +160,8 @@ fn as_first_process(scene: &Scene, command: &[&str]) -> (Running, i32) {
 fn r119_as_pid_1_orphans_leave_no_zombies() {
     let scene = Scene::new();
     let orphans = scene.path("orphans").to_str().unwrap().to_owned();
-    let (running, first) = as_first_process(&scene, &["python3", &script("orphans.py"), &orphans, "20", "stay"]);
+    let (running, first) =
+        as_first_process(&scene, &["python3", &script("orphans.py"), &orphans, "20", "stay"]);
     // The guardian is process 1, the engine the next.
     orphans_are_adopted(&scene, &running, 2);
 

@@ -94,7 +94,12 @@ mod tests {
         let sent = send(&proc, &identity, 10).unwrap();
         assert_eq!(
             sent,
-            EventKind::SignalSent { target: identity, name: "x".into(), signal: 10, reason: SignalReason::Stop }
+            EventKind::SignalSent {
+                target: identity,
+                name: "x".into(),
+                signal: 10,
+                reason: SignalReason::Stop
+            }
         );
         assert_eq!(child.wait().unwrap().signal(), Some(10));
         assert_eq!(send(&proc, &identity, 10), None);
@@ -104,9 +109,8 @@ mod tests {
     #[test]
     fn self_and_ancestors_are_never_signalled() {
         let proc = Proc::open(Path::new("/proc")).unwrap();
-        let identify = |pid: rustix::process::Pid| {
-            proc.identify(Pid::new(pid.as_raw_pid()).unwrap()).unwrap().unwrap()
-        };
+        let identify =
+            |pid: rustix::process::Pid| proc.identify(Pid::new(pid.as_raw_pid()).unwrap()).unwrap().unwrap();
         let own = identify(rustix::process::getpid());
         let parent = identify(rustix::process::getppid().unwrap());
         let init = proc.identify(Pid::INIT).unwrap().unwrap();
@@ -115,8 +119,7 @@ mod tests {
             assert!(matches!(refused, Some(EventKind::SignalFailed { .. })), "{refused:?}");
         }
         let (mut child, identity) = sleeper(&proc);
-        let refused =
-            deliver(&proc, &Untouchable::default(), &identity, "x", 9, SignalReason::Stop);
+        let refused = deliver(&proc, &Untouchable::default(), &identity, "x", 9, SignalReason::Stop);
         assert!(matches!(refused, Some(EventKind::SignalFailed { .. })), "{refused:?}");
         assert!(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
