@@ -127,7 +127,7 @@ pub struct Certificate {
     /// Most resident memory at any look.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_rss_bytes: Option<Bytes>,
-    /// Growth from the first look to the last.
+    /// Growth from when it had settled, a second old, to the last look; absent where it did not live that long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub growth_bytes: Option<i64>,
     /// The heap limit on its command line or in `NODE_OPTIONS`, where there is one.

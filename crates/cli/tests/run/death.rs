@@ -186,7 +186,7 @@ fn r026_a_kill_from_outside_is_unknown() {
 fn r026_the_oom_killer_is_proven_by_the_counter() {
     let scene = Scene::new();
     let Some(cgroup) = MemoryCgroup::make(&scene, 30 * MIB) else { return };
-    let line = format!("echo $$ > {} && exec python3 -S {} --rate 30", cgroup.members(), script("leak.py"));
+    let line = format!("echo $$ > {} && exec python3 -S {} --rate 80", cgroup.members(), script("leak.py"));
     let running = scene.run(&["--restart", "on-failure"], &["sh", "-c", &line]);
     let deaths = wait_for("it was killed twice", PATIENCE, || {
         let deaths = scene.events_of("unit_exited");

@@ -177,6 +177,18 @@ fn r043_percent_limits_are_of_the_cgroup_or_host() {
     assert!(number(&crossed, "limit").abs_diff(40 * MIB) < MIB, "{crossed}");
 }
 
+/// A process whose main thread has ended is shown as a zombie of no size; what its other threads leak counts.
+#[test]
+fn r043_a_process_without_its_main_thread_is_limited_too() {
+    let scene = Scene::new();
+    let leak = ["--rate", "40", "--cap", "200", "--headless"];
+    let running = scene.run_script(&["--mem-hard", "60M"], "leak.py", &leak);
+    assert_eq!(running.wait().code(), Some(137), "{}", scene.text("stderr"));
+    assert_eq!(scene.certificate()["reason"], "hard_limit");
+    let crossed = scene.only("limit_crossed");
+    assert!(number(&crossed, "value") < 100 * MIB, "{crossed}");
+}
+
 /// R051: under limits a worker that leaks without end stays bounded, however long it is watched.
 #[test]
 fn timing_r051_a_leaking_worker_stays_bounded() {

@@ -228,14 +228,16 @@ impl Tree {
             known.parent = found.parent;
             known.zombie = found.zombie;
             // Between fork and exec a process has its parent's command line, and within exec none: what was read then is
-            // read again. A zombie has none either, and keeps what is known of it.
+            // read again. One that ends has none either, and keeps what is known of it.
             let unsure = known.command.is_empty() || (!known.settled && now >= known.start + EXECUTED);
             let mut another = renamed;
             if (renamed || unsure) && !known.zombie {
                 known.settled |= now >= known.start + EXECUTED;
                 let command = proc.command_line(pid).ok().flatten().unwrap_or_default();
-                another |= command != known.command;
-                known.command = command;
+                if renamed || !command.is_empty() {
+                    another |= command != known.command;
+                    known.command = command;
+                }
             }
             known.name = found.name;
             if renamed || another {
@@ -432,12 +434,17 @@ fn look_at(member: &mut Member, proc: &Proc, detail: Option<Detail>) -> Option<B
             proc.process(member.identity.pid).ok().flatten().filter(|p| p.identity() == member.identity)?;
         &opened
     };
-    match detail {
-        Some(detail) => {
-            member.sample = process.sample(proc, detail).ok().flatten();
-            member.sample.as_ref().and_then(|sample| sample.rss_bytes)
-        }
-        None => process.rss().ok().flatten(),
+    // While a process ends, or lives on without its main thread, its memory is shown as 0: that is not what it weighs.
+    let weighs = |bytes: &Bytes| bytes.0 > 0;
+    if let Some(detail) = detail {
+        member.sample = process.sample(proc, detail).ok().flatten();
+        let sample = member.sample.as_mut()?;
+        sample.rss_bytes = sample.rss_bytes.filter(weighs);
+        return sample.rss_bytes;
+    }
+    match process.rss().ok().flatten()? {
+        Bytes(0) => process.sample(proc, Detail::default()).ok().flatten()?.rss_bytes.filter(weighs),
+        rss => Some(rss),
     }
 }
 

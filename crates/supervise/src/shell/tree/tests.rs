@@ -51,7 +51,9 @@ fn a_command_line_that_was_read_within_exec_is_read_again() {
     process(dir.path(), "node", 'R', b"node\0--max-old-space-size=8192\0");
     tree.refresh(&proc, None, Duration::from_millis(40));
     assert_eq!(command(&tree), "node --max-old-space-size=8192");
-    // A zombie has no command line: what was known of it stays.
+    // While it ends it has no command line, and as a zombie neither: what was known of it stays.
+    process(dir.path(), "node", 'R', b"");
+    tree.refresh(&proc, None, Duration::from_millis(400));
     process(dir.path(), "node", 'Z', b"");
     tree.refresh(&proc, None, Duration::from_secs(9));
     assert_eq!(command(&tree), "node --max-old-space-size=8192");
