@@ -159,7 +159,7 @@ impl Tree {
         if settled && now < self.next_walk && self.membership.unchanged() {
             return Vec::new();
         }
-        self.next_walk = now + WALK_EVERY;
+        self.next_walk = now + if cgroup.is_some() { WALK_EVERY * 3 } else { WALK_EVERY };
         self.membership.note(cgroup, self.order.iter().copied());
         self.refresh(proc, cgroup, now)
     }
@@ -231,8 +231,8 @@ impl Tree {
             // read again. One that ends has none either, and keeps what is known of it.
             let unsure = known.command.is_empty() || (!known.settled && now >= known.start + EXECUTED);
             let mut another = renamed;
+            known.settled |= now >= known.start + EXECUTED;
             if (renamed || unsure) && !known.zombie {
-                known.settled |= now >= known.start + EXECUTED;
                 let command = proc.command_line(pid).ok().flatten().unwrap_or_default();
                 if renamed || !command.is_empty() {
                     another |= command != known.command;

@@ -59,6 +59,18 @@ fn a_command_line_that_was_read_within_exec_is_read_again() {
     assert_eq!(command(&tree), "node --max-old-space-size=8192");
 }
 
+/// A zombie that nobody waits for must not keep the tree from being at rest: each look would walk it.
+#[test]
+fn a_zombie_settles_too() {
+    let (dir, proc, main) = fixture();
+    let mut tree = Tree::new(100);
+    tree.begin(main);
+    process(dir.path(), "gone", 'Z', b"");
+    tree.refresh(&proc, None, Duration::ZERO);
+    tree.refresh(&proc, None, Duration::from_secs(1));
+    assert!(tree.members().all(|member| member.settled));
+}
+
 /// Python that starts Python has its parent's name and command line until it has executed.
 #[test]
 fn a_child_of_the_same_name_gets_its_own_command_line() {
