@@ -143,10 +143,21 @@ impl Scene {
 }
 
 impl Drop for Scene {
-    /// Whatever a failing test left is ended by id.
+    /// Whatever a failing test left is ended by id, and its cgroup removed.
     fn drop(&mut self) {
         for pid in self.marked().keys() {
             kill(*pid, 9);
+        }
+        let groups = fs::read_dir("/sys/fs/cgroup/unified").into_iter().flatten().flatten();
+        let own = format!("scupper.{}.", self.unit);
+        for group in groups.filter(|group| group.file_name().to_string_lossy().starts_with(&own)) {
+            let deadline = Instant::now() + Duration::from_secs(2);
+            // Those that were killed leave it when they are waited for.
+            while fs::remove_dir(group.path()).is_err_and(|e| e.kind() != std::io::ErrorKind::NotFound)
+                && Instant::now() < deadline
+            {
+                std::thread::sleep(Duration::from_millis(10));
+            }
         }
     }
 }
