@@ -33,6 +33,7 @@ pub struct Proc {
     page_size: u64,
     ticks_per_second: u64,
     counts_descriptors_by_stat: bool,
+    is_the_kernels: bool,
 }
 
 impl Proc {
@@ -49,7 +50,8 @@ impl Proc {
             .and_then(|text| BootId::from_str(text).ok())
             .ok_or_else(|| ParseError::malformed("boot_id", &text.bytes, "a UUID"))
             .map_err(|source| ProbeError::parse(root.join(boot_path), source))?;
-        let counts_descriptors_by_stat = counts_descriptors_by_stat(directory.as_fd());
+        let is_the_kernels = is_proc(directory.as_fd());
+        let counts_descriptors_by_stat = is_the_kernels && counts_descriptors_by_stat(directory.as_fd());
         Ok(Self {
             directory,
             path: root.to_owned(),
@@ -57,6 +59,7 @@ impl Proc {
             page_size: u64::try_from(rustix::param::page_size()).unwrap_or(4096),
             ticks_per_second: rustix::param::clock_ticks_per_second().max(1),
             counts_descriptors_by_stat,
+            is_the_kernels,
         })
     }
 
@@ -240,6 +243,13 @@ impl Proc {
     /// The threads of a process.
     pub(crate) fn threads(&self, pid: Pid) -> Result<Option<Vec<Pid>>, ProbeError> {
         let path = of(pid, "task");
+        // proc_task_getattr() in the kernel's fs/proc/base.c: two links and one for each thread. Most processes have
+        // one thread, whose number is their own, and need no listing.
+        let links =
+            rustix::fs::statat(self.fd(), &path, rustix::fs::AtFlags::empty()).map(|found| found.st_nlink);
+        if self.is_the_kernels && links == Ok(3) {
+            return Ok(Some(vec![pid]));
+        }
         let mut threads = Vec::new();
         let listed = file::open_directory(self.fd(), &path).and_then(|directory| {
             file::each_name(directory, |name| {
@@ -306,8 +316,11 @@ pub(crate) fn of(pid: Pid, name: &str) -> PathBuf {
     PathBuf::from(format!("{pid}/{name}"))
 }
 
+/// Whether it is the kernel's own: a fixture's directories have sizes and links too, which count nothing.
+fn is_proc(directory: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstatfs(directory).is_ok_and(|fs| u64::try_from(fs.f_type) == Ok(PROC_MAGIC))
+}
+
 fn counts_descriptors_by_stat(directory: BorrowedFd<'_>) -> bool {
-    // A fixture's directories have a size too, which counts nothing.
-    let is_proc = rustix::fs::fstatfs(directory).is_ok_and(|fs| u64::try_from(fs.f_type) == Ok(PROC_MAGIC));
-    is_proc && rustix::fs::statat(directory, "self/fd", AtFlags::empty()).is_ok_and(|stat| stat.st_size > 0)
+    rustix::fs::statat(directory, "self/fd", AtFlags::empty()).is_ok_and(|stat| stat.st_size > 0)
 }

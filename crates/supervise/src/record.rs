@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use scupper_model::{UnitName, UnitRecord};
 
 /// A record larger than this is no record of ours.
@@ -134,7 +135,9 @@ pub struct NameClaim {
 
 fn read_record(path: &Path) -> Result<Option<UnitRecord>, RecordError> {
     let failed = |source| RecordError::Read { path: path.to_owned(), source };
-    let file = match File::open(path) {
+    // A named pipe in its place must not make anybody wait.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),

@@ -326,6 +326,8 @@ impl Engine {
                 }
             }
             Token::Control(index) => {
+                // Whoever asks is told of everybody.
+                self.adopt_orphans();
                 if let Some(unit) = self.position(index) {
                     self.serve(unit);
                 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use scupper_model::Size;
 use scupper_model::{
     Bytes, EventKind, Fatal, HowEnded, Identity, Limits, Pid, RECORD_SCHEMA, Resource, RunId, SignalReason,
-    UnitPhase, UnitRecord, UnitSpec, redact_command,
+    UnitPhase, UnitRecord, UnitSpec, redact_command, redact_line,
 };
 use scupper_probe::cgroup::Mounts;
 use scupper_probe::{Detail, Proc, cgroup};
@@ -354,7 +354,7 @@ impl UnitShell {
         if now >= self.next_whole {
             // More often while it is young: what it is at rest, and in which cgroup, is not settled yet.
             let age = now.saturating_sub(self.started_at);
-            self.next_whole = now + WHOLE_LOOK.min((age / 2).max(Duration::from_millis(100)));
+            self.next_whole = now + WHOLE_LOOK.min(age.max(Duration::from_millis(100)));
         }
         Some(Detail { memory_split: true, fds: true, sockets, pss: false })
     }
@@ -539,12 +539,13 @@ impl UnitShell {
         let Some(socket) = &self.notify else { return };
         while let Some(datagram) = socket.relay() {
             let message = notify::parse(&datagram);
-            if message.ready || message.status.is_some() {
+            let status = message.status.as_deref().map(redact_line);
+            if message.ready || status.is_some() {
                 self.ready = Some(message.ready || self.ready == Some(true));
-                if message.status.is_some() {
-                    self.status_text.clone_from(&message.status);
+                if status.is_some() {
+                    self.status_text.clone_from(&status);
                 }
-                facts.push(EventKind::Notified { ready: message.ready, status: message.status });
+                facts.push(EventKind::Notified { ready: message.ready, status });
             }
         }
     }
