@@ -11,16 +11,20 @@
     reason = "tests"
 )]
 
+mod bounded;
 mod config;
 mod death;
 mod ending;
 mod identity;
+mod keep;
 mod limits;
 mod limits_asked;
 mod limits_tree;
 mod own;
 mod scene;
+mod secrets;
 mod stdio;
 mod systemd;
 mod terminal;
+mod unprivileged;
 mod workload;

@@ -425,12 +425,14 @@ impl Engine {
         self.units.iter().position(|unit| unit.index() == index)
     }
 
-    /// Removes units that are over. The last one's exit code is ours; of several, the first that is not 0.
+    /// Removes units that are over. The last one's exit code is ours; of several, the first that is not 0 and that
+    /// nobody asked for.
     fn retire(&mut self) {
         let mut unit = 0;
         while unit < self.units.len() {
             if let Some(code) = self.units[unit].exit_code {
-                if self.exit_code == 0 && !(self.stopping && self.reload.is_some()) {
+                let on_purpose = self.stopping || self.units[unit].machine.asked_to_end();
+                if self.exit_code == 0 && !(on_purpose && self.reload.is_some()) {
                     self.exit_code = code;
                 }
                 self.serve(unit);

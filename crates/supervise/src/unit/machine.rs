@@ -237,6 +237,11 @@ impl Unit {
         self.main
     }
 
+    /// Whether somebody asked for its end.
+    pub const fn asked_to_end(&self) -> bool {
+        self.stop_asked.is_some()
+    }
+
     /// Its counters. The shell adds what only it can count.
     pub const fn counts(&self) -> UnitCounts {
         self.counts
