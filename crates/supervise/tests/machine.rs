@@ -503,31 +503,9 @@ fn r045_alert_tells_of_both_limits_once() {
 /// A process that is still starting, or runs away before its growth can be told, is not "at rest".
 #[test]
 fn a_young_process_that_grows_is_not_at_rest() {
-    let settings = settings(RestartPolicy::Never, Policy::Kill, Some(5), None, false);
-    let mut unit = Unit::new(settings, 42);
-    unit.step(Duration::ZERO, Input::Begin);
-    let main = Identity {
-        pid: Pid::new(7).unwrap(),
-        start_time: StartTime(7),
-        boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().unwrap(),
-    };
-    unit.step(Duration::ZERO, Input::Started(main));
-    let mut look = Look::default();
-    look.processes.push(Seen {
-        identity: main,
-        parent: None,
-        role: Role::Main,
-        name: "x".into(),
-        program: "x".into(),
-        age: Duration::from_millis(500),
-        spared: false,
-        zombie: false,
-        rss: Some(Bytes::mib(20)),
-        growth: 0,
-        slope: Some(4e7),
-        counts: [Some(3), Some(1), Some(0), Some(0)],
-    });
-    (look.size, look.slope) = (Bytes::mib(20), Some(4e7));
+    let (mut unit, main) = started(settings(RestartPolicy::Never, Policy::Kill, Some(5), None, false));
+    let mut look = looked(vec![seen(main, Role::Main, 20)]);
+    look.slope = Some(4e7);
     assert_eq!(unit.step(Duration::from_millis(500), Input::Look(&look)), []);
     look.slope = Some(1000.0);
     let effects = unit.step(Duration::from_millis(900), Input::Look(&look));
@@ -535,6 +513,69 @@ fn a_young_process_that_grows_is_not_at_rest() {
         matches!(effects.as_slice(), [Effect::Record(EventKind::LimitUnreachable { .. })]),
         "{effects:?}"
     );
+}
+
+/// What a kept process holds is nobody else's fault: it is said once, and the others live.
+#[test]
+fn nobody_is_ended_for_what_a_kept_process_holds() {
+    for (soft, hard) in [(Some(50), None), (None, Some(50))] {
+        let (mut unit, main) = started(settings(RestartPolicy::Always, Policy::Kill, soft, hard, false));
+        let helper = Seen { spared: true, ..seen(identity(8), Role::Helper, 90) };
+        let mut look = looked(vec![seen(main, Role::Main, 10), helper]);
+        look.processes[0].growth = 8 << 20;
+        let effects = unit.step(Duration::from_secs(3), Input::Look(&look));
+        assert!(
+            matches!(effects.as_slice(), [Effect::Record(EventKind::LimitUnreachable { .. })]),
+            "{effects:?}"
+        );
+        assert_eq!(unit.step(Duration::from_secs(4), Input::Look(&look)), []);
+        // The others are looked at for the distance that is left to them: 40 MiB, at 5 a second.
+        let next = unit.next_look(&look, Duration::from_secs(100), Duration::from_secs(4)).unwrap();
+        assert_eq!(next, Duration::from_secs(2));
+        // Above it without the kept one as well: then somebody has to go.
+        look.processes[0].rss = Some(Bytes::mib(60));
+        look.size = Bytes::mib(150);
+        let effects = unit.step(Duration::from_secs(5), Input::Look(&look));
+        let signal = |e: &Effect| matches!(e, Effect::Signal { .. } | Effect::SignalTree { .. });
+        assert!(effects.iter().any(signal), "{effects:?}");
+    }
+}
+
+fn identity(pid: i32) -> Identity {
+    Identity {
+        pid: Pid::new(pid).unwrap(),
+        start_time: StartTime(pid.unsigned_abs().into()),
+        boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().unwrap(),
+    }
+}
+
+fn started(settings: Settings) -> (Unit, Identity) {
+    let mut unit = Unit::new(settings, 42);
+    unit.step(Duration::ZERO, Input::Begin);
+    unit.step(Duration::ZERO, Input::Started(identity(7)));
+    (unit, identity(7))
+}
+
+fn looked(processes: Vec<Seen>) -> Look {
+    let size = processes.iter().filter_map(|p| p.rss).map(|rss| rss.0).sum();
+    Look { processes, size: Bytes(size), ..Look::default() }
+}
+
+fn seen(identity: Identity, role: Role, mib: u64) -> Seen {
+    Seen {
+        identity,
+        parent: None,
+        role,
+        name: "x".into(),
+        program: "x".into(),
+        age: Duration::from_millis(500),
+        spared: false,
+        zombie: false,
+        rss: Some(Bytes::mib(mib)),
+        growth: 0,
+        slope: None,
+        counts: [Some(3), Some(1), Some(0), Some(0)],
+    }
 }
 
 /// A limit of few is said again after the number fell well below it, as a limit of many is.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::scene::{PATIENCE, Scene, alive, children, kill, wait_for};
-use super::workload::{Load, mib, moment, number, request, script};
+use super::workload::{Load, MIB, mib, moment, number, request, script};
 
 /// The workers in a status: pid to generation.
 pub fn workers(status: &Value) -> BTreeMap<i64, u64> {
@@ -182,6 +182,30 @@ fn r067_kept_helpers_outlive_their_lifetime() {
         assert!(alive(pid), "a kept one is left alone at the end too");
         kill(pid, 9);
     }
+    scene.expect_nothing_left();
+}
+
+/// A kept helper that leaks past the limits: it is told, and neither it nor anybody else is ended for it.
+#[test]
+fn safety_5_nobody_is_ended_for_what_a_kept_helper_leaks() {
+    let scene = Scene::new();
+    let pids = scene.at("pids");
+    let leak = format!("env SCUPPER_KEEP=1 python3 -S {} --rate 60 --cap 150", script("leak.py"));
+    let flags = ["--mem-soft", "70M", "--mem-hard", "100M"];
+    let running = scene.run_script(&flags, "parent.py", &[&pids, &leak, "sleep 1000"]);
+    let family = scene.family();
+    scene.wait_until("it leaked past both limits", |status| {
+        status["size_bytes"].as_u64().is_some_and(|size| size > 150 * MIB)
+    });
+    let said = scene.only("limit_unreachable");
+    assert!(said["message"].as_str().unwrap().contains("kept"), "{said}");
+    assert!(family.iter().all(|pid| alive(*pid)));
+    assert!(scene.events_of("signal_sent").is_empty() && scene.events_of("cgroup_kill").is_empty());
+    assert_eq!(scene.live()["counts"]["starts"], 1);
+    running.signal(15);
+    running.wait();
+    assert!(alive(family[1]) && !alive(family[2]));
+    kill(family[1], 9);
     scene.expect_nothing_left();
 }
 

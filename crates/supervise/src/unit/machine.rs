@@ -278,7 +278,8 @@ impl Unit {
                 let mut next = super::pace::LONGEST;
                 for resource in Resource::ALL {
                     let bound = self.settings.bounds.of(resource);
-                    let Some(value) = look.total(resource) else { continue };
+                    let Some(whole) = look.total(resource) else { continue };
+                    let value = whole.saturating_sub(kept(resource, look));
                     if let Some(limit) = bound.next_above(value) {
                         let slope = if resource == Resource::Memory { look.slope } else { None };
                         next = next.min(super::pace::next_look(value, slope, limit));
@@ -560,20 +561,22 @@ impl Unit {
     fn judge(&mut self, look: &Look, now: Duration, effects: &mut Vec<Effect>) {
         for resource in Resource::ALL {
             let bound = self.settings.bounds.of(resource);
-            let Some(total) = look.total(resource) else { continue };
+            let Some(whole) = look.total(resource) else { continue };
+            let total = whole.saturating_sub(kept(resource, look));
             self.rearm(resource, total, bound);
             // Who was killed no longer counts: its memory is on its way back.
-            let leaving: u64 = self
-                .targets
-                .killed()
-                .flat_map(|t| look.subtree(&t.identity))
-                .filter_map(|p| p.value(resource))
-                .fold(0, u64::saturating_add);
-            let value = total.saturating_sub(leaving);
+            let killed: Vec<Identity> = self.targets.killed().map(|t| t.identity).collect();
+            let value = total.saturating_sub(leaving(resource, look, &killed));
             match bound.crossed(value) {
                 Some((LimitLevel::Hard, limit)) => self.hard(resource, value, limit, look, now, effects),
                 Some((level, limit)) => self.drain(resource, level, total, limit, look, now, effects),
-                None => {}
+                None => {
+                    if let Some((level, limit)) = bound.crossed(whole).filter(|_| whole > total) {
+                        let message =
+                            "the rest is within it: what is above is held by processes that are kept";
+                        self.say_unreachable(resource, level, whole, limit, message, effects);
+                    }
+                }
             }
         }
     }
@@ -655,26 +658,14 @@ impl Unit {
         }
         // Whoever is on the way out takes what it holds along: is the rest within the limit?
         let taken = self.targets.identities();
-        let leaving: u64 = taken
-            .iter()
-            .flat_map(|identity| look.subtree(identity))
-            .filter_map(|p| p.value(resource))
-            .fold(0, u64::saturating_add);
-        if total.saturating_sub(leaving) <= limit && !taken.is_empty() {
+        if total.saturating_sub(leaving(resource, look, &taken)) <= limit && !taken.is_empty() {
             return;
         }
         let Some(process) = culprit(look, resource, limit, &taken, true) else {
-            if taken.is_empty() && !self.unreachable_said && at_rest(look, limit) {
-                self.unreachable_said = true;
-                effects.push(Effect::Record(EventKind::LimitUnreachable {
-                    resource,
-                    level,
-                    value: total,
-                    limit,
-                    message:
-                        "the unit needs more than this at rest, and nothing in it has grown: raise the limit"
-                            .into(),
-                }));
+            if taken.is_empty() && at_rest(look, limit) {
+                let message =
+                    "the unit needs more than this at rest, and nothing in it has grown: raise the limit";
+                self.say_unreachable(resource, level, total, limit, message, effects);
             }
             return;
         };
@@ -685,6 +676,27 @@ impl Unit {
             LimitLevel::Hard => SignalReason::HardLimit,
         };
         self.act(action, process, reason, now, effects);
+    }
+
+    fn say_unreachable(
+        &mut self,
+        resource: Resource,
+        level: LimitLevel,
+        value: u64,
+        limit: u64,
+        message: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !std::mem::replace(&mut self.unreachable_said, true) {
+            let message = message.to_owned();
+            effects.push(Effect::Record(EventKind::LimitUnreachable {
+                resource,
+                level,
+                value,
+                limit,
+                message,
+            }));
+        }
     }
 
     fn act(
@@ -815,6 +827,27 @@ impl Unit {
         self.random ^= self.random << 17;
         (self.random >> 11) as f64 / (1_u64 << 53) as f64
     }
+}
+
+/// How much of a resource some processes hold. Processes are counted by heads, as the limit on them is.
+fn held<'a>(resource: Resource, processes: impl Iterator<Item = &'a Seen>) -> u64 {
+    let living = processes.filter(|p| !p.zombie);
+    let each = |p: &Seen| match resource {
+        Resource::Children => Some(u64::from(p.role != Role::Main)),
+        other => p.value(other),
+    };
+    living.filter_map(each).fold(0, u64::saturating_add)
+}
+
+/// What is kept is nobody else's fault: nobody is ended for what it holds.
+fn kept(resource: Resource, look: &Look) -> u64 {
+    held(resource, look.processes.iter().filter(|p| p.spared))
+}
+
+/// What these take along when they go, with all below them that is not kept.
+fn leaving(resource: Resource, look: &Look, roots: &[Identity]) -> u64 {
+    let below = roots.iter().flat_map(|root| look.subtree(root));
+    held(resource, below.filter(|p| !p.spared))
 }
 
 /// Whether a tree has stopped to grow for now: only then a limit can be below what it needs.
