@@ -16,6 +16,7 @@ use std::time::Duration;
 use scupper_model::{Event, Severity, Timestamp};
 
 use crate::Options;
+use crate::error::EvidenceError;
 use crate::keeper::{Gap, Keeper};
 
 /// Events that wait at most, those in the hands of the thread included.
@@ -243,11 +244,15 @@ impl Shared {
         state.error = None;
     }
 
-    /// Notes the failure and waits. False when nobody wants another attempt.
-    fn failed(&self, error: String, pause: Duration) -> bool {
+    /// Notes the failure and waits. False when nobody wants another attempt: whoever closes waits for a lock to be
+    /// let go of, and not for a disk or a permission.
+    fn failed(&self, error: &EvidenceError, pause: Duration) -> bool {
         let mut state = self.lock();
-        state.error = Some(error);
+        state.error = Some(error.chain());
         let before = state.wanted;
+        if before == Wanted::Closing && !matches!(error, EvidenceError::Locked { .. }) {
+            return false;
+        }
         let pause = if before == Wanted::Open { pause } else { pause.min(FIRST_PAUSE) };
         let (state, _) = self
             .wake
@@ -315,7 +320,7 @@ fn keep(shared: &Shared, keeper: &mut Keeper, batch: &[Event]) -> bool {
                 return true;
             }
             Err(error) => {
-                if !shared.failed(error.chain(), pause) {
+                if !shared.failed(&error, pause) {
                     return false;
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);

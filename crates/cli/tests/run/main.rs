@@ -15,6 +15,7 @@ mod bounded;
 mod config;
 mod death;
 mod ending;
+mod evidence;
 mod identity;
 mod keep;
 mod limits;

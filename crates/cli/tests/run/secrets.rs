@@ -28,11 +28,12 @@ pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// The metrics page, once it is served.
+/// The metrics page in the format that promtool reads, once it is served.
 pub fn scrape(address: SocketAddr) -> String {
     let mut stream =
         wait_for("metrics are served", PATIENCE, || TcpStream::connect(address).map_err(|e| e.to_string()));
-    write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: text/plain\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let mut page = String::new();
     stream.read_to_string(&mut page).unwrap();
     page
