@@ -109,10 +109,10 @@ mod tests {
     #[test]
     fn self_and_ancestors_are_never_signalled() {
         let proc = Proc::open(Path::new("/proc")).unwrap();
-        let identify =
+        let who_is =
             |pid: rustix::process::Pid| proc.identify(Pid::new(pid.as_raw_pid()).unwrap()).unwrap().unwrap();
-        let own = identify(rustix::process::getpid());
-        let parent = identify(rustix::process::getppid().unwrap());
+        let own = who_is(rustix::process::getpid());
+        let parent = who_is(rustix::process::getppid().unwrap());
         let init = proc.identify(Pid::INIT).unwrap().unwrap();
         for above in [own, parent, init] {
             let refused = send(&proc, &above, 15);

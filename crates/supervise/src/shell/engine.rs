@@ -1,7 +1,10 @@
 //! The engine: all units of one scupper in one loop. Wait, look, let the machines decide, carry out, record.
 
+mod children;
+mod hearing;
+mod reloading;
+
 use std::cell::OnceCell;
-use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -9,22 +12,20 @@ use std::time::Duration;
 
 use rustix::process::{PidfdFlags, Resource, Rlimit};
 use scupper_model::{
-    EVENT_SCHEMA, Event, EventKind, Pid, RestartPolicy, RunId, SignalReason, UnitName, UnitPhase, UnitSpec,
+    EVENT_SCHEMA, Event, EventKind, Pid, RestartPolicy, RunId, UnitName, UnitPhase, UnitSpec,
 };
 use scupper_probe::cgroup::{self, Mounts};
 use scupper_probe::{ProbeError, Proc};
 
 use super::clock::{self, Clock};
 use super::deliver::Untouchable;
-use super::foreign;
-use super::guardian::{Handover, reap};
-use super::ownership::MARK;
+use super::guardian::Handover;
 use super::poller::{Poller, Token};
 use super::relay::Relay;
-use super::signals::{Arrived, Signals, asks_to_end, is_child, is_hang_up};
+use super::signals::{Signals, is_child};
 use super::unit::{Surrounding, UnitShell, stdio_has_another_end, terminal_is_there};
 use crate::record::{RecordError, Records};
-use crate::unit::{Ask, Input};
+use crate::unit::Input;
 
 /// Where events go. Exactly one per engine: it hands them to the log, the evidence, the hook.
 pub trait Sink {
@@ -101,6 +102,8 @@ const AUDIT_SHARE: u32 = 5_000;
 const SAME_SIGNAL: Duration = Duration::from_millis(300);
 /// Least time between two searches for orphans that were re-parented to us.
 const ADOPTION: Duration = Duration::from_millis(250);
+/// Time between two times that code pages are given back.
+const TRIM: Duration = Duration::from_secs(10);
 /// By then a unit has started, and what only its start needed can be given back.
 const SETTLED: Duration = Duration::from_secs(1);
 /// Monotonic and wall clock may drift apart this far between two turns before it is worth an event.
@@ -360,7 +363,7 @@ impl Engine {
             self.audit(now);
         }
         if now >= self.next_trim {
-            self.next_trim = now + AUDIT;
+            self.next_trim = now + TRIM;
             super::trim::release_code();
         }
         // Units whose look is nearly due are looked at together: one wake-up serves many.
@@ -441,207 +444,6 @@ impl Engine {
                 unit += 1;
             }
         }
-    }
-
-    fn child_ended(&mut self) {
-        self.adopt_orphans();
-        let now = self.clock.now();
-        for unit in 0..self.units.len() {
-            let mut facts = Vec::new();
-            self.units[unit].check_main(now, &self.around, &mut facts);
-            self.record(unit, facts);
-        }
-        self.next_reap.get_or_insert(now);
-    }
-
-    /// Waits for zombies that were re-parented to us. By pid, and never for a hook: each child has one reaper.
-    fn reap_adopted(&mut self) {
-        let now = self.clock.now();
-        if self.next_reap.is_none_or(|at| at > now) {
-            return;
-        }
-        self.next_reap = None;
-        let children =
-            self.around.proc.children(self.around.supervisor.pid).ok().flatten().unwrap_or_default();
-        let mains = self.mains();
-        let hooks = foreign::lock();
-        for pid in children {
-            if mains.contains(&pid) || hooks.contains(&pid) {
-                continue;
-            }
-            if reap(Some(pid)).is_some() {
-                if let Some(unit) = self.units.iter_mut().find(|unit| unit.knows(pid)) {
-                    unit.reaped();
-                } else if let [only] = self.units.as_mut_slice() {
-                    only.reaped();
-                }
-            }
-        }
-    }
-
-    fn mains(&self) -> HashSet<Pid> {
-        self.units.iter().filter_map(|unit| unit.machine.main()).map(|main| main.pid).collect()
-    }
-
-    /// Gives orphans that were re-parented to us to the unit they belong to.
-    fn adopt_orphans(&mut self) {
-        let proc = &self.around.proc;
-        let mains = self.mains();
-        let hooks = foreign::lock();
-        for pid in proc.children(self.around.supervisor.pid).ok().flatten().unwrap_or_default() {
-            if mains.contains(&pid) || hooks.contains(&pid) {
-                continue;
-            }
-            let owner = self.units.iter().position(|unit| unit.claims(pid, proc));
-            // Everything below us was started by a unit; where there is one, it is its.
-            let owner = owner.or(if self.units.len() == 1 { Some(0) } else { None });
-            if let Some(unit) = owner {
-                self.units[unit].adopt(pid);
-            }
-        }
-    }
-
-    fn signalled(&mut self, arrived: Arrived, relayed: bool) {
-        let now = self.clock.now();
-        let Arrived { signal, sender } = arrived;
-        self.direct.retain(|(_, at)| now.saturating_sub(*at) < SAME_SIGNAL);
-        if relayed && self.direct.iter().any(|(direct, _)| *direct == signal) {
-            return;
-        }
-        // Sent by one of our ancestors to us directly, though nobody knows us: to the whole group, so to the command
-        // as well. (A shell's `kill %1`, `timeout`, a CI runner that ends its job.)
-        let ancestor = sender.and_then(Pid::new).is_some_and(|pid| self.around.untouchable.contains(pid));
-        let to_group = !relayed && (sender.is_none() || ancestor);
-        if !relayed && sender.is_some() {
-            self.direct.push((signal, now));
-        }
-        let name = sender.and_then(Pid::new).and_then(|pid| self.around.proc.stat(pid).ok().flatten());
-        let sender_name = name.map(|stat| scupper_model::printable(&stat.name, 32));
-        if is_hang_up(signal) && self.reload.is_some() && sender.is_some() && !self.terminal_gone() {
-            return self.reload_units();
-        }
-        let from_terminal = sender.is_none();
-        let hung_up = is_hang_up(signal) && (from_terminal || self.terminal_gone());
-        let ends = hung_up || (asks_to_end(signal) && !from_terminal);
-        self.stopping |= ends;
-        for unit in 0..self.units.len() {
-            let shared = to_group && self.units[unit].shares_group(&self.around.proc);
-            let fact = EventKind::SignalReceived { signal, sender, sender_name: sender_name.clone() };
-            self.record(unit, vec![fact]);
-            self.units[unit].handling_signal_of(sender);
-            self.drive(unit, Input::Signalled { signal, ends, forward: !shared });
-            self.units[unit].handling_signal_of(None);
-        }
-    }
-
-    fn terminal_gone(&self) -> bool {
-        self.had_terminal && !terminal_is_there()
-    }
-
-    fn guardian_lost(&mut self) {
-        let Some(fd) = self.guardian.take() else { return };
-        self.around.poller.remove(&fd);
-        let pid = self.around.handover.map_or(0, |handover| handover.guardian.get());
-        self.end_all(&EventKind::GuardianLost { pid }, SignalReason::SupervisorLost, true);
-    }
-
-    fn parent_exited(&mut self) {
-        let Some(fd) = self.parent.take() else { return };
-        self.around.poller.remove(&fd);
-        let pid = self.around.handover.and_then(|handover| handover.parent).map_or(0, Pid::get);
-        self.end_all(&EventKind::ParentExited { pid }, SignalReason::Stop, false);
-    }
-
-    fn end_all(&mut self, fact: &EventKind, reason: SignalReason, hurry: bool) {
-        self.stopping = true;
-        for unit in 0..self.units.len() {
-            self.record(unit, vec![fact.clone()]);
-            if hurry {
-                self.units[unit].hurry();
-            }
-            self.drive(unit, Input::Ask(Ask::Stop(reason)));
-        }
-    }
-
-    /// Reads the configuration again: new units start, missing ones stop, changed limits are taken over at once, and
-    /// a changed command is started again.
-    fn reload_units(&mut self) {
-        let Some(reload) = &mut self.reload else { return };
-        let specs = match reload() {
-            Ok(specs) => specs,
-            Err(message) => {
-                let message = format!("the configuration was not read again, nothing changed: {message}");
-                if !self.units.is_empty() {
-                    self.record(0, vec![EventKind::Trouble { message }]);
-                }
-                return;
-            }
-        };
-        for unit in 0..self.units.len() {
-            match specs.iter().find(|spec| spec.name == self.units[unit].spec.name) {
-                None => self.drive(unit, Input::Ask(Ask::Stop(SignalReason::Reloaded))),
-                Some(spec) if *spec == self.units[unit].spec => {}
-                Some(spec) => {
-                    let restart = spec.command != self.units[unit].spec.command
-                        || spec.environment != self.units[unit].spec.environment
-                        || spec.directory != self.units[unit].spec.directory;
-                    self.units[unit].adopt_settings(spec.clone(), &self.around);
-                    let message = "settings taken over".to_owned();
-                    self.record(unit, vec![EventKind::Reloaded { message }]);
-                    if restart {
-                        self.drive(unit, Input::Ask(Ask::Restart(SignalReason::Reloaded)));
-                    }
-                }
-            }
-        }
-        for spec in specs {
-            if !self.units.iter().any(|unit| unit.spec.name == spec.name) {
-                let name = spec.name.clone();
-                match self.add(spec) {
-                    Ok(()) => {
-                        let last = self.units.len() - 1;
-                        self.drive(last, Input::Begin);
-                        self.units[last].settle(&self.around);
-                    }
-                    Err(error) if !self.units.is_empty() => {
-                        let message = format!("cannot start {name}: {}", crate::chain(&error));
-                        self.record(0, vec![EventKind::Trouble { message }]);
-                    }
-                    Err(_) => {}
-                }
-            }
-        }
-    }
-
-    /// Searches all of `/proc` for processes that carry a unit's mark and are not below us. Seldom: at most a
-    /// 5,000th of the time goes into it.
-    fn audit(&mut self, now: Duration) {
-        let pids = self.around.proc.pids().unwrap_or_default();
-        for pid in pids {
-            if self.units.iter().any(|unit| unit.knows(pid)) || self.around.untouchable.contains(pid) {
-                continue;
-            }
-            let Ok(Some(mark)) = self.around.proc.environment_value(pid, MARK) else { continue };
-            let Some(unit) =
-                self.units.iter().position(|unit| unit.run.to_string().as_bytes() == mark.as_slice())
-            else {
-                continue;
-            };
-            if foreign::lock().contains(&pid) {
-                continue;
-            }
-            if let Ok(Some(stat)) = self.around.proc.stat(pid) {
-                let fact = EventKind::EscapeeFound {
-                    target: stat.identity(self.around.proc.boot_id()),
-                    name: scupper_model::printable(&stat.name, 32),
-                    evidence: format!("{MARK} in its environment"),
-                };
-                self.units[unit].adopt(pid);
-                self.record(unit, vec![fact]);
-            }
-        }
-        let done = self.clock.now();
-        self.next_audit = done + AUDIT.max(done.saturating_sub(now) * AUDIT_SHARE);
     }
 
     /// Notices a suspend or a wall clock that was set: what was measured across it is no trend.

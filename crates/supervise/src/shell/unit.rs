@@ -1,27 +1,29 @@
 //! One unit in the shell: its machine, its tree, its sockets and files; carries the machine's effects out.
 
+mod answering;
+mod dying;
+mod looking;
+mod signalling;
+
 use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
 use scupper_model::Size;
 use scupper_model::{
-    Bytes, EventKind, Fatal, HowEnded, Identity, Limits, Pid, RECORD_SCHEMA, Resource, RunId, SignalReason,
-    UnitPhase, UnitRecord, UnitSpec, redact_command, redact_line,
+    Bytes, EventKind, Fatal, Identity, Limits, Pid, RunId, UnitPhase, UnitSpec, redact_command, redact_line,
 };
 use scupper_probe::cgroup::Mounts;
-use scupper_probe::{Detail, Proc, cgroup};
+use scupper_probe::{Proc, cgroup};
 
-use super::clock;
-use super::death::{Sent, certificate, ended_by};
-use super::deliver::{Untouchable, deliver};
+use super::death::Sent;
+use super::deliver::Untouchable;
 use super::guardian::Handover;
 use super::judge::Judge;
-use super::launch;
 use super::logs::LogTail;
 use super::notify_socket::NotifySocket;
 use super::ownership::UnitCgroup;
@@ -29,11 +31,11 @@ use super::poller::{Poller, Token};
 use super::pss::PssReader;
 use super::server::Server;
 use super::spawn::{self, Surroundings};
-use super::tree::{Member, Tree};
-use crate::control::{ProcessStatus, Reply, Request, UnitStatus, socket_path};
+use super::tree::Tree;
+use crate::control::socket_path;
 use crate::knowledge::notify;
 use crate::record::{NameClaim, Records};
-use crate::unit::{Ask, Bounds, Effect, Input, Look, Role, Settings, Unit, contradiction};
+use crate::unit::{Bounds, Effect, Input, Look, Settings, Unit};
 
 /// Longest time between two whole looks (descriptors, threads, swap, CPU time, OOM counters) where no limit asks for
 /// more. `ps` and the metrics page have one made when they ask.
@@ -273,267 +275,6 @@ impl UnitShell {
         Input::Started(main)
     }
 
-    /// The main process may have ended: takes its status, writes its certificate, tells the machine.
-    pub(super) fn check_main(&mut self, now: Duration, around: &Surrounding, facts: &mut Vec<Fact>) {
-        let Some(main) = self.machine.main() else { return };
-        if !self.main_fd.as_ref().is_none_or(|fd| scupper_probe::pidfd::has_exited(fd.as_fd())) {
-            return;
-        }
-        // A zombie still has its name: one that ends under the launcher's never became the command.
-        let name = around.proc.stat(main.pid).ok().flatten().map(|stat| stat.name);
-        // What was last known of it may be the launcher, or nothing.
-        self.tree.refresh(&around.proc, None, now);
-        let Some(status) = super::guardian::reap(Some(main.pid)) else { return };
-        let how = match (status.exit_status(), status.terminating_signal()) {
-            (Some(code), _) if name.as_deref() == Some(launch::NAME.as_bytes()) => {
-                HowEnded::NotStarted { code }
-            }
-            (Some(code), _) => HowEnded::Exited { code },
-            (None, Some(signal)) => HowEnded::Signaled { signal, core_dumped: status.as_raw() & 0x80 != 0 },
-            (None, None) => HowEnded::Unknown,
-        };
-        self.main_fd = None;
-        self.read_logs(facts);
-        let counter = self.tree.member(main.pid).and_then(|member| member.oom.clone());
-        let ending = self.machine.phase() == UnitPhase::Draining;
-        let by = ended_by(&self.sent, &main, how, counter.as_ref(), ending);
-        if let scupper_model::EndedBy::OomKiller { cgroup, .. } = &by {
-            self.oom_kills += 1;
-            self.tree.claim_oom_step(Path::new(cgroup));
-        }
-        let lived = now.saturating_sub(self.started_at);
-        let lines = self.last_lines(how);
-        let blank;
-        let member = if let Some(member) = self.tree.member(main.pid) {
-            member
-        } else {
-            blank = Member::unseen(main, name.unwrap_or_default(), self.spec_command());
-            &blank
-        };
-        let document = certificate(member, how, by, lived, Some(&self.environment()), lines);
-        facts.push(EventKind::UnitExited { certificate: Box::new(document) });
-        self.tree.main_ended();
-        self.next_look = Some(now);
-        self.drive(Input::MainEnded(how), now, around, facts);
-    }
-
-    /// Looks at the tree, and gives the machine what was seen.
-    pub(super) fn look(&mut self, now: Duration, around: &Surrounding, facts: &mut Vec<Fact>) {
-        let gone = self.tree.keep_up(&around.proc, self.cgroup.as_ref().map(UnitCgroup::path), now);
-        for member in gone {
-            self.member_gone(&member, now, facts);
-        }
-        let detail = self.detail(now);
-        let whole = detail.is_some();
-        let mut look = self.tree.look(&around.proc, detail, now);
-        self.confirm_size(&mut look, now);
-        look.slope = self.tree.note_size(now, look.size);
-        if whole {
-            self.tree.note_oom_counters(&around.proc, &around.mounts);
-        }
-        self.read_logs(facts);
-        if self.needs_judging(&look) {
-            self.judge_spared(around, &mut look);
-        }
-        self.look = look;
-        let look = std::mem::take(&mut self.look);
-        let age = now.saturating_sub(self.started_at);
-        self.drive(Input::Look(&look), now, around, facts);
-        self.next_look = self.machine.next_look(&look, age, now).map(|after| on_the_grid(now, after));
-        self.look = look;
-    }
-
-    /// What a look reads beside memory: everything now and then, and always what is limited.
-    fn detail(&mut self, now: Duration) -> Option<Detail> {
-        let bounds = &self.machine.settings().bounds;
-        let sockets = bounds.counts(Resource::Sockets);
-        let counted = sockets || bounds.counts(Resource::Descriptors) || bounds.counts(Resource::Threads);
-        if !counted && now < self.next_whole {
-            return None;
-        }
-        if now >= self.next_whole {
-            // More often while it is young: what it is at rest, and in which cgroup, is not settled yet.
-            let age = now.saturating_sub(self.started_at);
-            self.next_whole = now + WHOLE_LOOK.min(age.max(Duration::from_millis(100)));
-        }
-        Some(Detail { memory_split: true, fds: true, sockets, pss: false })
-    }
-
-    fn confirm_size(&mut self, look: &mut Look, now: Duration) {
-        let bound = self.machine.settings().bounds.of(Resource::Memory);
-        let nearest = [bound.soft, bound.hard].into_iter().flatten().min();
-        let near = nearest.is_some_and(|limit| look.size.0 > limit / 100 * PSS_FROM_PERCENT);
-        if near && look.tree.processes > 1 {
-            let members: Vec<Pid> =
-                look.processes.iter().filter(|p| !p.zombie).map(|p| p.identity.pid).collect();
-            look.size = self.pss.confirm(now, &members, look.size);
-        }
-    }
-
-    fn needs_judging(&self, look: &Look) -> bool {
-        let settings = self.machine.settings();
-        let crossed = Resource::ALL.into_iter().any(|resource| {
-            look.total(resource).is_some_and(|value| settings.bounds.of(resource).crossed(value).is_some())
-        });
-        let aged = settings.child_lifetimes.iter().any(|lifetime| {
-            look.processes.iter().any(|p| p.role == Role::Helper && p.age > lifetime.lifetime)
-        });
-        crossed || aged || self.machine.phase() == UnitPhase::Ending
-    }
-
-    fn judge_spared(&mut self, around: &Surrounding, look: &mut Look) {
-        let facts: Vec<_> =
-            self.tree.members().filter_map(|m| self.judge.facts(&around.proc, m.identity.pid)).collect();
-        let spared: Vec<Pid> = self.judge.spared(&facts).into_iter().map(|(pid, _)| pid).collect();
-        self.tree.set_spared(&spared);
-        for process in &mut look.processes {
-            process.spared = spared.contains(&process.identity.pid);
-        }
-    }
-
-    fn subtree(&self, root: &Identity) -> Vec<Identity> {
-        let mut below: Vec<Identity> = Vec::new();
-        let mut parents = vec![root.pid];
-        for member in self.tree.members() {
-            if member.identity == *root || member.parent.is_some_and(|parent| parents.contains(&parent)) {
-                if member.identity != *root {
-                    parents.push(member.identity.pid);
-                }
-                if !member.spared && !member.zombie {
-                    below.push(member.identity);
-                }
-            }
-        }
-        if below.is_empty() {
-            below.push(*root);
-        }
-        // Children first, so that no parent replaces them.
-        below.reverse();
-        below
-    }
-
-    fn signal_tree(
-        &mut self,
-        signal: i32,
-        reason: SignalReason,
-        now: Duration,
-        around: &Surrounding,
-        facts: &mut Vec<Fact>,
-    ) {
-        self.tree.refresh(&around.proc, self.cgroup.as_ref().map(UnitCgroup::path), now);
-        let gathered: Vec<_> =
-            self.tree.members().filter_map(|m| self.judge.facts(&around.proc, m.identity.pid)).collect();
-        let spared = self.judge.spared(&gathered);
-        let spared_pids: Vec<Pid> = spared.iter().map(|(pid, _)| *pid).collect();
-        self.tree.set_spared(&spared_pids);
-        self.tell_kept(&spared, facts);
-        if signal == KILL
-            && let Some(event) = self.cgroup.as_ref().and_then(|dir| dir.kill(&spared_pids, reason))
-        {
-            for member in self.tree.members() {
-                self.sent.note(member.identity, signal, reason, None);
-            }
-            facts.push(event);
-        }
-        let targets: Vec<Identity> =
-            self.tree.members().rev().filter(|m| !m.spared && !m.zombie).map(|m| m.identity).collect();
-        if reason == SignalReason::LeftBehind {
-            let fresh = targets.iter().filter(|target| !self.sent.was_left_behind(target)).count();
-            self.left_behind = self.left_behind.saturating_add(u32::try_from(fresh).unwrap_or(u32::MAX));
-            self.left_behind_total = self.left_behind_total.saturating_add(fresh as u64);
-        }
-        for target in targets {
-            self.signal(&target, signal, reason, around, facts);
-        }
-        self.next_look = Some(now + crate::unit::pace::SHORTEST);
-    }
-
-    fn tell_kept(&mut self, spared: &[(Pid, crate::knowledge::spare::Because)], facts: &mut Vec<Fact>) {
-        if self.machine.phase() != UnitPhase::Ending {
-            return;
-        }
-        self.kept = u32::try_from(spared.len()).unwrap_or(u32::MAX);
-        for (pid, because) in spared {
-            let Some(member) = self.tree.member(*pid) else { continue };
-            facts.push(EventKind::Kept {
-                target: member.identity,
-                name: member.shown_name(),
-                because: because.to_string(),
-            });
-        }
-    }
-
-    fn signal(
-        &mut self,
-        target: &Identity,
-        signal: i32,
-        reason: SignalReason,
-        around: &Surrounding,
-        facts: &mut Vec<Fact>,
-    ) {
-        let name =
-            self.tree.member(target.pid).map_or_else(|| self.spec.name.to_string(), Member::shown_name);
-        let repeated = signal == KILL && self.sent.contains(target, signal);
-        let event = deliver(&around.proc, &around.untouchable, target, &name, signal, reason);
-        if let Some(EventKind::SignalSent { .. }) = event {
-            self.sent.note(*target, signal, reason, self.reason_signal);
-        }
-        if !repeated {
-            facts.extend(event);
-        }
-    }
-
-    /// Notes who sent the signal that is being handled, for the certificate.
-    pub(super) fn handling_signal_of(&mut self, sender: Option<i32>) {
-        self.reason_signal = sender;
-    }
-
-    fn member_gone(&mut self, member: &Member, now: Duration, facts: &mut Vec<Fact>) {
-        let exit = member.pidfd.as_ref().and_then(|fd| scupper_probe::pidfd::exit_status(fd.as_fd()));
-        let how = match exit.map(|exit| (exit.code, exit.signal, exit.core_dumped)) {
-            Some((Some(code), ..)) => HowEnded::Exited { code },
-            Some((None, Some(signal), core_dumped)) => HowEnded::Signaled { signal, core_dumped },
-            _ => HowEnded::Unknown,
-        };
-        let ending = matches!(self.machine.phase(), UnitPhase::Ending | UnitPhase::Draining);
-        let by = ended_by(&self.sent, &member.identity, how, member.oom.as_ref(), ending);
-        if let scupper_model::EndedBy::OomKiller { cgroup, .. } = &by {
-            self.oom_kills += 1;
-            self.tree.claim_oom_step(Path::new(cgroup));
-        }
-        // Workers are worth a certificate however they end; helpers come and go, and only a violent end is.
-        let worth = match member.role {
-            Role::Worker { .. } | Role::PoolWorker => true,
-            Role::Main | Role::Helper => matches!(how, HowEnded::Signaled { .. }),
-        };
-        let expected =
-            matches!(by, scupper_model::EndedBy::Scupper { .. } | scupper_model::EndedBy::Forwarded { .. });
-        if worth && !expected && !ending {
-            self.read_logs(facts);
-            let lines = self.last_lines(how);
-            let lived = now.saturating_sub(member.first_seen());
-            let document = certificate(member, how, by, lived, None, lines);
-            facts.push(EventKind::ProcessDied { certificate: Box::new(document) });
-        }
-    }
-
-    fn read_logs(&mut self, facts: &mut Vec<Fact>) {
-        for log in &mut self.logs {
-            for fatal in log.read() {
-                self.fatal = Some(fatal.clone());
-                facts.push(EventKind::FatalMessage { fatal: Box::new(fatal) });
-            }
-        }
-    }
-
-    /// What the logs say of a death: nothing of one that was no failure.
-    fn last_lines(&self, how: HowEnded) -> (Option<Fatal>, Vec<String>) {
-        if how.is_success() {
-            return (None, Vec::new());
-        }
-        (self.fatal.clone(), self.logs.iter().flat_map(LogTail::last_lines).collect())
-    }
-
     /// What the command said over `NOTIFY_SOCKET`.
     pub(super) fn notified(&mut self, facts: &mut Vec<Fact>) {
         let Some(socket) = &self.notify else { return };
@@ -550,72 +291,6 @@ impl UnitShell {
         }
     }
 
-    /// Answers whoever talks to the control socket.
-    pub(super) fn serve(&mut self, now: Duration, around: &Surrounding, facts: &mut Vec<Fact>) {
-        let Some(mut server) = self.server.take() else { return };
-        server.serve(now, |request| self.answer(&request, now, around, facts));
-        self.server = Some(server);
-    }
-
-    /// Whether somebody is being answered.
-    pub(super) fn serving(&self) -> bool {
-        self.server.as_ref().is_some_and(Server::busy)
-    }
-
-    fn answer(
-        &mut self,
-        request: &Request,
-        now: Duration,
-        around: &Surrounding,
-        facts: &mut Vec<Fact>,
-    ) -> Reply {
-        let accepted = |message: &str| Reply::Accepted { message: message.to_owned() };
-        match request {
-            Request::Status => {
-                self.next_whole = now;
-                if self.machine.phase() == UnitPhase::Running {
-                    self.look(now, around, facts);
-                }
-                Reply::Status(Box::new(self.status(now, around)))
-            }
-            Request::Stop => {
-                self.drive(Input::Ask(Ask::Stop(SignalReason::Stop)), now, around, facts);
-                accepted("stopping")
-            }
-            Request::Restart => {
-                self.drive(Input::Ask(Ask::Restart(SignalReason::Restart)), now, around, facts);
-                accepted("restarting")
-            }
-            Request::Recycle => {
-                self.drive(Input::Ask(Ask::Recycle), now, around, facts);
-                self.next_look = Some(now);
-                accepted("recycling, one worker at a time")
-            }
-            Request::Set { change } => match self.set(*change, around) {
-                Ok(message) => {
-                    facts.push(EventKind::LimitsChanged { message: message.clone() });
-                    self.next_look = self.next_look.map(|_| now);
-                    self.shown_phase = None;
-                    self.write_record(around, facts);
-                    Reply::Accepted { message }
-                }
-                Err(message) => Reply::Refused { message },
-            },
-        }
-    }
-
-    fn set(&mut self, change: crate::control::LimitChange, around: &Surrounding) -> Result<String, String> {
-        let limits = change.apply(self.spec.limits);
-        if let Some(why) = contradiction(&limits) {
-            return Err(format!("{why}: nothing was changed"));
-        }
-        let mut spec = self.spec.clone();
-        spec.limits = limits;
-        spec.policy = change.policy.unwrap_or(spec.policy);
-        self.adopt_settings(spec, around);
-        Ok(format!("limits are now {}", self.spec.limits))
-    }
-
     /// Takes over new settings of the same command while it runs.
     pub(super) fn adopt_settings(&mut self, spec: UnitSpec, around: &Surrounding) {
         self.machine.change(settings(&spec, around));
@@ -627,81 +302,6 @@ impl UnitShell {
         let mut settings = self.machine.settings().clone();
         settings.grace = settings.grace.min(crate::unit::LEFTOVER_GRACE);
         self.machine.change(settings);
-    }
-
-    fn status(&self, now: Duration, around: &Surrounding) -> UnitStatus {
-        let mut processes: Vec<ProcessStatus> = self
-            .tree
-            .members()
-            .filter_map(|member| {
-                let sample = member.sample.clone()?;
-                Some(ProcessStatus {
-                    sample,
-                    role: member.role.name().to_owned(),
-                    growth_bytes: member.history.growth(),
-                    generation: member.generation,
-                    command: member.shown_command(),
-                })
-            })
-            .collect();
-        processes.sort_by_key(|p| std::cmp::Reverse(p.sample.rss_bytes));
-        processes.truncate(MOST_LISTED);
-        let mut counts = self.machine.counts();
-        counts.left_behind_ended = self.left_behind_total;
-        counts.zombies_reaped = self.zombies_reaped;
-        counts.oom_kills = self.oom_kills;
-        counts.events = self.events;
-        UnitStatus {
-            record: self.record(around),
-            tree: self.look.tree,
-            size_bytes: self.look.size,
-            growth_bytes_per_second: self.look.slope,
-            limits: self.spec.limits.resolved(around.whole(&self.spec.limits)),
-            processes,
-            phase: self.machine.phase(),
-            ready: self.ready,
-            status_text: self.status_text.clone(),
-            uptime_seconds: self.machine.main().map(|_| now.saturating_sub(self.started_at).as_secs_f64()),
-            counts,
-            next_look_ms: self
-                .next_look
-                .map_or(0, |next| u64::try_from(next.saturating_sub(now).as_millis()).unwrap_or(0)),
-        }
-    }
-
-    fn record(&self, around: &Surrounding) -> UnitRecord {
-        UnitRecord {
-            schema: RECORD_SCHEMA.to_owned(),
-            unit: self.spec.name.clone(),
-            run: self.run,
-            supervisor: around.supervisor,
-            guardian: around
-                .handover
-                .and_then(|handover| around.proc.identify(handover.guardian).ok().flatten()),
-            main: self.machine.main(),
-            command: self.shown_command(),
-            cgroup: self.cgroup.as_ref().map(|dir| dir.path().display().to_string()),
-            profile: self.spec.profile,
-            policy: self.spec.policy,
-            limits: self.spec.limits,
-            keep: self.spec.keep.clone(),
-            grace: self.spec.grace,
-            phase: self.machine.phase(),
-            starts: self.machine.counts().starts,
-            written_at: clock::wall(),
-        }
-    }
-
-    /// Writes the record down when the phase has changed.
-    fn write_record(&mut self, around: &Surrounding, facts: &mut Vec<Fact>) {
-        let phase = self.machine.phase();
-        if self.shown_phase == Some(phase) || phase == UnitPhase::Stopped {
-            return;
-        }
-        self.shown_phase = Some(phase);
-        if let Err(error) = around.records.write(&self.record(around)) {
-            facts.push(EventKind::Trouble { message: crate::chain(&error) });
-        }
     }
 
     /// An orphan that scupper adopted: is it of this unit?
@@ -740,34 +340,9 @@ impl UnitShell {
         use std::os::unix::ffi::OsStrExt;
         redact_command(self.spec.command.iter().map(|argument| argument.as_bytes()))
     }
-
-    fn spec_command(&self) -> Vec<Vec<u8>> {
-        use std::os::unix::ffi::OsStrExt;
-        self.spec.command.iter().map(|argument| argument.as_bytes().to_vec()).collect()
-    }
-
-    fn environment(&self) -> Vec<Vec<u8>> {
-        let value = |name: &str| {
-            let own =
-                self.spec.environment.iter().find(|(n, _)| n == OsStr::new(name)).map(|(_, v)| v.clone());
-            own.or_else(|| std::env::var_os(name))
-                .map(|value| format!("{name}={}", value.to_string_lossy()).into_bytes())
-        };
-        ["NODE_OPTIONS", "JAVA_TOOL_OPTIONS"].into_iter().filter_map(value).collect()
-    }
 }
 
 const KILL: i32 = 9;
-
-/// Long waits end on whole quarters of a second, so that many units are looked at in one wake-up.
-fn on_the_grid(now: Duration, after: Duration) -> Duration {
-    const GRID: u64 = 250;
-    if after < Duration::from_secs(1) {
-        return now + after;
-    }
-    let at = u64::try_from((now + after).as_millis()).unwrap_or(u64::MAX);
-    Duration::from_millis(at - at % GRID)
-}
 
 fn settings(spec: &UnitSpec, around: &Surrounding) -> Settings {
     Settings {

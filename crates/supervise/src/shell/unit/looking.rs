@@ -1,0 +1,96 @@
+//! Looks at the tree: how much is read, what the size is, who is left alone.
+
+use std::time::Duration;
+
+use scupper_model::{Pid, Resource, UnitPhase};
+use scupper_probe::Detail;
+
+use super::{Fact, PSS_FROM_PERCENT, Surrounding, UnitShell, WHOLE_LOOK};
+use crate::shell::ownership::UnitCgroup;
+use crate::unit::{Input, Look, Role};
+
+impl UnitShell {
+    /// Looks at the tree, and gives the machine what was seen.
+    pub(in crate::shell) fn look(&mut self, now: Duration, around: &Surrounding, facts: &mut Vec<Fact>) {
+        let gone = self.tree.keep_up(&around.proc, self.cgroup.as_ref().map(UnitCgroup::path), now);
+        for member in gone {
+            self.member_gone(&member, now, facts);
+        }
+        let detail = self.detail(now);
+        let whole = detail.is_some();
+        let mut look = self.tree.look(&around.proc, detail, now);
+        self.confirm_size(&mut look, now);
+        look.slope = self.tree.note_size(now, look.size);
+        if whole {
+            self.tree.note_oom_counters(&around.proc, &around.mounts);
+        }
+        self.read_logs(facts);
+        if self.needs_judging(&look) {
+            self.judge_spared(around, &mut look);
+        }
+        self.look = look;
+        let look = std::mem::take(&mut self.look);
+        let age = now.saturating_sub(self.started_at);
+        self.drive(Input::Look(&look), now, around, facts);
+        self.next_look = self.machine.next_look(&look, age, now).map(|after| on_the_grid(now, after));
+        self.look = look;
+    }
+
+    /// What a look reads beside memory: everything now and then, and always what is limited.
+    pub(in crate::shell) fn detail(&mut self, now: Duration) -> Option<Detail> {
+        let bounds = &self.machine.settings().bounds;
+        let sockets = bounds.counts(Resource::Sockets);
+        let counted = sockets || bounds.counts(Resource::Descriptors) || bounds.counts(Resource::Threads);
+        if !counted && now < self.next_whole {
+            return None;
+        }
+        if now >= self.next_whole {
+            // More often while it is young: what it is at rest, and in which cgroup, is not settled yet.
+            let age = now.saturating_sub(self.started_at);
+            self.next_whole = now + WHOLE_LOOK.min(age.max(Duration::from_millis(100)));
+        }
+        Some(Detail { memory_split: true, fds: true, sockets, pss: false })
+    }
+
+    pub(in crate::shell) fn confirm_size(&mut self, look: &mut Look, now: Duration) {
+        let bound = self.machine.settings().bounds.of(Resource::Memory);
+        let nearest = [bound.soft, bound.hard].into_iter().flatten().min();
+        let near = nearest.is_some_and(|limit| look.size.0 > limit / 100 * PSS_FROM_PERCENT);
+        if near && look.tree.processes > 1 {
+            let members: Vec<Pid> =
+                look.processes.iter().filter(|p| !p.zombie).map(|p| p.identity.pid).collect();
+            look.size = self.pss.confirm(now, &members, look.size);
+        }
+    }
+
+    pub(in crate::shell) fn needs_judging(&self, look: &Look) -> bool {
+        let settings = self.machine.settings();
+        let crossed = Resource::ALL.into_iter().any(|resource| {
+            look.total(resource).is_some_and(|value| settings.bounds.of(resource).crossed(value).is_some())
+        });
+        let aged = settings.child_lifetimes.iter().any(|lifetime| {
+            look.processes.iter().any(|p| p.role == Role::Helper && p.age > lifetime.lifetime)
+        });
+        crossed || aged || self.machine.phase() == UnitPhase::Ending
+    }
+
+    pub(in crate::shell) fn judge_spared(&mut self, around: &Surrounding, look: &mut Look) {
+        let facts: Vec<_> =
+            self.tree.members().filter_map(|m| self.judge.facts(&around.proc, m.identity.pid)).collect();
+        let spared: Vec<Pid> = self.judge.spared(&facts).into_iter().map(|(pid, _)| pid).collect();
+        self.tree.set_spared(&spared);
+        for process in &mut look.processes {
+            process.spared = spared.contains(&process.identity.pid);
+        }
+    }
+}
+
+/// Long waits end on whole quarters of a second, so that many units are looked at in one wake-up.
+fn on_the_grid(now: Duration, after: Duration) -> Duration {
+    const GRID: u64 = 250;
+    if after < Duration::from_secs(1) {
+        return now + after;
+    }
+    let at = u64::try_from((now + after).as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(at - at % GRID)
+}
