@@ -183,6 +183,14 @@ pub enum EventKind {
     Notified { ready: bool, status: Option<String> },
     /// A fatal message of a runtime was seen in a log.
     FatalMessage { fatal: Box<crate::Fatal> },
+    /// A runtime was told that its heap may grow beyond the memory there is: its own limit can never help it.
+    HeapLimitTooHigh {
+        target: Identity,
+        name: String,
+        heap_limit_bytes: Bytes,
+        memory_bytes: Bytes,
+        message: String,
+    },
     /// Limits were changed while running.
     LimitsChanged { message: String },
     /// The configuration was read again.
@@ -219,6 +227,7 @@ impl EventKind {
             | Self::EarlierRunFound { .. }
             | Self::GuardianLost { .. }
             | Self::SupervisorLost { .. }
+            | Self::HeapLimitTooHigh { .. }
             | Self::FatalMessage { .. } => Severity::Warning,
             _ => Severity::Notice,
         }
@@ -250,6 +259,7 @@ impl EventKind {
             Self::SupervisorLost { .. } => "supervisor_lost",
             Self::Notified { .. } => "notified",
             Self::FatalMessage { .. } => "fatal_message",
+            Self::HeapLimitTooHigh { .. } => "heap_limit_too_high",
             Self::LimitsChanged { .. } => "limits_changed",
             Self::Reloaded { .. } => "reloaded",
             Self::EvidenceGap { .. } => "evidence_gap",

@@ -304,3 +304,27 @@ fn r063_python_says_why_it_died() {
     assert!(!lines.iter().any(|line| line.as_str().unwrap().contains("yesterday")), "{lines:?}");
     scene.only("fatal_message");
 }
+
+/// A heap that may grow beyond all memory is said while there is time to change it: seed 002's 8 GB on a smaller host.
+#[test]
+fn r062_a_heap_limit_above_the_memory_is_said() {
+    for by_environment in [false, true] {
+        let scene = Scene::new();
+        let environment = ["--env", "NODE_OPTIONS=--max-old-space-size=90000000"];
+        let wait = "setTimeout(() => {}, 60000)";
+        let command = ["node", "--max-old-space-size=90000000", "-e", wait];
+        let running = if by_environment {
+            scene.run(&environment, &["node", "-e", wait])
+        } else {
+            scene.run(&[], &command)
+        };
+        let said = wait_for("the heap limit is said", PATIENCE, || {
+            scene.events_of("heap_limit_too_high").pop().ok_or_else(|| scene.text("stderr"))
+        });
+        assert_eq!(said["heap_limit_bytes"], 90_000_000 * MIB, "{said}");
+        assert!(number(&said, "memory_bytes") < 90_000_000 * MIB, "{said}");
+        running.signal(15);
+        running.wait();
+        scene.expect_nothing_left();
+    }
+}

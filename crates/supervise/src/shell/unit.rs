@@ -1,5 +1,6 @@
 //! One unit in the shell: its machine, its tree, its sockets and files; carries the machine's effects out.
 
+mod advising;
 mod answering;
 mod dying;
 mod looking;
@@ -104,6 +105,7 @@ pub(super) struct UnitShell {
     oom_kills: u64,
     pub(super) events: u64,
     kept: u32,
+    heap_limits_compared: bool,
     left_behind: u32,
     left_behind_total: u64,
     reason_signal: Option<i32>,
@@ -156,6 +158,7 @@ impl UnitShell {
             oom_kills: 0,
             events: 0,
             kept: 0,
+            heap_limits_compared: false,
             left_behind: 0,
             left_behind_total: 0,
             reason_signal: None,
@@ -258,6 +261,7 @@ impl UnitShell {
         self.next_whole = now;
         self.fatal = None;
         (self.kept, self.left_behind) = (0, 0);
+        self.heap_limits_compared = false;
         self.pss.forget();
         self.tree.begin(main);
         self.look = Look::default();

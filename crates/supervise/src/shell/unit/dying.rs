@@ -89,7 +89,7 @@ impl UnitShell {
             self.read_logs(facts);
             let lines = self.last_lines(how);
             let lived = now.saturating_sub(member.first_seen());
-            let document = certificate(member, how, by, lived, None, lines);
+            let document = certificate(member, how, by, lived, Some(&self.environment()), lines);
             facts.push(EventKind::ProcessDied { certificate: Box::new(document) });
         }
     }

@@ -23,6 +23,7 @@ impl UnitShell {
         look.slope = self.tree.note_size(now, look.size);
         if whole {
             self.tree.note_oom_counters(&around.proc, &around.mounts);
+            self.compare_heap_limits(now, around, facts);
         }
         self.read_logs(facts);
         if self.needs_judging(&look) {
