@@ -2,9 +2,17 @@
 
 use std::time::Duration;
 
+/// The longest duration that is read: added to any time, it is still a time.
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
+
 /// Reads `30s`, `15m`, `1h 30m`, `500ms`. A bare number is refused: seconds and milliseconds would be guessed.
 pub fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
-    humantime::parse_duration(text.trim()).map_err(|_| ParseDurationError { text: text.to_owned() })
+    let duration = humantime::parse_duration(text.trim())
+        .map_err(|_| ParseDurationError::Malformed { text: text.to_owned() })?;
+    if duration > LONGEST {
+        return Err(ParseDurationError::TooLong { text: text.to_owned() });
+    }
+    Ok(duration)
 }
 
 /// Prints a duration as `parse_duration` reads it, whole milliseconds.
@@ -15,9 +23,19 @@ pub fn format_duration(duration: Duration) -> String {
 
 /// Text that is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no duration: write 500ms, 30s, 15m, 1h 30m or 7d")]
-pub struct ParseDurationError {
-    text: String,
+pub enum ParseDurationError {
+    /// It cannot be read.
+    #[error("`{text}` is no duration: write 500ms, 30s, 15m, 1h 30m or 7d")]
+    Malformed {
+        /// The text.
+        text: String,
+    },
+    /// Nobody waits that long.
+    #[error("`{text}` is too long a duration: at most 100 years, such as 36500d")]
+    TooLong {
+        /// The text.
+        text: String,
+    },
 }
 
 /// For `#[serde(with = "scupper_model::duration")]`: a duration as text.
@@ -66,6 +84,14 @@ mod tests {
         assert!(parse_duration("30").is_err());
         assert!(parse_duration("-1s").is_err());
         assert_eq!(parse_duration("1h 30m").unwrap(), Duration::from_mins(90));
+    }
+
+    #[test]
+    fn a_duration_can_be_added_to_any_time() {
+        assert!(parse_duration("36500d").unwrap().checked_add(Duration::from_secs(u64::MAX / 2)).is_some());
+        for text in ["36501d", "101y", "18446744073709551615s", "99999999999999y"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
     }
 
     proptest! {
