@@ -22,7 +22,10 @@ pub(super) fn find(text: &str, context: Context, found: &mut Vec<Range<usize>>) 
         let end = text[start..].find(|c| !is_name(c)).map_or(text.len(), |at| start + at);
         from = end;
         if let Some(secret) = beside(text, start..end, context) {
-            from = secret.end.max(end);
+            // `--token password: X`: what stands in the place of the value names the next one.
+            let names_another = text[secret.clone()].ends_with([':', '='])
+                || text[secret.end..].trim_start().starts_with([':', '=']);
+            from = if names_another { end } else { secret.end.max(end) };
             found.push(secret);
         }
     }

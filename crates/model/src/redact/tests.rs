@@ -50,6 +50,8 @@ fn lines_lose_their_secrets() {
         ("https://hooks.slack.com/services/T00/B00/xyz", "https://hooks.slack.com/services/[redacted]"),
         ("token=b'abc def'", "token=b'[redacted]'"),
         ("login(password=\"abc\", user=\"bob\")", "login(password=\"[redacted]\", user=\"bob\")"),
+        ("tool --token password: abc", "tool --token [redacted] [redacted]"),
+        ("tool --token password = abc def", "tool --token [redacted] = [redacted] def"),
         ("level=info password=abc, user=bob", "level=info password=[redacted], user=bob"),
     ] {
         assert_eq!(redact_line(line), expected);
