@@ -1,6 +1,6 @@
 //! `scupper.toml`, and the settings it shares with the flags.
 //!
-//! [`file`] reads it, [`problem`] says where it is wrong, [`settings`] is what flags and file have in common, and
+//! [`mod@file`] reads it, [`problem`] says where it is wrong, [`settings`] is what flags and file have in common, and
 //! [`values`] are their notations.
 
 mod file;

@@ -1,4 +1,5 @@
-//! Safety 11 and 12: scupper itself stays as it is over many restarts, and whatever it reads is data.
+//! Safety 11 and 12, R047, R073: scupper itself stays as it is over many restarts and births, costs little beside a large
+//! tree, and whatever it reads is data.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -68,6 +69,83 @@ fn heavy_safety_11_restarts_cost_scupper_nothing() {
     running.signal(15);
     running.wait();
     scene.expect_nothing_left();
+}
+
+/// Memory that is nobody's but its own: a test binary's code, which is not optimised, does not count.
+fn own_memory_kib(pid: i32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Time on a processor, all threads, to the nanosecond.
+fn processor_time(pid: i32) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let spent = tasks.filter_map(|task| {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(spent.sum())
+}
+
+/// R073: over ten thousand births scupper keeps nothing of those who came and went. `bench/soak.py --births` is the same
+/// with a hundred thousand.
+#[test]
+fn heavy_r073_processes_that_come_and_go_cost_scupper_nothing() {
+    let scene = Scene::new();
+    let count = scene.at("births");
+    let running = scene.run_script(&["--mem-hard", "1G"], "births.py", &[&count]);
+    let engine = running.engine();
+    let births = |wanted: u64| {
+        wait_for("so many were born", PATIENCE * 2, || match scene.text("births").parse::<u64>() {
+            Ok(births) if births >= wanted => Ok(births),
+            other => Err(format!("{other:?}")),
+        })
+    };
+    let first = births(1_500);
+    let weigh = |pid: i32| (own_memory_kib(pid), open_files(pid));
+    let before = (weigh(engine), weigh(running.pid()));
+    let last = births(first + 10_000);
+    // In the middle of it, a look holds descriptors of who is there.
+    let after = wait_for("no more descriptors than before", PATIENCE, || {
+        let after = (weigh(engine), weigh(running.pid()));
+        if after.0.1 <= before.0.1 + 4 && after.1.1 <= before.1.1 { Ok(after) } else { Err(format!("{after:?}")) }
+    });
+    eprintln!("{} births: own KiB and descriptors of engine and guardian {before:?} -> {after:?}", last - first);
+    for (before, after) in [(before.0, after.0), (before.1, after.1)] {
+        assert!(after.0 < before.0 + 512, "grew from {before:?} to {after:?}");
+    }
+    let status = scene.live();
+    let reaped = status["counts"]["zombies_reaped"].as_u64().unwrap();
+    assert!(reaped > 2_000, "the orphans were adopted and reaped: {status}");
+    assert_eq!(status["counts"]["starts"], 1);
+    scene.stop(running);
+}
+
+/// R047: beside 200 processes, with limits and nothing else said, at most 1 % of one core and 6 MiB of its own.
+#[test]
+fn timing_r047_two_hundred_processes_cost_a_hundredth_of_a_core() {
+    let scene = Scene::new();
+    let flags = ["--mem-soft", "3G", "--mem-hard", "4G"];
+    let running = scene.run_script(&flags, "hold.py", &["children", "200"]);
+    let (engine, guardian) = (running.engine(), running.pid());
+    scene.wait_until("all are there, and looked at as seldom as it gets", |status| {
+        status["tree"]["processes"] == 201
+            && status["uptime_seconds"].as_f64().is_some_and(|seconds| seconds > 4.0)
+    });
+    let spent = || processor_time(engine) + processor_time(guardian);
+    let uptime = || scene.live()["uptime_seconds"].as_f64().unwrap();
+    let (began, before) = (uptime(), spent());
+    scene.wait_until("eleven seconds later: two looks at least", |status| {
+        status["uptime_seconds"].as_f64().is_some_and(|seconds| seconds > began + 11.0)
+    });
+    let (took, spent) = (uptime() - began, spent() - before);
+    let share = spent.as_secs_f64() / took;
+    let own = own_memory_kib(engine) + own_memory_kib(guardian);
+    eprintln!("200 processes: {:.2} % of one core, {own} KiB of its own", share * 100.0);
+    assert!(share <= 0.01, "{spent:?} in {took:.1} s");
+    assert!(own <= 6 << 10, "{own} KiB");
+    scene.stop(running);
 }
 
 #[test]

@@ -220,7 +220,9 @@ fn safety_7_every_signal_is_an_event_with_its_reason() {
             if scene.text(name).contains("ready") { Ok(()) } else { Err(scene.text("stderr")) }
         });
     };
-    ["one", "two", "main"].map(ready);
+    for name in ["one", "two", "main"] {
+        ready(name);
+    }
     for (signal, name) in [(12, "SIGUSR2"), (1, "SIGHUP"), (28, "SIGWINCH"), (12, "SIGUSR2")] {
         let count = || scene.text("main").matches(name).count();
         let before = count();

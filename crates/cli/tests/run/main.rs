@@ -8,6 +8,9 @@
     clippy::expect_used,
     clippy::disallowed_methods,
     clippy::print_stderr,
+    clippy::case_sensitive_file_extension_comparisons,
+    clippy::format_collect,
+    clippy::similar_names,
     reason = "tests"
 )]
 

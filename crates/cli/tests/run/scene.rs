@@ -119,7 +119,7 @@ impl Scene {
     }
 
     /// The workload: a process with children of every kind, which then does `then`.
-    pub fn tree<'a>(&self, then: &'a str) -> Vec<String> {
+    pub fn tree(&self, then: &str) -> Vec<String> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run/tree.py");
         let kids = self.path("kids");
         ["python3", &script.to_string_lossy(), &kids.to_string_lossy(), then].map(str::to_owned).to_vec()
