@@ -81,8 +81,8 @@ optional deny 300 cargo-deny bash -c deny
 optional machete 60 cargo-machete cargo machete
 step doc 900 env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 if step build 1800 cargo build --release --locked --package scupper-cli; then
-  step gunicorn 300 env SCUPPER="${CARGO_TARGET_DIR:-target}/release/scupper" examples/leaky-gunicorn/demo.sh --seconds 20
-  step node 120 env SCUPPER="${CARGO_TARGET_DIR:-target}/release/scupper" examples/leaky-node/run.sh --hard 200M --overshoot 16
+  step gunicorn 300 env SCUPPER="${CARGO_TARGET_DIR:-$PWD/target}/release/scupper" examples/leaky-gunicorn/demo.sh --seconds 20
+  step node 120 env SCUPPER="${CARGO_TARGET_DIR:-$PWD/target}/release/scupper" examples/leaky-node/run.sh --hard 200M --overshoot 16
 fi
 # cargo test runs what nextest does not: the examples in documentation.
 step test 3000 cargo test --workspace --doc --locked --quiet
