@@ -120,9 +120,13 @@ fn a_unit_whose_supervisor_is_gone_is_a_finding() {
     let json: serde_json::Value = serde_json::from_str(&sandbox.run(&["ps", "--json"]).out).unwrap();
     assert_eq!(json["units"][0]["supervisor"], "gone");
     assert_eq!(json["units"][0]["status"], serde_json::Value::Null);
-    let answer = sandbox.run(&["stop", "web"]);
+    let answer = sandbox.run(&["restart", "web"]);
     assert_eq!(answer.code, 2);
     assert!(answer.err.contains("the scupper of web is gone"), "{}", answer.err);
+    // Nothing carries its mark any more: stop has only its record to remove.
+    let answer = sandbox.run(&["stop", "web"]);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    assert_eq!(sandbox.run(&["ps"]).code, 0);
 }
 
 #[test]
