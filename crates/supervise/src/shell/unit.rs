@@ -97,6 +97,7 @@ pub(super) struct UnitShell {
     sent: Sent,
     started_at: Duration,
     next_whole: Duration,
+    next_status_look: Duration,
     pss: PssReader,
     ready: Option<bool>,
     status_text: Option<String>,
@@ -151,6 +152,7 @@ impl UnitShell {
             sent: Sent::default(),
             started_at: Duration::ZERO,
             next_whole: Duration::ZERO,
+            next_status_look: Duration::ZERO,
             pss: PssReader::default(),
             status_text: None,
             shown_phase: None,
@@ -259,6 +261,7 @@ impl UnitShell {
         self.started_at = now;
         self.next_look = Some(now + crate::unit::pace::SHORTEST);
         self.next_whole = now;
+        self.next_status_look = Duration::ZERO;
         self.fatal = None;
         (self.kept, self.left_behind) = (0, 0);
         self.heap_limits_compared = false;

@@ -10,6 +10,9 @@ use crate::shell::clock;
 use crate::shell::server::Server;
 use crate::unit::{Ask, Input, contradiction};
 
+/// Looks for those who ask take at most a fifth of the time.
+const STATUS_LOOK_SHARE: u32 = 4;
+
 impl UnitShell {
     /// Answers whoever talks to the control socket.
     pub(in crate::shell) fn serve(&mut self, now: Duration, around: &Surrounding, facts: &mut Vec<Fact>) {
@@ -23,6 +26,18 @@ impl UnitShell {
         self.server.as_ref().is_some_and(Server::busy)
     }
 
+    /// Looks for somebody who asks. Where a look takes long the last one is shown for a while: who asks again, because
+    /// the answer took too long, must not make the next one take longer.
+    fn look_for_status(&mut self, now: Duration, around: &Surrounding, facts: &mut Vec<Fact>) {
+        let begun = clock::since_boot();
+        if begun >= self.next_status_look {
+            self.next_whole = now;
+            self.look(now, around, facts);
+            let ended = clock::since_boot();
+            self.next_status_look = ended + ended.saturating_sub(begun) * STATUS_LOOK_SHARE;
+        }
+    }
+
     pub(in crate::shell) fn answer(
         &mut self,
         request: &Request,
@@ -33,9 +48,8 @@ impl UnitShell {
         let accepted = |message: &str| Reply::Accepted { message: message.to_owned() };
         match request {
             Request::Status => {
-                self.next_whole = now;
                 if self.machine.phase() == UnitPhase::Running {
-                    self.look(now, around, facts);
+                    self.look_for_status(now, around, facts);
                 }
                 Reply::Status(Box::new(self.status(now, around)))
             }
