@@ -112,9 +112,17 @@ def parent_and_name(pid):
     return int(after.split()[1]), before.partition("(")[2]
 
 
+def executable(pid):
+    """None for a process that is gone, or somebody else's."""
+    try:
+        return os.readlink("/proc/%d/exe" % pid)
+    except OSError:
+        return None
+
+
 def own_processes(pid):
     """The process that was started and those below it that are scupper too: not the command it runs."""
-    program, found = os.path.realpath("/proc/%d/exe" % pid), [pid]
+    program, found = executable(pid), [pid]
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == pid:
             continue
@@ -123,7 +131,7 @@ def own_processes(pid):
             ancestor = parent_and_name(ancestor)[0]
             if not ancestor or ancestor == pid:
                 break
-        if ancestor == pid and os.path.realpath("/proc/%d/exe" % child) == program:
+        if ancestor == pid and executable(child) == program:
             found.append(child)
     return found
 

@@ -1,22 +1,24 @@
 #!/usr/bin/env python3
-"""Scupper's own growth over many looks and many restarts.
+"""Scupper's own growth over many looks, many restarts and many births.
 
-    bench/soak.py [--looks 1000000] [--restarts 10000] [--units 40] [--seconds 1500] [--json]
+    bench/soak.py [--looks 1000000] [--restarts 10000] [--births 100000] [--units 40] [--seconds 1500] [--json]
 
 Looks: many flat processes sit just under their hard limit, where the look period is shortest, until `scupper ps` has
-counted that many looks. Restarts: one unit is restarted through its control socket, one restart after the other. Own
-memory is private memory (RSS less what is shared), read before and after; the first tenth does not count, it fills
-the bounded histories. Exits 1 if either grew by 1 MiB or more.
+counted that many looks. Restarts: one unit is restarted through its control socket, one restart after the other. Births:
+one unit starts processes without end, every third of them orphaned, each with a name of its own (R073). Own
+memory is private memory (RSS less what is shared), read before and after; the first tenth does not count, it fills the
+bounded histories. Exits 1 if any of them made it grow by 1 MiB or more.
 """
 
 import argparse
 import json
+import os
 import socket
 import subprocess
 import sys
 import time
 
-from common import Place, compile_c, memory, own_processes, read, wait_for
+from common import ROOT, Place, compile_c, memory, own_processes, read, wait_for
 
 
 def ask(path, request):
@@ -134,22 +136,42 @@ def restarts(options):
         return growth.result(done, time.monotonic() - began)
 
 
+def births(options):
+    script = os.path.join(ROOT, "crates", "cli", "tests", "run", "births.py")
+    with Place() as place:
+        count = place.directory + "/births"
+        command = ["python3", "-S", script, count]
+        process = place.start(["run", "--name", "w", "--state", place.state, "--mem-hard", "1G", "--", *command])
+        growth, began, done = Growth(process.pid), time.monotonic(), 0
+        while done < options.births and time.monotonic() - began < options.seconds:
+            time.sleep(1)
+            if process.poll() is not None:
+                sys.exit("soak: it ended: %s" % place.log())
+            done = int(read(count) or 0)
+            growth.look(done / options.births)
+            progress("%d of %d births" % (done, options.births))
+        return growth.result(done, time.monotonic() - began)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--looks", type=int, default=1_000_000)
     parser.add_argument("--restarts", type=int, default=10_000)
+    parser.add_argument("--births", type=int, default=100_000)
     parser.add_argument("--units", type=int, default=40)
-    parser.add_argument("--seconds", type=float, default=1500, help="at most this long for each of the two")
+    parser.add_argument("--seconds", type=float, default=1500, help="at most this long for each of the three")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     result = {"schema": "scupper.bench.soak/1"}
     if options.restarts > 0:
         result["restarts"] = restarts(options)
+    if options.births > 0:
+        result["births"] = births(options)
     if options.looks > 0:
         result["looks"] = looks(options)
     progress("")
     bad = []
-    for kind, wanted in (("restarts", options.restarts), ("looks", options.looks)):
+    for kind, wanted in (("restarts", options.restarts), ("births", options.births), ("looks", options.looks)):
         part = result.get(kind)
         if not part:
             continue
