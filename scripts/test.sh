@@ -3,7 +3,7 @@
 #   scripts/test.sh                  all
 #   scripts/test.sh NAME...          only these steps (see below), such as: scripts/test.sh fmt clippy
 #   SCUPPER_FULL=1 scripts/test.sh   also installs cargo-deny and cargo-machete, which takes some minutes
-# Steps: tools fmt clippy build test doc scripts deny machete gunicorn node
+# Steps: tools fmt clippy build test doc fuzz scripts deny machete gunicorn node
 set -uo pipefail
 cd "$(dirname "$0")/.."
 only=" $* "
@@ -87,6 +87,8 @@ fi
 # cargo test runs what nextest does not: the examples in documentation.
 step test 3000 cargo test --workspace --doc --locked --quiet
 step test 3000 cargo nextest run --workspace --locked --no-fail-fast
+# The fuzz targets as plain functions, each given its seeds; shares what is built.
+step fuzz 600 cargo test --manifest-path fuzz/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}" --no-default-features --lib --locked --quiet
 
 echo
 if [ ${#failed[@]} -gt 0 ]; then
