@@ -179,7 +179,22 @@ pub struct ProcessStatus {
 
 /// The socket that belongs to a unit's record file.
 pub fn socket_path(record: &Path) -> PathBuf {
-    record.with_extension("sock")
+    beside(record, "sock")
+}
+
+/// A socket beside a record file. The kernel takes 107 bytes for its path (unix(7)): a longer name is replaced by its hash
+/// (FNV-1a, 64 bit).
+pub(crate) fn beside(record: &Path, extension: &str) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    let path = record.with_extension(extension);
+    if path.as_os_str().len() <= 107 {
+        return path;
+    }
+    let name = record.file_name().unwrap_or_default().as_bytes();
+    let hash = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    record.with_file_name(format!(".{hash:016x}.{extension}"))
 }
 
 /// Asks a unit and waits at most `timeout` for its answer.

@@ -96,7 +96,7 @@ impl Records {
     /// Removes a unit's record and its sockets. One that is gone already is no error.
     pub fn remove(&self, unit: &UnitName) {
         let path = self.path(unit);
-        for file in [path.with_extension("sock"), path.with_extension("notify"), path] {
+        for file in [crate::control::beside(&path, "sock"), crate::control::beside(&path, "notify"), path] {
             let _ = fs::remove_file(file);
         }
     }

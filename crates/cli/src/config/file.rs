@@ -1,8 +1,10 @@
 //! Reading `scupper.toml`: text in, checked settings or one [`Problem`] out.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::Read;
 use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -76,7 +78,13 @@ impl Config {
 /// Reads and checks a file.
 pub(crate) fn read(path: &Path) -> Result<Result<Config, Problem>, Failure> {
     let context = || format!("cannot read {}", path.display());
-    let file = std::fs::File::open(path).with_context(context)?;
+    // A FIFO that nobody writes to would be waited for.
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = fs::File::options().read(true).custom_flags(nonblocking).open(path).with_context(context)?;
+    let kind = file.metadata().with_context(context)?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(Failure::usage(format!("cannot read {}: it is no regular file", path.display())));
+    }
     let mut text = String::new();
     file.take(MAX_FILE + 1).read_to_string(&mut text).with_context(context)?;
     if text.len() as u64 > MAX_FILE {

@@ -146,7 +146,7 @@ fn timing_r047_two_hundred_processes_cost_a_hundredth_of_a_core() {
     wait_for("eleven seconds went by, with two looks at least", PATIENCE, || {
         if began.elapsed() > Duration::from_secs(11) { Ok(()) } else { Err("they did not".to_owned()) }
     });
-    let (took, spent) = (began.elapsed().as_secs_f64(), spent() - before);
+    let (took, spent) = (began.elapsed().as_secs_f64(), spent().saturating_sub(before));
     let share = spent.as_secs_f64() / took;
     let own = own_memory_kib(engine) + own_memory_kib(guardian);
     eprintln!("200 processes: {:.2} % of one core, {own} KiB of its own", share * 100.0);

@@ -215,3 +215,74 @@ fn killed_both_at_once_the_rest_is_ended_by_stop() {
     scene.expect_nothing_left();
     nobody_left(&scene);
 }
+
+/// `helper & exec scupper run ...`: what the shell had started before it became scupper is a stranger to it.
+#[test]
+fn safety_3_what_was_there_before_scupper_is_left_alone() {
+    let scene = Scene::new();
+    let workload = scene.tree("wait");
+    let line: Vec<String> = workload.iter().map(|word| format!("'{word}'")).collect();
+    let script = format!(
+        "sleep 1000 & echo $! > '{}'; exec '{SCUPPER}' run --name {} --grace 300ms -- {}",
+        scene.path("stranger").display(),
+        scene.unit,
+        line.join(" ")
+    );
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]);
+    scene.dress(&mut shell);
+    let running = super::scene::Running { child: shell.spawn().unwrap() };
+    scene.wait_for_kids();
+    let stranger: i32 = scene.text("stranger").trim().parse().unwrap();
+    let engine = super::scene::children(running.pid()).into_iter().find(|pid| *pid != stranger).unwrap();
+    kill(engine, 9);
+    running.wait();
+    nobody_left(&scene);
+    assert!(alive(stranger), "a process that scupper never started was ended");
+    kill(stranger, 9);
+}
+
+/// A chain of processes that fork faster than they are looked at, each deaf and in a session of its own.
+#[test]
+fn r119_a_chain_that_forks_faster_than_it_is_looked_at() {
+    let chain = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run/chain.py");
+    for cgroup in ["off", "auto"] {
+        let scene = Scene::new();
+        let beats = scene.path("beats");
+        let line = format!(
+            "python3 -S '{}' '{1}' & while [ ! -s '{1}' ]; do sleep 0.05; done; exit 6",
+            chain.display(),
+            beats.display()
+        );
+        assert_eq!(scene.code(&["--grace", "300ms", "--cgroup", cgroup], &["sh", "-c", &line]), 6);
+        let size = || std::fs::metadata(&beats).map_or(0, |m| m.len());
+        let before = size();
+        assert!(before > 0, "the chain never ran");
+        scene.expect_nothing_left();
+        assert_eq!(size(), before, "the chain lives on (cgroup {cgroup})");
+    }
+}
+
+/// A log that is a FIFO nobody writes to must not hold the engine.
+#[test]
+fn safety_12_a_log_that_is_a_fifo_holds_nobody() {
+    let scene = Scene::new();
+    let fifo = scene.path("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    assert_eq!(scene.code(&["--log", &fifo.to_string_lossy()], &["sh", "-c", "exit 3"]), 3);
+}
+
+/// A name so long that the kernel takes no socket of that path still gives a unit that can be talked to.
+#[test]
+fn a_long_name_can_be_talked_to() {
+    let mut scene = Scene::new();
+    scene.unit = format!("{}-{}", scene.unit, "n".repeat(100));
+    let running = scene.run(&[], &["sleep", "1000"]);
+    wait_for("the unit answers", PATIENCE, || {
+        let status = scene.status();
+        if status["units"][0]["supervisor"] == "answers" { Ok(()) } else { Err(status.to_string()) }
+    });
+    assert!(scene.scupper(&["stop", &scene.unit]).status().unwrap().success());
+    running.wait();
+    scene.expect_nothing_left();
+}

@@ -283,7 +283,9 @@ impl Engine {
         }
         refused.extend(self.relay.as_ref().and_then(|relay| around.poller.add(relay, Token::Relay).err()));
         for unit in 0..self.units.len() {
-            self.units[unit].settle(&self.around);
+            let mut facts = Vec::new();
+            self.units[unit].settle(&self.around, &mut facts);
+            self.record(unit, facts);
             let trouble = |error: &io::Error| EventKind::Trouble {
                 message: format!("cannot wait for a process: {error}"),
             };

@@ -78,7 +78,12 @@ pub fn guarded() -> bool {
 /// be recorded where the engine can no longer do it.
 pub fn guard(argv: &[OsString], report: &mut dyn FnMut(&UnitRecord, EventKind)) -> i32 {
     if std::env::var_os(HANDOVER).is_some() {
-        // An engine whose guardian was ended before the engine began: whoever did that wanted nothing to run.
+        use std::io::Write;
+        // Whoever ended the guardian before its engine began wanted nothing to run.
+        let _ = writeln!(
+            std::io::stderr(),
+            "scupper: {HANDOVER} is set, and that guardian is gone: nothing was started"
+        );
         return 125;
     }
     match Guardian::start(argv) {
@@ -99,6 +104,7 @@ struct Guardian {
     signals: Signals,
     notify: Option<NotifySocket>,
     records: Option<Records>,
+    strangers: Vec<Pid>,
 }
 
 impl Guardian {
@@ -120,6 +126,8 @@ impl Guardian {
         if let Some(notify) = &notify {
             command.env("NOTIFY_SOCKET", notify.address());
         }
+        // `helper & exec scupper run ...`: what was our child before is nobody we started.
+        let strangers = proc.children(own).ok().flatten().unwrap_or_default();
         let child = command.spawn()?;
         // The rest is done while the engine starts. A signal that comes before this ends us, and the engine, seeing
         // that, the unit.
@@ -132,7 +140,7 @@ impl Guardian {
         let pidfd = rustix::process::pidfd_open(raw, PidfdFlags::empty())?;
         super::let_go_of_stdio();
         super::trim::release_code();
-        Ok(Self { proc, own, engine, pidfd, signals, notify, records })
+        Ok(Self { proc, own, engine, pidfd, signals, notify, records, strangers })
     }
 
     fn run(&mut self, report: &mut dyn FnMut(&UnitRecord, EventKind)) -> i32 {
@@ -178,6 +186,8 @@ impl Guardian {
             if is_child(arrived.signal) || for_all {
                 continue;
             }
+            // A stopped engine hears nothing.
+            let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::CONT);
             let directory = self.records.as_ref().map(Records::directory);
             let passed = directory.is_some_and(|dir| relay::pass_on(dir, self.own.get(), arrived));
             if !passed && let Some(signal) = Signal::from_named_raw(arrived.signal) {
@@ -238,7 +248,11 @@ impl Guardian {
         // Thirty seconds more for whatever forks as fast as it is killed, or hangs in the kernel.
         while clock.now() < grace + Duration::from_secs(30) {
             self.reap_adopted();
-            let found = tree::descendants(&self.proc, self.own).unwrap_or_default();
+            let mut found = tree::descendants(&self.proc, self.own).unwrap_or_default();
+            for stranger in &self.strangers {
+                let below = tree::subtree(&found, *stranger);
+                found.retain(|m| m.identity.pid != *stranger && !below.contains(&m.identity.pid));
+            }
             let spared = judge.spared_now(&self.proc, &found);
             let left: Vec<_> = found
                 .iter()

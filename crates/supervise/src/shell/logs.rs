@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use scupper_model::{Fatal, redact_line};
@@ -13,6 +13,9 @@ use crate::knowledge::fatal::FatalWatch;
 const MOST_AT_ONCE: u64 = 1 << 20;
 /// A line longer than this is cut.
 const LONGEST_LINE: usize = 4096;
+
+/// `O_NONBLOCK`, as the open call of std takes it.
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// One log file being followed.
 #[derive(Debug)]
@@ -75,9 +78,11 @@ impl LogTail {
     }
 
     fn open(&mut self) {
-        self.file = File::open(&self.path).ok().and_then(|file| {
-            let inode = file.metadata().ok()?.ino();
-            Some((file, inode))
+        // A FIFO that nobody writes to must not hold the loop: opened without waiting, and then left alone.
+        let opened = File::options().read(true).custom_flags(NONBLOCK).open(&self.path);
+        self.file = opened.ok().and_then(|file| {
+            let found = file.metadata().ok()?;
+            found.is_file().then_some((file, found.ino()))
         });
         self.position = 0;
     }

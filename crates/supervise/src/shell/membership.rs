@@ -1,9 +1,9 @@
 //! Whether anybody joined or left a tree since the last look, without walking it.
 //!
 //! A walk costs some ten system calls a process. Most looks find the same processes as the one before, and that is told by
-//! reading one kept-open file again: the unit's `cgroup.procs`, or without a cgroup the `children` file of every member
-//! (as long as these are few). What such a file does not tell, a fork by another thread than the main one, is found by
-//! the walk that comes every [`WALK_EVERY`] anyway. That a childless member ended is told by its memory, which reads 0 then.
+//! reading one kept-open file again: the unit's `cgroup.procs`, or without a cgroup the `children` files and the number of
+//! the threads of every member (as long as these are few). What they do not tell is found by the walk that comes every
+//! [`WALK_EVERY`] anyway. That a childless member ended is told by its memory, which reads 0 then.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -15,8 +15,8 @@ use scupper_model::Pid;
 /// A walk comes at least this often where there is no cgroup, and three times as seldom where there is one: its list is
 /// whole, and a walk only finds out about new names and parents.
 pub const WALK_EVERY: Duration = Duration::from_secs(5);
-/// Above this many members without a cgroup, every look walks.
-const MOST_WATCHED: usize = 32;
+/// Above this many members or threads without a cgroup, every look walks.
+const MOST_WATCHED: usize = 64;
 /// A list longer than this is not compared: every look walks.
 const LONGEST: usize = 16 << 10;
 
@@ -24,6 +24,7 @@ const LONGEST: usize = 16 << 10;
 #[derive(Debug, Default)]
 pub struct Membership {
     files: Vec<File>,
+    tasks: Vec<File>,
     directory: Option<File>,
     last: Vec<u8>,
     fresh: Vec<u8>,
@@ -55,15 +56,29 @@ impl Membership {
             return false;
         }
         let wanted = members.len();
-        self.files =
-            members.filter_map(|pid| File::open(format!("/proc/{pid}/task/{pid}/children")).ok()).collect();
-        wanted > 0 && self.files.len() == wanted
+        (self.files, self.tasks) = (Vec::new(), Vec::new());
+        for pid in members {
+            if self.watch(pid).is_none() || self.files.len() > MOST_WATCHED {
+                return false;
+            }
+        }
+        wanted > 0
+    }
+
+    /// The list of each thread: a child belongs to the thread that forked it.
+    fn watch(&mut self, pid: Pid) -> Option<()> {
+        let tasks = format!("/proc/{pid}/task");
+        for entry in std::fs::read_dir(&tasks).ok()? {
+            self.files.push(File::open(entry.ok()?.path().join("children")).ok()?);
+        }
+        self.tasks.push(File::open(tasks).ok()?);
+        Some(())
     }
 
     fn read(&mut self) -> bool {
         self.fresh.clear();
-        if let Some(directory) = &self.directory {
-            // Two links, and one for each cgroup below: a command that makes its own is walked into.
+        for directory in self.directory.iter().chain(&self.tasks) {
+            // Two links, and one for each cgroup below (a command that makes its own is walked into) or each thread.
             match directory.metadata() {
                 Ok(found) => self.fresh.extend(found.nlink().to_le_bytes()),
                 Err(_) => return false,

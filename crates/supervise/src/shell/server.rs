@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::control::{MAX_LINE, Reply, Request};
 
-/// Connections served at a time; further ones wait in the kernel's queue.
+/// Connections served at a time; one more ends the oldest.
 const MOST_CONNECTIONS: usize = 16;
 /// A request is small.
 const MOST_REQUEST: usize = 64 << 10;
@@ -58,8 +58,11 @@ impl Server {
 
     /// Moves every connection on as far as it goes without waiting.
     pub fn serve(&mut self, now: Duration, mut answer: impl FnMut(Request) -> Reply) {
-        while self.connections.len() < MOST_CONNECTIONS {
-            let Ok((stream, _)) = self.listener.accept() else { break };
+        while let Ok((stream, _)) = self.listener.accept() {
+            if self.connections.len() >= MOST_CONNECTIONS {
+                // Whoever came first and is still here says nothing: it makes room.
+                self.connections.remove(0);
+            }
             if stream.set_nonblocking(true).is_ok() {
                 let (request, reply) = (Vec::new(), Vec::new());
                 self.connections.push(Connection { stream, request, answer: reply, since: now, done: false });

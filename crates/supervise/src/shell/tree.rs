@@ -139,12 +139,14 @@ impl Tree {
         }
     }
 
-    /// Makes an orphan that scupper adopted a root of this tree.
-    pub fn adopt(&mut self, pid: Pid) {
-        if !self.adopted.contains(&pid) {
+    /// Makes an orphan that scupper adopted a root of this tree. Whether it was none before.
+    pub fn adopt(&mut self, pid: Pid) -> bool {
+        let new = !self.adopted.contains(&pid);
+        if new {
             self.adopted.push(pid);
             self.next_walk = Duration::ZERO;
         }
+        new
     }
 
     /// Whether a process is, or was at the last look, a member.

@@ -106,6 +106,7 @@ pub(super) struct UnitShell {
     oom_kills: u64,
     pub(super) events: u64,
     kept: u32,
+    newly_adopted: bool,
     heap_limits_compared: bool,
     left_behind: u32,
     left_behind_total: u64,
@@ -160,6 +161,7 @@ impl UnitShell {
             oom_kills: 0,
             events: 0,
             kept: 0,
+            newly_adopted: false,
             heap_limits_compared: false,
             left_behind: 0,
             left_behind_total: 0,
@@ -169,8 +171,16 @@ impl UnitShell {
     }
 
     /// What its command need not wait for: the control socket.
-    pub(super) fn settle(&mut self, around: &Surrounding) {
-        self.server = Server::listen(&socket_path(&around.records.path(&self.spec.name))).ok();
+    pub(super) fn settle(&mut self, around: &Surrounding, facts: &mut Vec<Fact>) {
+        if self.exit_code.is_some() {
+            return;
+        }
+        match Server::listen(&socket_path(&around.records.path(&self.spec.name))) {
+            Ok(server) => self.server = Some(server),
+            Err(error) => facts.push(EventKind::Trouble {
+                message: format!("nobody can talk to this unit, its control socket cannot be made: {error}"),
+            }),
+        }
         if let Some(server) = &self.server {
             let _ = around.poller.add(server.listener(), Token::Control(self.index));
         }
@@ -240,11 +250,21 @@ impl UnitShell {
             addressed: around.handover.map_or(0, |handover| handover.guardian.get()),
             descriptors: around.descriptors,
         };
-        let started = spawn::start(&self.spec, surroundings).and_then(|child| {
+        let started = spawn::start(&self.spec, surroundings).and_then(|mut child| {
             let pid = i32::try_from(child.id()).ok().and_then(Pid::new);
-            pid.and_then(|pid| around.proc.identify(pid).ok().flatten()).ok_or_else(|| spawn::NotStarted {
+            let found = pid.map(|pid| around.proc.identify(pid));
+            if let Some(Ok(Some(main))) = found {
+                return Ok(main);
+            }
+            // What cannot be identified cannot be owned, and must not run on unowned.
+            let _ = child.kill().and_then(|()| child.wait());
+            let why = match found {
+                Some(Err(error)) => crate::chain(&error),
+                _ => "it is not in /proc: is /proc mounted?".to_owned(),
+            };
+            Err(spawn::NotStarted {
                 code: 125,
-                message: "the command was started and cannot be found in /proc: is /proc mounted?".to_owned(),
+                message: format!("the command could not be identified: {why}"),
             })
         });
         let main = match started {
@@ -319,7 +339,7 @@ impl UnitShell {
 
     /// Takes an orphan in.
     pub(super) fn adopt(&mut self, pid: Pid) {
-        self.tree.adopt(pid);
+        self.newly_adopted |= self.tree.adopt(pid);
     }
 
     /// Whether a process is a member as far as is known.
@@ -368,7 +388,7 @@ fn below(mount: Option<&Path>, dir: &Path) -> String {
 }
 
 fn listen_for_notify(spec: &UnitSpec, upward: &OsStr, around: &Surrounding) -> Option<NotifySocket> {
-    NotifySocket::listen(&around.records.path(&spec.name).with_extension("notify"), upward).ok()
+    NotifySocket::listen(&crate::control::beside(&around.records.path(&spec.name), "notify"), upward).ok()
 }
 
 /// Whether scupper's stdin or stdout is a pipe or a socket: who is at its other end is told of the end only when

@@ -85,6 +85,8 @@ pub struct Look {
     pub slope: Option<f64>,
     /// The totals.
     pub tree: TreeSample,
+    /// Whether somebody new was met just before: whoever forks as fast as it is looked at may have slipped through.
+    pub unsettled: bool,
 }
 
 impl Look {

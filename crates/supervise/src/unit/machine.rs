@@ -19,6 +19,8 @@ use crate::control::UnitCounts;
 
 pub(super) const TERM: i32 = 15;
 pub(super) const KILL: i32 = 9;
+const INTERRUPT: i32 = 2;
+const QUIT: i32 = 3;
 
 /// The longest time that what a command left behind is given between TERM and KILL, when nobody asked for the end:
 /// the command has ended, so there is no work to finish that anybody waits for.
@@ -178,6 +180,7 @@ pub struct Unit {
     recycle_refused: bool,
     last_code: i32,
     stop_asked: Option<SignalReason>,
+    interrupted_at: Option<Duration>,
     random: u64,
 }
 
@@ -200,6 +203,7 @@ impl Unit {
             recycle_refused: false,
             last_code: 0,
             stop_asked: None,
+            interrupted_at: None,
             random: seed | 1,
         }
     }
@@ -304,7 +308,7 @@ impl Unit {
         self.counts.looks += 1;
         match self.state {
             State::Ending { then, .. } => {
-                if look.endable().next().is_none() {
+                if look.endable().next().is_none() && !look.unsettled {
                     self.tree_empty(then, now, effects);
                 } else {
                     self.timer(now, effects);
@@ -390,10 +394,28 @@ impl Unit {
             }
             self.stop(SignalReason::Forwarded, signal, forward, now, effects);
         }
+        if !ends && !forward && matches!(signal, INTERRUPT | QUIT) {
+            self.interrupted(signal, now, effects);
+        }
         // `stop` has signalled a running main process; later ones of the same are passed on as they come.
         let already = ends && effects.iter().any(|e| matches!(e, Effect::Signal { .. }));
         if let (Some(target), true, false) = (self.main, forward, already) {
             effects.push(Effect::Signal { target, signal, reason: SignalReason::Forwarded, subtree: false });
+        }
+    }
+
+    /// ^C at the terminal, which the command has got as well: a command that ends of it was not lost, and is not started
+    /// again. One that goes on (a prompt) goes on.
+    fn interrupted(&mut self, signal: i32, now: Duration, effects: &mut Vec<Effect>) {
+        match &mut self.state {
+            State::Ending { then: then @ Then::Restart(Cause::Crash), .. } => {
+                *then = Then::Exit(SignalReason::Forwarded);
+            }
+            State::Waiting { .. } => {
+                self.last_code = 128 + signal;
+                self.finish(SignalReason::Forwarded.describe(), effects);
+            }
+            _ => self.interrupted_at = Some(now),
         }
     }
 

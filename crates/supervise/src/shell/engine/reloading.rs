@@ -44,7 +44,9 @@ impl Engine {
                     Ok(()) => {
                         let last = self.units.len() - 1;
                         self.drive(last, Input::Begin);
-                        self.units[last].settle(&self.around);
+                        let mut facts = Vec::new();
+                        self.units[last].settle(&self.around, &mut facts);
+                        self.record(last, facts);
                     }
                     Err(error) if !self.units.is_empty() => {
                         let message = format!("cannot start {name}: {}", crate::chain(&error));

@@ -57,6 +57,10 @@ impl UnitShell {
                 self.drive(Input::Ask(Ask::Stop(SignalReason::Stop)), now, around, facts);
                 accepted("stopping")
             }
+            Request::Restart | Request::Recycle if self.machine.phase() != UnitPhase::Running => {
+                let message = "it is not running now: try again when it is".to_owned();
+                Reply::Refused { message }
+            }
             Request::Restart => {
                 self.drive(Input::Ask(Ask::Restart(SignalReason::Restart)), now, around, facts);
                 accepted("restarting")

@@ -19,6 +19,7 @@ impl UnitShell {
         let detail = self.detail(now);
         let whole = detail.is_some();
         let mut look = self.tree.look(&around.proc, detail, now);
+        look.unsettled = std::mem::take(&mut self.newly_adopted);
         self.confirm_size(&mut look, now);
         look.slope = self.tree.note_size(now, look.size);
         if whole {

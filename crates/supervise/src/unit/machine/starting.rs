@@ -53,6 +53,9 @@ impl Unit {
             _ => (Then::Decide, now + self.settings.grace.min(LEFTOVER_GRACE), false),
         };
         let then = match then {
+            Then::Decide if self.interrupted_at.is_some_and(|at| now <= at + self.settings.grace) => {
+                Then::Exit(SignalReason::Forwarded)
+            }
             Then::Decide if self.wants_restart(how) => Then::Restart(Cause::Crash),
             other => other,
         };
