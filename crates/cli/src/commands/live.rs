@@ -12,8 +12,8 @@ use crate::failure::Failure;
 use crate::output::Printer;
 use crate::paths;
 
-/// How long a unit may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How long a unit may take to answer: one of thousands of processes looks at each of them first.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is known of the scupper behind a record.
 #[derive(Debug)]

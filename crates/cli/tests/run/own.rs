@@ -320,7 +320,7 @@ fn odd_names_are_owned_and_told() {
 #[test]
 fn heavy_thousands_of_children_are_counted_and_ended() {
     let scene = Scene::new();
-    let children = 3000;
+    let children = 1500;
     // One process image for all: a shell of its own for each would measure the machine.
     let script = format!(
         "import os, signal\nfor n in range({children}):\n    if os.fork() == 0:\n        signal.pause()\nopen('{}', 'w').close()\n\
