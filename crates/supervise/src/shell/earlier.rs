@@ -50,8 +50,8 @@ pub fn end_abandoned(
     Ok(Some(facts))
 }
 
-/// Ends the processes of a record whose supervisor is gone, with two looks at each before anything is killed: TERM,
-/// then KILL. Returns how many there were.
+/// Ends the processes of a record whose supervisor is gone, TERM first, KILL for whoever is there
+/// after the grace. Returns how many there were.
 pub(super) fn end_recorded(
     proc: &Proc,
     untouchable: &Untouchable,

@@ -2,7 +2,7 @@
 //!
 //! Three processes, all of this program: the *guardian* that the user started (`guardian.rs`), the *engine* with this
 //! loop (`engine.rs`), and for a moment the *launch* stage that becomes the command (`launch.rs`). Everything that can
-//! happen is a `poller::Token`, a time, or an answer to an effect; nothing here decides, the machine does.
+//! happen is a `poller::Token`, a time, or an answer to an effect; of what is decided, the machine decides it.
 
 pub mod clock;
 mod death;
