@@ -265,11 +265,10 @@ fn safety_5_what_a_service_manager_runs_is_left_alone() {
     if fs::create_dir(&group).is_err() {
         return eprintln!("skipped: no cgroup can be made");
     }
-    let pid = scene.path("pid");
     let line = format!(
-        "sh -c 'echo $$ >{group}/cgroup.procs; echo $$ >{0}.new; mv {0}.new {0}; exec sleep 1000' & \
-         while ! [ -e {0} ]; do sleep 0.01; done; exit 5",
-        pid.display()
+        "sh -c 'echo $$ >{group}/cgroup.procs; exec sleep 1000' & \
+         while ! grep -q sleep /proc/$!/comm; do :; done; echo $! >{}; exit 5",
+        scene.path("pid").display()
     );
     assert_eq!(scene.code(&["--profile", "job", "--cgroup", "off"], &["sh", "-c", &line]), 5);
     let managed: i32 = scene.text("pid").trim().parse().unwrap();
