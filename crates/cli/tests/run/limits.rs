@@ -313,3 +313,26 @@ fn timing_r043_a_leaking_helper_is_ended_alone() {
         scene.stop(running);
     }
 }
+
+/// R067: a helper that obeys TERM and leaves a child that does not has not ended: the child is killed after the grace.
+#[test]
+fn r067_what_a_helper_leaves_goes_with_it() {
+    let scene = Scene::new();
+    let deaf = "import signal,time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(1000)";
+    let helper = format!("python3 -S -c '{deaf}' & echo $! > {}; wait", scene.at("deaf"));
+    let unit = "sh -c \"$1\" helper & sleep 1000 & wait";
+    let running = scene.run(
+        &["--child-lifetime", "sh=1s", "--grace", "500ms", "--profile", "web"],
+        &["bash", "-c", unit, "unit", &helper],
+    );
+    let deaf: i32 = wait_for("the helper has its child", PATIENCE, || {
+        scene.text("deaf").trim().parse().map_err(|_| scene.text("stderr"))
+    });
+    wait_for("the child is gone", PATIENCE, || {
+        if super::scene::alive(deaf) { Err(scene.text("stderr")) } else { Ok(()) }
+    });
+    assert!(scene.events_of("unit_exited").is_empty(), "the unit ended instead: {}", scene.text("stderr"));
+    running.signal(15);
+    running.wait();
+    scene.expect_nothing_left();
+}

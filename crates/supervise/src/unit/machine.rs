@@ -329,6 +329,7 @@ impl Unit {
                     self.end_old_helpers(look, now, effects);
                     self.recycle_next(look, now, effects);
                 }
+                self.targets.remember(look);
             }
             _ => {}
         }

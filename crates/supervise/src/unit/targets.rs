@@ -25,6 +25,31 @@ pub(super) struct Target {
     started: Duration,
     deadline: Duration,
     stuck_said: bool,
+    /// Whom a KILL goes to: the process itself, or what is left of those below a helper that is gone already.
+    left: Vec<Identity>,
+    below: Vec<Identity>,
+}
+
+impl Target {
+    /// Whether it, or for a helper anybody who was below it, is still there. A helper that ends and leaves its own children
+    /// has not ended yet.
+    fn is_there(&mut self, look: &Look) -> bool {
+        let lives = |identity: &Identity| look.find(identity).is_some_and(|p| !p.zombie && !p.spared);
+        let itself = look.find(&self.identity).is_some_and(|p| !p.zombie);
+        self.left = if itself {
+            vec![self.identity]
+        } else {
+            self.below.iter().filter(|identity| lives(identity)).copied().collect()
+        };
+        !self.left.is_empty()
+    }
+
+    fn kill(&mut self, reason: SignalReason, effects: &mut Vec<Effect>) {
+        self.killed = true;
+        for &target in &self.left {
+            effects.push(Effect::Signal { target, signal: KILL, reason, subtree: true });
+        }
+    }
 }
 
 /// All of them.
@@ -86,6 +111,8 @@ impl Targets {
             started: now,
             deadline: now + grace,
             stuck_said: false,
+            left: vec![process.identity],
+            below: Vec::new(),
         });
         effects.push(Effect::Record(EventKind::RecycleStarted {
             target: process.identity,
@@ -101,8 +128,17 @@ impl Targets {
     /// Kills a process that is being drained, because the hard limit says so.
     pub(super) fn escalate(&mut self, identity: &Identity, reason: SignalReason, effects: &mut Vec<Effect>) {
         if let Some(target) = self.list.iter_mut().find(|t| t.identity == *identity && !t.killed) {
-            target.killed = true;
-            effects.push(Effect::Signal { target: *identity, signal: KILL, reason, subtree: true });
+            target.kill(reason, effects);
+        }
+    }
+
+    /// Remembers who is below each helper on its way out: once it is gone, nobody could tell.
+    pub(super) fn remember(&mut self, look: &Look) {
+        for target in self.list.iter_mut().filter(|target| target.role == Role::Helper) {
+            let mut below = look.subtree(&target.identity).into_iter();
+            if below.next().is_some() {
+                target.below = below.map(|process| process.identity).collect();
+            }
         }
     }
 
@@ -116,8 +152,8 @@ impl Targets {
     ) -> Vec<Role> {
         let mut gone = Vec::new();
         if let Some(look) = look {
-            self.list.retain(|target| {
-                if look.find(&target.identity).is_some_and(|p| !p.zombie) {
+            self.list.retain_mut(|target| {
+                if target.is_there(look) {
                     return true;
                 }
                 effects.push(Effect::Record(EventKind::RecycleCompleted {
@@ -137,13 +173,7 @@ impl Targets {
         }
         for target in &mut self.list {
             if !target.killed && now >= target.deadline {
-                target.killed = true;
-                effects.push(Effect::Signal {
-                    target: target.identity,
-                    signal: KILL,
-                    reason: SignalReason::GraceExpired,
-                    subtree: true,
-                });
+                target.kill(SignalReason::GraceExpired, effects);
             } else if target.killed
                 && !target.stuck_said
                 && now >= target.deadline.max(target.started) + STUCK_AFTER

@@ -54,7 +54,7 @@ impl Unit {
         effects: &mut Vec<Effect>,
     ) {
         let taken: Vec<Identity> = self.targets.killed().map(|t| t.identity).collect();
-        let found = culprit(look, resource, limit, &taken, false);
+        let found = culprit(look, resource, limit, &with_all_below(look, &taken), false);
         let action = match (self.settings.policy, found) {
             (Policy::Observe, _) => OBSERVED,
             (Policy::Alert, _) => ALERTED,
@@ -117,7 +117,7 @@ impl Unit {
         if total.saturating_sub(leaving(resource, look, &taken)) <= limit && !taken.is_empty() {
             return;
         }
-        let Some(process) = culprit(look, resource, limit, &taken, true) else {
+        let Some(process) = culprit(look, resource, limit, &with_all_below(look, &taken), true) else {
             if taken.is_empty() && at_rest(look, limit) {
                 let message =
                     "the unit needs more than this at rest, and nothing in it has grown: raise the limit";
@@ -248,4 +248,9 @@ fn leaving(resource: Resource, look: &Look, roots: &[Identity]) -> u64 {
 #[expect(clippy::cast_precision_loss, reason = "sizes of memory are far below 2^53")]
 fn at_rest(look: &Look, limit: u64) -> bool {
     look.slope.is_none_or(|slope| slope < REST_GROWTH.max(limit / 100) as f64)
+}
+
+/// These and all below them: who goes with another one is no decision of its own.
+pub(super) fn with_all_below(look: &Look, roots: &[Identity]) -> Vec<Identity> {
+    roots.iter().flat_map(|root| look.subtree(root)).map(|process| process.identity).collect()
 }

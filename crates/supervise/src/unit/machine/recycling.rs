@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scupper_model::{Identity, Policy, SignalReason};
 
-use super::{Effect, Recycle, TERM, Then, Unit};
+use super::{Effect, Recycle, TERM, Then, Unit, judging};
 use crate::knowledge::glob;
 use crate::unit::budget::Cause;
 use crate::unit::look::{Look, Role};
@@ -24,13 +24,9 @@ impl Unit {
                         || glob::matches(&l.pattern, process.program.as_bytes())
                 })
                 .map(|l| l.lifetime);
-            let parent_leaves = process
-                .parent
-                .is_some_and(|parent| self.targets.identities().iter().any(|leaving| leaving.pid == parent));
-            if lifetime.is_some_and(|lifetime| process.age > lifetime)
-                && !parent_leaves
-                && !self.targets.contains(&process.identity)
-            {
+            let leaves =
+                judging::with_all_below(look, &self.targets.identities()).contains(&process.identity);
+            if lifetime.is_some_and(|lifetime| process.age > lifetime) && !leaves {
                 let grace = self.settings.grace;
                 self.targets.start(process, now, grace, TERM, SignalReason::LifetimeExceeded, effects);
             }

@@ -48,7 +48,8 @@ impl Unit {
         self.main = None;
         self.last_code = how.exit_code().unwrap_or(125);
         let (then, deadline, killed) = match self.state {
-            State::Draining { deadline, killed, then } => (then, deadline, killed),
+            // After a KILL nobody is waited for: who forked meanwhile is killed at the next look.
+            State::Draining { deadline, killed, then } => (then, if killed { now } else { deadline }, killed),
             State::Stopped | State::Ending { .. } | State::Waiting { .. } => return,
             _ => (Then::Decide, now + self.settings.grace.min(LEFTOVER_GRACE), false),
         };
