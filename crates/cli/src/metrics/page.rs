@@ -298,7 +298,7 @@ mod tests {
 
     /// Where the package `prometheus` is installed.
     #[test]
-    fn promtool_finds_nothing_to_say() {
+    fn r052_promtool_finds_nothing_to_say() {
         let mut promtool = Command::new("promtool");
         promtool
             .args(["check", "metrics"])
