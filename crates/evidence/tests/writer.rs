@@ -226,6 +226,19 @@ fn damage_while_writing_is_survived_by_all_who_share_the_file() {
         record(n);
     }
     wait(100);
+    // A batch may still have gone into the damaged file, by a connection that had not yet met the damage; what comes
+    // after somebody moved that file aside goes into the new one.
+    let moved_aside = || aside(home.path()).iter().any(|name| name.ends_with('Z'));
+    let mut last = 100;
+    while !moved_aside() {
+        last += 1;
+        assert!(last < 1000, "the damage is never noticed: {:?}", files(home.path()));
+        record(last);
+        wait(last);
+    }
+    last += 1;
+    record(last);
+    wait(last);
     for writer in writers {
         assert_eq!(writer.close(LONG).lost, 0);
     }
@@ -237,7 +250,8 @@ fn damage_while_writing_is_survived_by_all_who_share_the_file() {
     );
     assert!(is_sound(&path));
     let all = messages(&path);
-    assert_eq!(all.iter().filter(|message| *message == "number 100").count(), 4);
+    let number = format!("number {last}");
+    assert_eq!(all.iter().filter(|message| **message == number).count(), 4);
     assert!(all.iter().any(|message| message.starts_with("trouble: the evidence file was damaged")));
 }
 
