@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(Format::accepted("application/openmetrics-text,text/plain;q=0.5"), Format::OpenMetrics);
     }
 
-    /// Where the package `prometheus` is installed.
+    /// R052. Where the package `prometheus` is installed.
     #[test]
     fn r052_promtool_finds_nothing_to_say() {
         let mut promtool = Command::new("promtool");

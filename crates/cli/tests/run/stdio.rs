@@ -257,6 +257,7 @@ fn r119_a_script_without_an_interpreter_runs() {
     assert_eq!((out.status.code(), out.stdout.as_slice()), (Some(5), &b"ran\n"[..]));
 }
 
+/// R039: quiet when healthy.
 #[test]
 fn r039_a_healthy_run_says_nothing() {
     let scene = Scene::new();

@@ -11,6 +11,7 @@ pub mod heap_limit;
 pub mod notify;
 pub mod prefork;
 pub mod spare;
+pub mod wrapper;
 
 pub use fatal::FatalWatch;
 pub use heap_limit::{HeapLimit, HeapLimitSource, advice, heap_limit};

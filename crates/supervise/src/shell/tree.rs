@@ -14,6 +14,7 @@ use scupper_probe::{Detail, Proc, Process, Stat, pidfd, tree};
 use super::history::History;
 use super::membership::{Membership, WALK_EVERY};
 use crate::knowledge::prefork::{self, Drain, View};
+use crate::knowledge::wrapper;
 use crate::unit::{Look, Role, Seen};
 
 /// Members whose `statm` is kept open. The others are opened for each look.
@@ -323,7 +324,7 @@ impl Tree {
     fn service_chain(&self) -> Vec<Pid> {
         let mut chain: Vec<Pid> = self.main.into_iter().collect();
         while let Some(last) = chain.last().and_then(|pid| self.members.get(pid)) {
-            if chain.len() > 8 || !is_wrapper(&last.name, &last.command) {
+            if chain.len() > 8 || !wrapper::is_wrapper(&last.name, &last.command) {
                 break;
             }
             let mut children =
@@ -503,45 +504,6 @@ pub(super) fn as_member(proc: &Proc, stat: Stat) -> tree::Member {
 
 fn ticks(count: u64, per_second: u64) -> Duration {
     Duration::from_millis(count.saturating_mul(1000) / per_second)
-}
-
-/// Programs that start one child and wait for it.
-fn is_wrapper(name: &[u8], command: &[Vec<u8>]) -> bool {
-    const WRAPPERS: [&[u8]; 22] = [
-        b"sh",
-        b"bash",
-        b"dash",
-        b"zsh",
-        b"ash",
-        b"busybox",
-        b"npx",
-        b"npm",
-        b"pnpm",
-        b"yarn",
-        b"uv",
-        b"uvx",
-        b"poetry",
-        b"pipenv",
-        b"pdm",
-        b"hatch",
-        b"env",
-        b"nice",
-        b"timeout",
-        b"tini",
-        b"dumb-init",
-        b"setpriv",
-    ];
-    let known = |text: &[u8]| {
-        let start = text.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1);
-        text.get(start..).is_some_and(|base| WRAPPERS.contains(&base))
-    };
-    // `npm exec x` and `npx x` are node programs that rename themselves: "npm exec x".
-    known(name)
-        || name.starts_with(b"npm ")
-        || name.starts_with(b"npx ")
-        || command.first().is_some_and(|argument| known(argument))
-        || (command.first().is_some_and(|argument| argument.ends_with(b"node"))
-            && command.get(1).is_some_and(|argument| known(argument)))
 }
 
 /// Whether a process carries the mark of a run.
