@@ -15,7 +15,6 @@ mod resource;
 mod sample;
 mod text;
 mod unit;
-mod verdict;
 
 pub use bytes::{Bytes, ParseSizeError, Size};
 pub use certificate::{Certificate, EndedBy, Fatal, HowEnded};
@@ -29,4 +28,3 @@ pub use text::{ParseDurationError, duration, format_duration, parse_duration, pr
 pub use unit::{
     ChildLifetime, InvalidName, Limits, Policy, Profile, RestartPolicy, RunId, UnitName, UnitSpec,
 };
-pub use verdict::Verdict;

@@ -1,0 +1,18 @@
+//! Says of a series of samples whether it leaks, and when it reaches its limit.
+//!
+//! Pure: it knows no clock, no file and no process. Whoever uses it brings the time of each sample. A series takes at
+//! most 8 KiB however long it lasts.
+
+#![forbid(unsafe_code)]
+
+mod recording;
+mod sample;
+mod series;
+mod settings;
+mod verdict;
+
+pub use recording::{Analysis, Change, analyze};
+pub use sample::{Rejected, Sample};
+pub use series::{Curve, Series};
+pub use settings::{GrowRule, Horizon, Quantity, Settings};
+pub use verdict::{Assessment, Forecast, Reason, Slope, Verdict};

@@ -1,0 +1,56 @@
+//! A recorded series judged from its beginning to its end.
+
+use std::time::Duration;
+
+use crate::{Assessment, Curve, Rejected, Sample, Series, Settings, Verdict};
+
+/// The verdict changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// At this sample.
+    pub at: Duration,
+    /// To this.
+    pub verdict: Verdict,
+}
+
+/// What was thought of a recording.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Analysis {
+    /// At its end.
+    pub assessment: Assessment,
+    /// Every change of the verdict; the first entry is the first verdict.
+    pub history: Vec<Change>,
+    /// Samples that were not taken: which (from 0), and why. At most [`Analysis::MOST_REJECTED`] are listed.
+    pub rejected: Vec<(usize, Rejected)>,
+    /// How many were not taken.
+    pub rejected_count: usize,
+    /// For drawing.
+    pub curve: Curve,
+}
+
+impl Analysis {
+    /// How many rejected samples are listed.
+    pub const MOST_REJECTED: usize = 16;
+}
+
+/// Judges a recording as it would have been judged while it was made.
+pub fn analyze(settings: Settings, samples: impl IntoIterator<Item = Sample>) -> Analysis {
+    let mut series = Series::new(settings);
+    let mut analysis = Analysis::default();
+    for (index, sample) in samples.into_iter().enumerate() {
+        if let Err(why) = series.push(sample) {
+            analysis.rejected_count += 1;
+            if analysis.rejected.len() < Analysis::MOST_REJECTED {
+                analysis.rejected.push((index, why));
+            }
+            continue;
+        }
+        let verdict = series.assess().verdict;
+        if analysis.history.last().is_none_or(|last| last.verdict != verdict) {
+            analysis.history.push(Change { at: sample.at, verdict });
+        }
+    }
+    analysis.assessment = series.assess().clone();
+    analysis.curve = series.curve();
+    analysis
+}

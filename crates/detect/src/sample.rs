@@ -1,0 +1,41 @@
+//! What goes in: one number at one moment.
+
+use std::time::Duration;
+
+/// One look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// When, since any fixed moment.
+    pub at: Duration,
+    /// How much: bytes, descriptors, threads ...
+    pub value: f64,
+}
+
+/// Why a sample was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// NaN or infinite.
+    #[error("not a number")]
+    NotANumber,
+    /// Sizes and counts are not negative.
+    #[error("negative")]
+    Negative,
+    /// Not later than the sample before it.
+    #[error("not later than the sample before it")]
+    NotLater,
+}
+
+impl Sample {
+    /// Whether it can follow `last`.
+    pub(crate) fn check(self, last: Option<Self>) -> Result<(), Rejected> {
+        if !self.value.is_finite() {
+            Err(Rejected::NotANumber)
+        } else if self.value < 0.0 {
+            Err(Rejected::Negative)
+        } else if last.is_some_and(|last| self.at <= last.at) {
+            Err(Rejected::NotLater)
+        } else {
+            Ok(())
+        }
+    }
+}
