@@ -104,8 +104,8 @@ fn master_of(
 ) -> Option<Prefork> {
     let parent = view.parent.and_then(|parent| by_pid.get(&parent));
     RECIPES.iter().find_map(|recipe| {
-        let is_worker = parent.is_some_and(|parent| (recipe.master)(parent) && (recipe.worker)(parent, view));
-        if !(recipe.master)(view) || is_worker {
+        let below_master = parent.filter(|parent| (recipe.master)(parent));
+        if !(recipe.master)(view) || below_master.is_some_and(|parent| (recipe.worker)(parent, view)) {
             return None;
         }
         let mut workers: Vec<Pid> = children
@@ -116,7 +116,9 @@ fn master_of(
             .map(|child| child.pid)
             .collect();
         workers.sort_unstable();
-        (recipe.alone || !workers.is_empty()).then_some(Prefork { recipe, master: view.pid, workers })
+        // A fork that has not written its own title yet carries its master's.
+        let alone = recipe.alone && below_master.is_none();
+        (alone || !workers.is_empty()).then_some(Prefork { recipe, master: view.pid, workers })
     })
 }
 

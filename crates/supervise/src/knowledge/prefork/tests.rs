@@ -53,6 +53,17 @@ fn r025_a_gunicorn_is_found_below_its_wrappers_and_its_workers_children_are_none
     assert_eq!(found(rows), [("gunicorn", 11, vec![12, 13])]);
 }
 
+/// Between its fork and its first `setproctitle` a worker is called as its master.
+#[test]
+fn a_fresh_fork_with_its_masters_title_is_no_master() {
+    let rows: &[Row] = &[
+        (11, 1, "gunicorn: maste", &["gunicorn: master [app:app]", ""]),
+        (12, 11, "gunicorn: maste", &["gunicorn: master [app:app]", ""]),
+        (13, 11, "gunicorn: worke", &["gunicorn: worker [app:app]", ""]),
+    ];
+    assert_eq!(found(rows), [("gunicorn", 11, vec![13])]);
+}
+
 #[test]
 fn titles_tell_roles_apart() {
     let rows: &[Row] = &[
