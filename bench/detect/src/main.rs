@@ -1,0 +1,94 @@
+//! `detect-bench`: how often the detector is right, how late, and beside whom. Everything that is published about it is
+//! printed by one of these commands.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts and seconds of a benchmark are far from where a float or an integer ends"
+)]
+#![allow(missing_docs, reason = "a program, not a library: what needs words has them")]
+
+mod args;
+mod detector;
+mod random;
+mod score;
+mod statistics;
+mod synthetic;
+mod table;
+
+use std::io::{BufWriter, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::args::{Cli, Command, Dump, Score};
+use crate::score::Outcome;
+use crate::synthetic::{Case, Shape, Synthetic};
+
+fn main() -> ExitCode {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let done = run(Cli::parse(), &mut out).and_then(|()| out.flush().context("write the answer"));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A closed pipe (`| head`) is no failure.
+            if error.chain().any(|cause| {
+                cause
+                    .downcast_ref::<std::io::Error>()
+                    .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+            }) {
+                return ExitCode::SUCCESS;
+            }
+            let _ = writeln!(std::io::stderr(), "detect-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli, out: &mut dyn Write) -> Result<()> {
+    match cli.command {
+        Command::Score(score) => run_score(&score, cli.markdown, out),
+        Command::Dump(dump) => run_dump(&dump, out),
+    }
+}
+
+fn run_score(args: &Score, markdown: bool, out: &mut dyn Write) -> Result<()> {
+    let kinds = detector::kinds_of(&args.detector)?;
+    let seeds = match &args.seeds {
+        Some(seeds) => synthetic::parse_seeds(seeds)?,
+        None => synthetic::seeds_of(&args.set)?,
+    };
+    let shapes = match &args.shapes {
+        Some(names) => names.split(',').map(Shape::parse).collect::<Result<Vec<_>>>()?,
+        None => Shape::ALL.to_vec(),
+    };
+    let cases: Vec<Case> = seeds
+        .iter()
+        .flat_map(|seed| shapes.iter().map(|shape| Case { shape: *shape, seed: *seed }))
+        .collect();
+    let runs = score::run(&cases, &kinds, args.extent.extent(), args.threads)?;
+    for (index, kind) in kinds.iter().enumerate() {
+        let outcomes: Vec<&Outcome> = runs.iter().map(|run| &run[index]).collect();
+        if kinds.len() == 1 || args.by_shape {
+            writeln!(out, "{}", kind.name)?;
+            score::per_shape(out, &outcomes, markdown)?;
+        }
+        if args.list {
+            writeln!(out, "{} was wrong about:", kind.name)?;
+            score::list(out, &outcomes)?;
+        }
+    }
+    score::per_detector(out, &kinds, &runs, markdown)
+}
+
+fn run_dump(args: &Dump, out: &mut dyn Write) -> Result<()> {
+    let case = Case { shape: Shape::parse(&args.shape)?, seed: args.seed };
+    writeln!(out, "seconds,rss_bytes")?;
+    for point in Synthetic::new(case, args.extent.extent()) {
+        writeln!(out, "{},{}", point.at, point.value)?;
+    }
+    Ok(())
+}
