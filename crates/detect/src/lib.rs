@@ -5,11 +5,16 @@
 
 #![forbid(unsafe_code)]
 
+mod history;
+mod reading;
 mod recording;
+mod rules;
 mod sample;
 mod series;
 mod settings;
+pub mod stats;
 mod verdict;
+mod window;
 
 pub use recording::{Analysis, Change, analyze};
 pub use sample::{Rejected, Sample};

@@ -1,5 +1,6 @@
 //! What the detector says of a series, and why.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -112,7 +113,7 @@ impl Assessment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reason {
     /// The tag: `rising_floor`, `flat_tail` ...
-    pub tag: String,
+    pub tag: Cow<'static, str>,
     /// The sentence.
     pub text: String,
 }

@@ -1,0 +1,78 @@
+//! What the statistics say of one floor: how fast it rises, how certain that is, and what shape it has.
+
+use crate::stats::{mann_kendall, perron_yabu, sen_slope, theil_sen};
+use crate::window::Floor;
+
+/// The numbers of one floor. Times in seconds, slopes per second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// The more doubtful of two trend statistics that do not fail in the same way.
+    pub z: f64,
+    /// The median slope.
+    pub slope: f64,
+    /// Lower end of its interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// When the stretch began.
+    pub began: f64,
+    /// How long it is.
+    pub span: f64,
+    /// Level at its beginning.
+    pub start: f64,
+    /// Level at its end.
+    pub end: f64,
+    /// Whether the floor reaches over the teeth of a saw.
+    pub sawtooth: bool,
+    /// Slope of the last half by the slope of the whole.
+    pub still_rising: f64,
+    /// Share of the growth that its two largest steps make.
+    pub largest_steps: f64,
+    /// Least rise between quarters, by what the slope lets expect.
+    pub least_quarter: f64,
+}
+
+impl Reading {
+    /// How much it rose.
+    pub fn growth(&self) -> f64 {
+        self.end - self.start
+    }
+}
+
+/// Reads a floor; `None` where it does not rise by a hundredth, which needs no statistics.
+pub fn read(floor: &Floor) -> Option<Reading> {
+    let (start, end) = (floor.start(), floor.end());
+    if end - start < 0.01 * start || end <= start {
+        return None;
+    }
+    let points = &floor.points;
+    let kendall = mann_kendall(points)?;
+    let trend = perron_yabu(points)?;
+    let sen = theil_sen(points, kendall.corrected_variance)?;
+    if sen.slope <= 0.0 {
+        return None;
+    }
+    let late = sen_slope(floor.last_half())?;
+    let early = sen_slope(floor.first_half())?;
+    // Three things that can be wrong with a slope, each with its own width: the order of the values, the wandering of
+    // the level, and a curve that is no line. The interval covers them all.
+    let drift = trend.drift / floor.block;
+    let wander = 2.0 * trend.drift_deviation / floor.block;
+    let bend = (late - early).abs() / 2.0;
+    let low = sen.low.min(drift - wander).min(sen.slope - bend);
+    let high = sen.high.max(drift + wander).max(sen.slope + bend);
+    Some(Reading {
+        z: trend.z.min(kendall.z),
+        slope: sen.slope,
+        low,
+        high,
+        began: floor.began,
+        span: floor.span,
+        start,
+        end,
+        sawtooth: floor.sawtooth,
+        still_rising: late / sen.slope,
+        largest_steps: floor.share_of_largest_steps(),
+        least_quarter: floor.least_quarter_rise() / (sen.slope * floor.span / 4.0),
+    })
+}
