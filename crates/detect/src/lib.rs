@@ -5,8 +5,14 @@
 
 #![forbid(unsafe_code)]
 
+mod confidence;
+mod curve;
+mod forecast;
+mod grow;
 mod history;
+mod opinion;
 mod reading;
+mod reasons;
 mod recording;
 mod rules;
 mod sample;
@@ -16,8 +22,9 @@ pub mod stats;
 mod verdict;
 mod window;
 
+pub use curve::Curve;
 pub use recording::{Analysis, Change, analyze};
 pub use sample::{Rejected, Sample};
-pub use series::{Curve, Series};
+pub use series::Series;
 pub use settings::{GrowRule, Horizon, Quantity, Settings};
 pub use verdict::{Assessment, Forecast, Reason, Slope, Verdict};

@@ -33,6 +33,13 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// The slope to forecast by, with its interval: that of the last half where it has grown steeper, since a line through
+    /// all of an accelerating series promises too much time.
+    pub fn recent_slope(&self) -> (f64, f64, f64) {
+        let slope = if self.still_rising > 1.3 { self.slope * self.still_rising } else { self.slope };
+        (slope, self.low, self.high.max(slope))
+    }
+
     /// How much it rose.
     pub fn growth(&self) -> f64 {
         self.end - self.start

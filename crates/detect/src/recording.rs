@@ -31,12 +31,19 @@ pub struct Analysis {
 impl Analysis {
     /// How many rejected samples are listed.
     pub const MOST_REJECTED: usize = 16;
+
+    fn note(&mut self, at: Duration, verdict: Verdict) {
+        if self.history.last().is_none_or(|last| last.verdict != verdict) {
+            self.history.push(Change { at, verdict });
+        }
+    }
 }
 
 /// Judges a recording as it would have been judged while it was made.
 pub fn analyze(settings: Settings, samples: impl IntoIterator<Item = Sample>) -> Analysis {
     let mut series = Series::new(settings);
     let mut analysis = Analysis::default();
+    let mut last = None;
     for (index, sample) in samples.into_iter().enumerate() {
         if let Err(why) = series.push(sample) {
             analysis.rejected_count += 1;
@@ -45,12 +52,13 @@ pub fn analyze(settings: Settings, samples: impl IntoIterator<Item = Sample>) ->
             }
             continue;
         }
-        let verdict = series.assess().verdict;
-        if analysis.history.last().is_none_or(|last| last.verdict != verdict) {
-            analysis.history.push(Change { at: sample.at, verdict });
-        }
+        analysis.note(sample.at, series.assess().verdict);
+        last = Some(sample.at);
     }
-    analysis.assessment = series.assess().clone();
+    analysis.assessment = series.conclude().clone();
+    if let Some(at) = last {
+        analysis.note(at, analysis.assessment.verdict);
+    }
     analysis.curve = series.curve();
     analysis
 }

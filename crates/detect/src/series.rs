@@ -2,127 +2,70 @@
 
 use std::time::Duration;
 
-use crate::history::{History, SLOTS, WIDTHS};
-use crate::reading::{Reading, read};
-use crate::rules::{Context, Judgement, Life, Rule, judge, judge_daily};
-use crate::window::floor_of_ring;
-use crate::{Assessment, Rejected, Sample, Settings, Verdict};
-
-/// Each ring is read whole, and its newer half.
-const STRETCHES: [usize; 2] = [SLOTS, SLOTS / 2];
-/// Buckets that must close before a ring is read again.
-const STRIDES: [u64; WIDTHS.len()] = [12, 6, 6, 3, 1, 1];
-/// A leak is believed for this long before it is judged again.
-const HOLD: f64 = 12.0 * 3600.0;
-/// What a program needs at rest is what it has in the second half of its first half hour.
-const SETTLED: f64 = 1800.0;
+use crate::forecast::Peak;
+use crate::grow::Grow;
+use crate::history::History;
+use crate::opinion::Opinion;
+use crate::{Assessment, Curve, Rejected, Sample, Settings};
 
 /// The bounded history of one number, and what is thought of it.
 pub struct Series {
     settings: Settings,
     history: History,
+    grow: Option<Box<Grow>>,
     first: Option<Sample>,
     last: Option<Sample>,
-    base: Option<f64>,
-    read: [u64; WIDTHS.len()],
-    judged: [[Option<(Reading, Judgement)>; STRETCHES.len()]; WIDTHS.len()],
-    leaking: Option<(Rule, f64)>,
+    peak: Peak,
+    opinion: Opinion,
     assessment: Assessment,
 }
 
 impl Series {
+    /// The most bytes that a series takes, with all it points to.
+    pub const MOST_BYTES: usize = 8192;
+
     /// An empty series.
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
             history: History::new(),
+            grow: settings.grow.map(|rule| Box::new(Grow::new(rule))),
             first: None,
             last: None,
-            base: None,
-            read: [0; WIDTHS.len()],
-            judged: [[None; STRETCHES.len()]; WIDTHS.len()],
-            leaking: None,
+            peak: Peak::default(),
+            opinion: Opinion::default(),
             assessment: Assessment::default(),
         }
     }
 
-    /// Adds a sample. A refused one changes nothing.
+    /// Adds a sample: some tens of nanoseconds, whatever was seen before. A refused one changes nothing.
     pub fn push(&mut self, sample: Sample) -> Result<(), Rejected> {
         sample.check(self.last)?;
         let first = *self.first.get_or_insert(sample);
-        self.history.push(sample.at.saturating_sub(first.at), sample.value);
+        let age = sample.at.saturating_sub(first.at);
+        self.history.push(age, sample.value);
+        self.peak.push(age.as_secs_f64(), sample.value);
+        if let Some(grow) = &mut self.grow {
+            grow.push(age, sample.value);
+        }
         self.last = Some(sample);
         Ok(())
-    }
-
-    fn age(&self) -> f64 {
-        match (self.first, self.last) {
-            (Some(first), Some(last)) => last.at.saturating_sub(first.at).as_secs_f64(),
-            _ => 0.0,
-        }
     }
 
     /// Looks at what was pushed since the last call, as far as that is due, and says what is thought now. Cheap when
     /// nothing is due, so that it may follow every push.
     pub fn assess(&mut self) -> &Assessment {
-        let due: Vec<usize> = (0..WIDTHS.len()).filter(|level| self.is_due(*level)).collect();
-        if !due.is_empty() {
-            self.look(&due);
+        let age = self.age();
+        if self.opinion.look(age, &self.history, self.grow.as_deref(), &self.settings) {
+            self.assessment = self.opinion.assessment(age, &self.history, self.peak.value(), &self.settings);
         }
         &self.assessment
     }
 
-    fn is_due(&self, level: usize) -> bool {
-        let filled = self.history.rings()[level].filled();
-        filled >= 24 && filled >= self.read[level] + STRIDES[level]
-    }
-
-    fn look(&mut self, due: &[usize]) {
-        let life = Life::of(self.history.sketch());
-        let age = self.age();
-        if self.base.is_none() && age >= SETTLED {
-            self.base = life.level_until(SETTLED);
-        }
-        for level in due {
-            let ring = &self.history.rings()[*level];
-            self.read[*level] = ring.filled();
-            let width = ring.width().as_secs_f64();
-            for (i, count) in STRETCHES.into_iter().enumerate() {
-                let reading = floor_of_ring(ring, count).as_ref().and_then(read);
-                self.judged[*level][i] = reading.map(|reading| {
-                    let base = self.base.unwrap_or(reading.start);
-                    let context = Context { age, base, quantity: self.settings.quantity };
-                    (reading, judge(&reading, width, &life, &context))
-                });
-                if let Some((_, Judgement::Leaking(rule))) = self.judged[*level][i] {
-                    self.leaking = Some((rule, age));
-                }
-            }
-            if *level == WIDTHS.len() - 1 {
-                let base = self.base.unwrap_or(0.0);
-                let context = Context { age, base, quantity: self.settings.quantity };
-                if judge_daily(ring, &life, &context).is_some() {
-                    self.leaking = Some((Rule::Daily, age));
-                }
-            }
-        }
-        self.assessment.verdict = self.verdict(age);
-    }
-
-    fn verdict(&self, age: f64) -> Verdict {
-        if self.leaking.is_some_and(|(_, since)| age - since < HOLD) {
-            return Verdict::Leaking;
-        }
-        let judgements = || self.judged.iter().flatten().flatten().map(|(_, judgement)| *judgement);
-        if judgements().any(|j| j == Judgement::Growing) {
-            Verdict::Growing
-        } else if judgements().any(|j| j == Judgement::WarmingUp) {
-            Verdict::WarmingUp
-        } else if judgements().any(|j| j == Judgement::Step) {
-            Verdict::Step
-        } else {
-            Verdict::Stable
-        }
+    /// Looks at everything, due or not: the last word on a series that has ended.
+    pub fn conclude(&mut self) -> &Assessment {
+        self.opinion.forget();
+        self.assess()
     }
 
     /// The last assessment.
@@ -137,22 +80,31 @@ impl Series {
 
     /// The limit the forecast is about, in units of the series.
     pub fn set_limit(&mut self, limit: Option<f64>) {
-        self.settings.limit = limit;
+        if self.settings.limit != limit {
+            self.settings.limit = limit;
+            self.opinion.forget();
+        }
     }
 
     /// What was seen, for drawing: at most 128 points.
     pub fn curve(&self) -> Curve {
-        Curve::default()
+        let began = self.first.map_or(Duration::ZERO, |first| first.at);
+        Curve::of(began, self.age(), &self.history, &self.assessment, &self.settings)
     }
-}
 
-/// The whole life of a series in few points.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Curve {
-    /// The floor: lowest value of each stretch, at the middle of it.
-    pub floor: Vec<(Duration, f64)>,
-    /// The line that was fitted to it: two points.
-    pub fit: Option<[(Duration, f64); 2]>,
-    /// Moments at which the level changed at once: when, from, to.
-    pub steps: Vec<(Duration, f64, f64)>,
+    /// Seconds since the first sample.
+    fn age(&self) -> f64 {
+        match (self.first, self.last) {
+            (Some(first), Some(last)) => last.at.saturating_sub(first.at).as_secs_f64(),
+            _ => 0.0,
+        }
+    }
+
+    /// Bytes it takes, with all it points to.
+    pub fn bytes(&self) -> usize {
+        let grow = self.grow.as_ref().map_or(0, |grow| size_of::<Grow>() + grow.heap());
+        let reasons = self.assessment.reasons.capacity() * size_of::<crate::Reason>();
+        let texts: usize = self.assessment.reasons.iter().map(|reason| reason.text.capacity()).sum();
+        size_of::<Self>() + self.history.heap() + grow + reasons + texts
+    }
 }

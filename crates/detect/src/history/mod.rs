@@ -8,7 +8,7 @@ mod sketch;
 use std::time::Duration;
 
 pub use ring::{Ring, SLOTS};
-pub use sketch::{SKETCH, Sketch};
+pub use sketch::Sketch;
 
 /// The lowest and the mean of what was seen in a stretch of time. NaN where nothing was.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,6 +83,9 @@ pub const WIDTHS: [Duration; 6] = [
     Duration::from_secs(10_800),
 ];
 
+/// Milliseconds of the first buckets of the sketch: a run of a minute is seen in full detail.
+const SKETCH_WIDTH: u64 = 500;
+
 /// All rings and the sketch.
 pub struct History {
     rings: [Ring; WIDTHS.len()],
@@ -91,12 +94,12 @@ pub struct History {
 
 impl History {
     pub fn new() -> Self {
-        Self { rings: WIDTHS.map(Ring::new), sketch: Sketch::new() }
+        Self { rings: WIDTHS.map(Ring::new), sketch: Sketch::new(SKETCH_WIDTH) }
     }
 
     /// Adds a sample, `at` counted from the first one.
     pub fn push(&mut self, at: Duration, value: f64) {
-        self.sketch.push(at, value);
+        self.sketch.push(u64::try_from(at.as_millis()).unwrap_or(u64::MAX), value);
         let mut at = at;
         let mut stretch = Open::of(value);
         for ring in &mut self.rings {
@@ -111,7 +114,13 @@ impl History {
         &self.rings
     }
 
+    /// The whole life, in milliseconds.
     pub const fn sketch(&self) -> &Sketch {
         &self.sketch
+    }
+
+    /// Bytes on the heap.
+    pub const fn heap(&self) -> usize {
+        WIDTHS.len() * SLOTS * size_of::<Bucket>() + self.sketch.heap()
     }
 }

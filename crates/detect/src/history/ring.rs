@@ -66,16 +66,6 @@ impl Ring {
         (self.number.saturating_sub(count)..self.number)
             .map(|number| (number, self.slots.get(slot_of(number)).copied().unwrap_or(Bucket::EMPTY)))
     }
-
-    /// When the open bucket began.
-    pub fn now(&self) -> f64 {
-        self.width.as_secs_f64() * precise(self.number)
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "2^53 seconds are long")]
-fn precise(number: u64) -> f64 {
-    number as f64
 }
 
 fn number_at(at: Duration, width: Duration) -> u64 {

@@ -1,32 +1,31 @@
 //! The whole life in at most 128 equal buckets. When they are full, each two become one and the width doubles.
-
-use std::time::Duration;
+//!
+//! Along time, or along whatever else counts up: requests, operations.
 
 use super::{Bucket, Open};
 
 /// Buckets of a sketch.
 pub const SKETCH: usize = 128;
 
-/// Width of the first buckets: a run of a minute is seen in full detail.
-const FIRST_WIDTH: Duration = Duration::from_millis(500);
-
 /// The sketch.
 pub struct Sketch {
-    width: Duration,
+    width: u64,
     buckets: Vec<Bucket>,
     open: Open,
 }
 
 impl Sketch {
-    pub fn new() -> Self {
-        Self { width: FIRST_WIDTH, buckets: Vec::new(), open: Open::EMPTY }
+    /// An empty sketch whose first buckets are so wide.
+    pub fn new(width: u64) -> Self {
+        Self { width: width.max(1), buckets: Vec::new(), open: Open::EMPTY }
     }
 
-    pub fn push(&mut self, at: Duration, value: f64) {
-        while at.as_nanos() / self.width.as_nanos().max(1) >= SKETCH as u128 {
+    /// Adds a value. Positions must not fall.
+    pub fn push(&mut self, position: u64, value: f64) {
+        while position / self.width >= SKETCH as u64 {
             self.fold();
         }
-        let number = usize::try_from(at.as_nanos() / self.width.as_nanos().max(1)).unwrap_or(SKETCH - 1);
+        let number = usize::try_from(position / self.width).unwrap_or(SKETCH - 1);
         if number > self.buckets.len() {
             let closed = std::mem::replace(&mut self.open, Open::EMPTY).closed();
             self.make_room(number);
@@ -62,12 +61,12 @@ impl Sketch {
             }
         }
         self.buckets.truncate(half);
-        self.width *= 2;
+        self.width = self.width.saturating_mul(2);
     }
 
-    /// Width of a bucket in seconds.
-    pub fn width(&self) -> f64 {
-        self.width.as_secs_f64()
+    /// Width of a bucket.
+    pub const fn width(&self) -> u64 {
+        self.width
     }
 
     /// The closed buckets, oldest first; the first began with the series.
@@ -76,7 +75,7 @@ impl Sketch {
     }
 
     /// Bytes on the heap.
-    pub fn heap(&self) -> usize {
+    pub const fn heap(&self) -> usize {
         self.buckets.capacity() * size_of::<Bucket>()
     }
 }

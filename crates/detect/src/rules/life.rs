@@ -1,7 +1,7 @@
 //! What the whole life of a series says about a stretch of it.
 
 use crate::history::Sketch;
-use crate::stats::{MOST_POINTS, Point, median, sen_slope, to_f64};
+use crate::stats::{MOST_POINTS, Point, mann_kendall, median, sen_slope, theil_sen, to_f64};
 use crate::window::deepest_fall;
 
 /// Floors of the life in at most [`MOST_POINTS`] blocks.
@@ -12,13 +12,20 @@ pub struct Life {
 }
 
 impl Life {
-    /// Reduces a sketch.
+    /// Reduces a sketch of time.
     pub fn of(sketch: &Sketch) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are long")]
+        let second = sketch.width() as f64 / 1000.0;
+        Self::with(sketch, second)
+    }
+
+    /// Reduces a sketch whose buckets are `bucket` wide.
+    pub fn with(sketch: &Sketch, bucket: f64) -> Self {
         let buckets = sketch.buckets();
         let per_block = buckets.len().div_ceil(MOST_POINTS).max(1);
-        let width = sketch.width() * to_f64(per_block);
+        let width = bucket * to_f64(per_block);
         let skipped = buckets.len() % per_block;
-        let offset = sketch.width() * to_f64(skipped);
+        let offset = bucket * to_f64(skipped);
         let points = buckets
             .get(skipped..)
             .unwrap_or_default()
@@ -30,7 +37,12 @@ impl Life {
                 Some((offset + width * (to_f64(i) + 0.5), low))
             })
             .collect();
-        Self { points, age: sketch.width() * to_f64(buckets.len()) }
+        Self { points, age: bucket * to_f64(buckets.len()) }
+    }
+
+    /// The points: time, floor.
+    pub fn points(&self) -> &[Point] {
+        &self.points
     }
 
     /// How much of it there is before a moment, in seconds.
@@ -48,6 +60,14 @@ impl Life {
         let late = sen_slope(self.points.get(half..)?)?;
         let early = sen_slope(self.points.get(quarter..half)?)?;
         (early > 0.0).then_some(late / early)
+    }
+
+    /// The slope per second of its second half with its 95 % interval.
+    pub fn slope(&self) -> Option<(f64, f64, f64)> {
+        let half = self.points.partition_point(|(x, _)| *x < self.age / 2.0);
+        let points = self.points.get(half..)?;
+        let sen = theil_sen(points, mann_kendall(points)?.corrected_variance)?;
+        Some((sen.slope, sen.low, sen.high))
     }
 
     /// The level of the second half of the first part of the life, which ends at `until` seconds.

@@ -1,7 +1,7 @@
 //! A service that runs for days.
 
 use super::daily::{Daily, daily};
-use super::{Life, Rule, least_growth};
+use super::{Finding, Judgement, Life, Rule, least_growth};
 use crate::Quantity;
 use crate::history::Ring;
 use crate::reading::Reading;
@@ -18,70 +18,63 @@ pub struct Context {
     pub quantity: Quantity,
 }
 
-/// What one reading amounts to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Judgement {
-    /// Nothing, or not enough.
-    Nothing,
-    /// It rises, and slows down.
-    WarmingUp,
-    /// It rose at once.
-    Step,
-    /// It rises.
-    Growing,
-    /// It leaks.
-    Leaking(Rule),
-}
-
 /// Judges a reading of a ring of buckets `width` seconds wide.
-pub fn judge(reading: &Reading, width: f64, life: &Life, context: &Context) -> Judgement {
+pub fn judge(reading: Reading, width: f64, life: &Life, context: &Context) -> Finding {
     let Context { age, base, quantity } = *context;
     let growth = reading.growth();
+    let past = life.before(reading.began);
+    let mut finding = Finding::nothing(reading);
+    // Seconds and minutes of a service that has started say nothing of a warm-up: only a leap upwards counts there.
+    let fast = growth >= (0.5 * base).max(32.0 * least_growth(quantity));
+    if width < 60.0 && age >= 0.5 * HOUR && !fast {
+        return finding;
+    }
     if growth < (0.05 * base).max(least_growth(quantity)) {
-        return Judgement::Nothing;
+        return finding;
     }
     if reading.largest_steps > 0.6 {
-        return Judgement::Step;
+        return finding.judged(Judgement::Step);
     }
     if reading.z < 4.0 || reading.least_quarter < 0.2 {
-        return Judgement::Nothing;
+        return finding;
     }
-    if reading.still_rising < 0.5 {
-        return Judgement::WarmingUp;
+    finding.deceleration = life.deceleration();
+    let deceleration = finding.deceleration.unwrap_or(1.0);
+    if reading.still_rising < 0.5 || deceleration < 0.65 {
+        return finding.judged(Judgement::WarmingUp);
     }
-    let deceleration = life.deceleration().unwrap_or(1.0);
-    if deceleration < 0.65 {
-        return Judgement::WarmingUp;
-    }
-    let past = life.before(reading.began);
-    let given_back = past.deepest_fall();
+    finding.given_back = past.deepest_fall();
+    let given_back = finding.given_back;
     let certain = width >= 360.0
         && reading.z >= 4.5
         && reading.still_rising >= 0.6
-        && deceleration >= if age < 48.0 * HOUR { 0.80 } else { 0.75 };
+        && deceleration >= least_deceleration(age);
     if certain && reading.end >= 1.8 * base && growth >= 0.4 * base && growth >= 1.5 * given_back {
-        return Judgement::Leaking(Rule::Fast);
+        return finding.judged(Judgement::Leaking(Rule::Fast));
     }
     if certain
         && age >= 26.0 * HOUR
-        && reading.span >= 6.0 * HOUR * 0.9
+        && reading.span >= 5.5 * HOUR
         && past.span() >= 12.0 * HOUR
         && reading.end > 1.01 * past.highest()
         && growth >= 3.0 * given_back
     {
-        return Judgement::Leaking(Rule::Usual);
+        return finding.judged(Judgement::Leaking(Rule::Usual));
     }
     let slow = width >= 60.0 && age >= 0.5 * HOUR;
-    let fast = growth >= (0.5 * base).max(32.0 * least_growth(quantity));
     if (slow || fast) && (reading.sawtooth || growth >= given_back) {
-        return Judgement::Growing;
+        return finding.judged(Judgement::Growing);
     }
-    Judgement::Nothing
+    finding
 }
 
 /// Judges the growth from day to day.
 pub fn judge_daily(ring: &Ring, life: &Life, context: &Context) -> Option<Daily> {
     let found = daily(ring)?;
-    let least = if context.age < 48.0 * HOUR { 0.80 } else { 0.75 };
-    (life.deceleration().unwrap_or(1.0) >= least).then_some(found)
+    (life.deceleration().unwrap_or(1.0) >= least_deceleration(context.age)).then_some(found)
+}
+
+/// A young series has to be straighter: every curve is a line at first.
+fn least_deceleration(age: f64) -> f64 {
+    if age < 48.0 * HOUR { 0.80 } else { 0.75 }
 }

@@ -3,12 +3,16 @@
 mod daily;
 mod life;
 mod long;
+mod short;
 
 pub use life::Life;
 pub use daily::Daily;
-pub use long::{Context, Judgement, judge, judge_daily};
+pub use long::{Context, judge, judge_daily};
+pub use short::{Short, judge_short};
 
 use crate::Quantity;
+use crate::reading::Reading;
+
 
 /// Which rule spoke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,5 +35,41 @@ pub const fn least_growth(quantity: Quantity) -> f64 {
         Quantity::Bytes => 2.0 * 1024.0 * 1024.0,
         Quantity::Count => 8.0,
         Quantity::Percent => 1.0,
+    }
+}
+
+/// What a reading amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// Nothing, or not enough.
+    Nothing,
+    /// It rises, and slows down.
+    WarmingUp,
+    /// It rose at once.
+    Step,
+    /// It rises.
+    Growing,
+    /// It leaks.
+    Leaking(Rule),
+}
+
+/// A reading with what was made of it, and the numbers that decided.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finding {
+    pub judgement: Judgement,
+    pub reading: Reading,
+    /// See [`Life::deceleration`]; `None` where it was not asked, or nothing ran before.
+    pub deceleration: Option<f64>,
+    /// The most that the series gave back before.
+    pub given_back: f64,
+}
+
+impl Finding {
+    const fn nothing(reading: Reading) -> Self {
+        Self { judgement: Judgement::Nothing, reading, deceleration: None, given_back: 0.0 }
+    }
+
+    const fn judged(self, judgement: Judgement) -> Self {
+        Self { judgement, ..self }
     }
 }

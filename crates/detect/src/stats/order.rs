@@ -21,11 +21,13 @@ pub fn quantile(values: &mut [f64], q: f64) -> Option<f64> {
     Some(low + (high - low) * fraction)
 }
 
+/// A count as a number.
 #[expect(clippy::cast_precision_loss, reason = "counts of points")]
 pub const fn to_f64(count: usize) -> f64 {
     count as f64
 }
 
+/// The index below a position.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a count of points")]
 pub const fn to_index(position: f64) -> usize {
     position as usize

@@ -1,0 +1,235 @@
+//! What is thought of a series: kept from look to look, since a leak once seen is believed for a while.
+
+use std::time::Duration;
+
+use crate::confidence::confidence;
+use crate::forecast::forecast;
+use crate::grow::{Grow, Grown};
+use crate::history::{History, SLOTS, WIDTHS};
+use crate::reading::read;
+use crate::reasons::{amount, of_daily, of_finding, reason, time};
+use crate::rules::{Context, Daily, Finding, Judgement, Life, Rule, Short, judge, judge_daily, judge_short};
+use crate::window::floor_of_ring;
+use crate::{Assessment, Forecast, Horizon, Settings, Slope, Verdict};
+
+/// Each ring is read whole, and its newer half.
+const STRETCHES: [usize; 2] = [SLOTS, SLOTS / 2];
+/// Buckets that must close before a ring is read again.
+const STRIDES: [u64; WIDTHS.len()] = [12, 6, 6, 3, 1, 1];
+/// Buckets of a ring that must have been seen before it is read.
+const LEAST_SEEN: u64 = 24;
+/// The ring from which on `stable` can be said of a service that runs for days: minutes.
+const TELLING: usize = 2;
+/// A leak is believed for this many seconds before it is judged again.
+const HOLD: f64 = 12.0 * 3600.0;
+/// What a program needs at rest is what it has in the second half of its first half hour.
+const SETTLED: f64 = 1800.0;
+const HOUR: f64 = 3600.0;
+
+/// What spoke for a leak.
+#[derive(Clone, Copy, Debug)]
+enum Leak {
+    Finding(Finding),
+    Daily(Daily),
+    Grown(Grown),
+}
+
+/// What is thought, and what it rests on.
+#[derive(Default)]
+pub struct Opinion {
+    /// Buckets of each ring that had been seen when it was read.
+    seen: [u64; WIDTHS.len()],
+    found: [[Option<Finding>; STRETCHES.len()]; WIDTHS.len()],
+    /// The last leak that was seen, and at which age.
+    leak: Option<(Leak, f64)>,
+    base: Option<f64>,
+    short: Option<Short>,
+    looked: f64,
+}
+
+impl Opinion {
+    /// Looks again at what is due; says whether anything was.
+    pub fn look(&mut self, age: f64, history: &History, grow: Option<&Grow>, settings: &Settings) -> bool {
+        let due = match settings.horizon {
+            Horizon::Long => self.look_long(age, history, settings),
+            Horizon::Short => self.look_short(age, history, settings),
+        };
+        let broken = grow.and_then(Grow::broken);
+        if let Some(grown) = broken {
+            let since = self.leak.as_ref().is_none_or(|(leak, _)| !matches!(leak, Leak::Grown(_)));
+            self.leak = Some((Leak::Grown(grown), age));
+            return due || since;
+        }
+        if let (Some((Leak::Grown(_), since)), Some(grow)) = (&self.leak, grow)
+            && age - since > grow.rule().within.as_secs_f64()
+        {
+            self.leak = None;
+            return true;
+        }
+        due
+    }
+
+    /// The next look is at everything.
+    pub fn forget(&mut self) {
+        self.seen = [0; WIDTHS.len()];
+        self.looked = 0.0;
+    }
+
+    fn look_short(&mut self, age: f64, history: &History, settings: &Settings) -> bool {
+        if age < self.looked + (age / 64.0).max(1.0) {
+            return false;
+        }
+        self.looked = age;
+        self.short = judge_short(history.sketch(), settings.quantity);
+        true
+    }
+
+    fn look_long(&mut self, age: f64, history: &History, settings: &Settings) -> bool {
+        let mut life = None;
+        for (level, ring) in history.rings().iter().enumerate() {
+            let (Some(seen), Some(stride)) = (self.seen.get_mut(level), STRIDES.get(level)) else { continue };
+            if ring.filled() < LEAST_SEEN.max(*seen + stride) {
+                continue;
+            }
+            *seen = ring.filled();
+            let life = life.get_or_insert_with(|| Life::of(history.sketch()));
+            if self.base.is_none() && age >= SETTLED {
+                self.base = life.level_until(SETTLED);
+            }
+            let context = |start| Context { age, base: self.base.unwrap_or(start), quantity: settings.quantity };
+            let width = ring.width().as_secs_f64();
+            let found = STRETCHES.map(|count| {
+                let reading = floor_of_ring(ring, count).as_ref().and_then(read)?;
+                Some(judge(reading, width, life, &context(reading.start)))
+            });
+            for finding in found.into_iter().flatten() {
+                if matches!(finding.judgement, Judgement::Leaking(_)) {
+                    self.leak = Some((Leak::Finding(finding), age));
+                }
+            }
+            if let Some(slot) = self.found.get_mut(level) {
+                *slot = found;
+            }
+            if level == WIDTHS.len() - 1
+                && let Some(daily) = judge_daily(ring, life, &context(0.0))
+            {
+                self.leak = Some((Leak::Daily(daily), age));
+            }
+        }
+        life.is_some()
+    }
+
+    /// Puts into words what is thought at this age.
+    pub fn assessment(&self, age: f64, history: &History, peak: f64, settings: &Settings) -> Assessment {
+        let leak = self.leak.as_ref().filter(|(_, since)| age - since < HOLD).map(|(leak, _)| leak);
+        let mut assessment = match (leak, settings.horizon) {
+            (Some(Leak::Grown(grown)), _) => broken_rule(*grown, settings),
+            (Some(Leak::Finding(finding)), Horizon::Long) => of(finding, Verdict::Leaking, settings),
+            (Some(Leak::Daily(daily)), Horizon::Long) => day_by_day(daily, settings),
+            (_, Horizon::Short) => self.short.as_ref().map_or_else(
+                || too_little(age),
+                |short| short.assessment(settings),
+            ),
+            (None, Horizon::Long) => self.no_leak(age, history, settings),
+        };
+        assessment.forecast = match (settings.limit, assessment.slope) {
+            _ if assessment.verdict == Verdict::Unknown => Forecast::Unknown,
+            (None, _) => Forecast::Unknown,
+            (Some(limit), _) if peak >= limit => Forecast::Reached,
+            (Some(limit), Some(slope)) if assessment.verdict >= Verdict::Growing => forecast(limit, peak, slope),
+            (Some(_), _) => Forecast::NotAtThisRate,
+        };
+        assessment
+    }
+
+    fn no_leak(&self, age: f64, history: &History, settings: &Settings) -> Assessment {
+        let findings = |wanted: Judgement| {
+            let of_kind = self.found.iter().flatten().flatten().filter(move |f| f.judgement == wanted);
+            of_kind.max_by(|a, b| a.reading.z.total_cmp(&b.reading.z))
+        };
+        let kinds = [
+            (Judgement::Growing, Verdict::Growing),
+            (Judgement::WarmingUp, Verdict::WarmingUp),
+            (Judgement::Step, Verdict::Step),
+        ];
+        for (judgement, verdict) in kinds {
+            if let Some(finding) = findings(judgement) {
+                return of(finding, verdict, settings);
+            }
+        }
+        let telling = history.rings().iter().skip(TELLING).any(|ring| ring.filled() >= LEAST_SEEN);
+        if !telling {
+            return too_little(age);
+        }
+        let mut assessment = Assessment {
+            verdict: Verdict::Stable,
+            confidence: confidence(Verdict::Stable, None, 0.0),
+            reasons: vec![reason("no_trend", format!("no rise worth a word in {}", time(age)))],
+            scale: Duration::try_from_secs_f64(age).ok(),
+            ..Assessment::default()
+        };
+        assessment.slope = Life::of(history.sketch()).slope().map(per_hour);
+        assessment
+    }
+}
+
+fn per_hour((slope, low, high): (f64, f64, f64)) -> Slope {
+    Slope { per_hour: slope * HOUR, low: low * HOUR, high: high * HOUR }
+}
+
+fn too_little(age: f64) -> Assessment {
+    Assessment {
+        reasons: vec![reason("too_little_seen", format!("only {} seen", time(age)))],
+        ..Assessment::default()
+    }
+}
+
+fn of(finding: &Finding, verdict: Verdict, settings: &Settings) -> Assessment {
+    let reading = &finding.reading;
+    let rule = match finding.judgement {
+        Judgement::Leaking(rule) => Some(rule),
+        _ => None,
+    };
+    Assessment {
+        verdict,
+        confidence: confidence(verdict, rule, reading.z),
+        reasons: of_finding(finding, settings.quantity),
+        scale: Duration::try_from_secs_f64(reading.span).ok(),
+        slope: Some(per_hour(reading.recent_slope())),
+        forecast: Forecast::Unknown,
+    }
+}
+
+fn day_by_day(daily: &Daily, settings: &Settings) -> Assessment {
+    const DAY: f64 = 24.0 * HOUR;
+    let per_second = |per_day: f64| per_day / DAY;
+    let (low, high) = (daily.mean - 2.0 * daily.deviation, daily.mean + 2.0 * daily.deviation);
+    Assessment {
+        verdict: Verdict::Leaking,
+        confidence: confidence(Verdict::Leaking, Some(Rule::Daily), daily.certainty),
+        reasons: vec![of_daily(daily, settings.quantity)],
+        scale: Some(Duration::from_secs(86_400).saturating_mul(u32::try_from(daily.days).unwrap_or(1) + 1)),
+        slope: Some(per_hour((per_second(daily.mean), per_second(low), per_second(high)))),
+        forecast: Forecast::Unknown,
+    }
+}
+
+fn broken_rule(grown: Grown, settings: &Settings) -> Assessment {
+    let allowed = settings.grow.map_or(0.0, |rule| rule.by);
+    let per_hour = grown.by / grown.within.as_secs_f64().max(1e-3) * HOUR;
+    let size = |value| amount(settings.quantity, value);
+    let text = format!(
+        "grew by {} in {}, where no more than {} is allowed",
+        size(grown.by),
+        time(grown.within.as_secs_f64()),
+        size(allowed)
+    );
+    Assessment {
+        verdict: Verdict::Leaking,
+        confidence: confidence(Verdict::Leaking, Some(Rule::Grow), 0.0),
+        reasons: vec![reason("grew_faster_than_allowed", text)],
+        scale: Some(grown.within),
+        slope: Some(Slope { per_hour, low: per_hour, high: per_hour }),
+        forecast: Forecast::Unknown,
+    }
+}
