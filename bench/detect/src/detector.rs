@@ -5,6 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use scupper_detect::{Assessment, Forecast, Horizon, Quantity, Sample, Series, Settings, Slope, Verdict};
 
+use crate::baselines;
+
 /// How loud an alarm is. Only ours knows more than one level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -29,7 +31,6 @@ pub struct Alarm {
 
 impl Alarm {
     /// That of a detector that knows one word only.
-    #[allow(dead_code, reason = "the baselines follow")]
     pub const LEAKING: Self = Self { level: Level::Leaking, slope: None, forecast: Forecast::Unknown };
 }
 
@@ -57,18 +58,22 @@ pub struct Kind {
     pub make: fn(Subject) -> Option<Box<dyn Detector>>,
 }
 
+const OURS: Kind = Kind { name: "ours", make: |subject| Some(Box::new(Ours::new(subject))) };
+
 /// Ours first.
-const KINDS: [Kind; 1] = [Kind { name: "ours", make: |subject| Some(Box::new(Ours::new(subject))) }];
+fn kinds() -> impl Iterator<Item = Kind> {
+    std::iter::once(OURS).chain(baselines::KINDS)
+}
 
 /// The detectors of this name, or `all`.
 pub fn kinds_of(name: &str) -> Result<Vec<Kind>> {
     if name == "all" {
-        return Ok(KINDS.to_vec());
+        return Ok(kinds().collect());
     }
     let mut chosen = Vec::new();
     for name in name.split(',') {
-        let Some(kind) = KINDS.into_iter().find(|kind| kind.name == name) else {
-            let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        let Some(kind) = kinds().find(|kind| kind.name == name) else {
+            let known: Vec<&str> = kinds().map(|kind| kind.name).collect();
             bail!("no detector is called {name}; there are all, {}", known.join(", "))
         };
         chosen.push(kind);

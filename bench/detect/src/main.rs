@@ -11,6 +11,7 @@
 #![allow(missing_docs, reason = "a program, not a library: what needs words has them")]
 
 mod args;
+mod baselines;
 mod detector;
 mod random;
 mod score;
