@@ -10,6 +10,7 @@ mod curve;
 mod forecast;
 mod grow;
 mod history;
+mod operations;
 mod opinion;
 mod reading;
 mod reasons;
@@ -23,7 +24,8 @@ mod verdict;
 mod window;
 
 pub use curve::Curve;
-pub use recording::{Analysis, Change, analyze};
+pub use operations::PerOperation;
+pub use recording::{Analysis, Change, analyze, analyze_counted};
 pub use sample::{Rejected, Sample};
 pub use series::Series;
 pub use settings::{GrowRule, Horizon, Quantity, Settings};

@@ -6,6 +6,7 @@ use crate::confidence::confidence;
 use crate::forecast::forecast;
 use crate::grow::{Grow, Grown};
 use crate::history::{History, SLOTS, WIDTHS};
+use crate::operations::{Along, Operations};
 use crate::reading::read;
 use crate::reasons::{amount, of_daily, of_finding, reason, time};
 use crate::rules::{Context, Daily, Finding, Judgement, Life, Rule, Short, judge, judge_daily, judge_short};
@@ -32,6 +33,20 @@ enum Leak {
     Finding(Finding),
     Daily(Daily),
     Grown(Grown),
+    Along(Along),
+}
+
+/// What there is to form an opinion on.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// Seconds since the first sample.
+    pub age: f64,
+    pub history: &'a History,
+    pub grow: Option<&'a Grow>,
+    pub operations: Option<&'a Operations>,
+    /// The highest value of late.
+    pub peak: f64,
+    pub settings: &'a Settings,
 }
 
 /// What is thought, and what it rests on.
@@ -45,28 +60,41 @@ pub struct Opinion {
     base: Option<f64>,
     short: Option<Short>,
     looked: f64,
+    along: Option<Along>,
 }
 
 impl Opinion {
     /// Looks again at what is due; says whether anything was.
-    pub fn look(&mut self, age: f64, history: &History, grow: Option<&Grow>, settings: &Settings) -> bool {
-        let due = match settings.horizon {
-            Horizon::Long => self.look_long(age, history, settings),
-            Horizon::Short => self.look_short(age, history, settings),
+    pub fn look(&mut self, seen: &Seen<'_>) -> bool {
+        let due = match seen.settings.horizon {
+            Horizon::Long => self.look_long(seen),
+            Horizon::Short => self.look_short(seen),
         };
-        let broken = grow.and_then(Grow::broken);
-        if let Some(grown) = broken {
-            let since = self.leak.as_ref().is_none_or(|(leak, _)| !matches!(leak, Leak::Grown(_)));
-            self.leak = Some((Leak::Grown(grown), age));
-            return due || since;
+        if due {
+            self.along = seen.operations.and_then(|operations| operations.along(seen.settings.quantity));
+            if let Some(along) = self.along.filter(|along| along.leaking) {
+                self.leak = Some((Leak::Along(along), seen.age));
+            }
         }
-        if let (Some((Leak::Grown(_), since)), Some(grow)) = (&self.leak, grow)
-            && age - since > grow.rule().within.as_secs_f64()
-        {
+        self.look_at_rule(seen) || due
+    }
+
+    /// The operator's rule needs no look: it is asked at every sample, and its alarm ends when its time is over.
+    fn look_at_rule(&mut self, seen: &Seen<'_>) -> bool {
+        let Some(grow) = seen.grow else { return false };
+        let alarmed = match self.leak {
+            Some((Leak::Grown(_), since)) => Some(since),
+            _ => None,
+        };
+        if let Some(grown) = grow.broken() {
+            self.leak = Some((Leak::Grown(grown), seen.age));
+            alarmed.is_none()
+        } else if alarmed.is_some_and(|since| seen.age - since > grow.rule().within.as_secs_f64()) {
             self.leak = None;
-            return true;
+            true
+        } else {
+            false
         }
-        due
     }
 
     /// The next look is at everything.
@@ -75,28 +103,33 @@ impl Opinion {
         self.looked = 0.0;
     }
 
-    fn look_short(&mut self, age: f64, history: &History, settings: &Settings) -> bool {
+    fn look_short(&mut self, seen: &Seen<'_>) -> bool {
+        let age = seen.age;
         if age < self.looked + (age / 64.0).max(1.0) {
             return false;
         }
         self.looked = age;
-        self.short = judge_short(history.sketch(), settings.quantity);
+        self.short = judge_short(seen.history.sketch(), seen.settings.quantity);
         true
     }
 
-    fn look_long(&mut self, age: f64, history: &History, settings: &Settings) -> bool {
+    fn look_long(&mut self, seen: &Seen<'_>) -> bool {
+        let Seen { age, history, settings, .. } = *seen;
         let mut life = None;
         for (level, ring) in history.rings().iter().enumerate() {
-            let (Some(seen), Some(stride)) = (self.seen.get_mut(level), STRIDES.get(level)) else { continue };
-            if ring.filled() < LEAST_SEEN.max(*seen + stride) {
+            let (Some(read_at), Some(stride)) = (self.seen.get_mut(level), STRIDES.get(level)) else {
+                continue;
+            };
+            if ring.filled() < LEAST_SEEN.max(*read_at + stride) {
                 continue;
             }
-            *seen = ring.filled();
+            *read_at = ring.filled();
             let life = life.get_or_insert_with(|| Life::of(history.sketch()));
             if self.base.is_none() && age >= SETTLED {
                 self.base = life.level_until(SETTLED);
             }
-            let context = |start| Context { age, base: self.base.unwrap_or(start), quantity: settings.quantity };
+            let context =
+                |start| Context { age, base: self.base.unwrap_or(start), quantity: settings.quantity };
             let width = ring.width().as_secs_f64();
             let found = STRETCHES.map(|count| {
                 let reading = floor_of_ring(ring, count).as_ref().and_then(read)?;
@@ -119,24 +152,28 @@ impl Opinion {
         life.is_some()
     }
 
-    /// Puts into words what is thought at this age.
-    pub fn assessment(&self, age: f64, history: &History, peak: f64, settings: &Settings) -> Assessment {
+    /// Puts into words what is thought.
+    pub fn assessment(&self, seen: &Seen<'_>) -> Assessment {
+        let Seen { age, history, settings, peak, .. } = *seen;
         let leak = self.leak.as_ref().filter(|(_, since)| age - since < HOLD).map(|(leak, _)| leak);
         let mut assessment = match (leak, settings.horizon) {
             (Some(Leak::Grown(grown)), _) => broken_rule(*grown, settings),
+            (Some(Leak::Along(along)), _) => per_operation(along, age, history, settings),
             (Some(Leak::Finding(finding)), Horizon::Long) => of(finding, Verdict::Leaking, settings),
             (Some(Leak::Daily(daily)), Horizon::Long) => day_by_day(daily, settings),
-            (_, Horizon::Short) => self.short.as_ref().map_or_else(
-                || too_little(age),
-                |short| short.assessment(settings),
-            ),
+            (_, Horizon::Short) => {
+                self.short.as_ref().map_or_else(|| too_little(age), |short| short.assessment(settings))
+            }
             (None, Horizon::Long) => self.no_leak(age, history, settings),
         };
+        assessment.per_operation = self.along.map(|along| along.growth);
         assessment.forecast = match (settings.limit, assessment.slope) {
-            _ if assessment.verdict == Verdict::Unknown => Forecast::Unknown,
             (None, _) => Forecast::Unknown,
+            _ if assessment.verdict == Verdict::Unknown => Forecast::Unknown,
             (Some(limit), _) if peak >= limit => Forecast::Reached,
-            (Some(limit), Some(slope)) if assessment.verdict >= Verdict::Growing => forecast(limit, peak, slope),
+            (Some(limit), Some(slope)) if assessment.verdict >= Verdict::Growing => {
+                forecast(limit, peak, slope)
+            }
             (Some(_), _) => Forecast::NotAtThisRate,
         };
         assessment
@@ -196,7 +233,27 @@ fn of(finding: &Finding, verdict: Verdict, settings: &Settings) -> Assessment {
         reasons: of_finding(finding, settings.quantity),
         scale: Duration::try_from_secs_f64(reading.span).ok(),
         slope: Some(per_hour(reading.recent_slope())),
-        forecast: Forecast::Unknown,
+        ..Assessment::default()
+    }
+}
+
+fn per_operation(along: &Along, age: f64, history: &History, settings: &Settings) -> Assessment {
+    let growth = along.growth;
+    let size = |value| amount(settings.quantity, value);
+    let text = format!(
+        "{} more with each of {} operations ({} to {})",
+        size(growth.slope),
+        growth.operations,
+        size(growth.low),
+        size(growth.high)
+    );
+    Assessment {
+        verdict: Verdict::Leaking,
+        confidence: confidence(Verdict::Leaking, Some(Rule::Operations), along.reading.z),
+        reasons: vec![reason("grows_per_operation", text)],
+        scale: Duration::try_from_secs_f64(age).ok(),
+        slope: Life::of(history.sketch()).slope().map(per_hour),
+        ..Assessment::default()
     }
 }
 
@@ -208,9 +265,9 @@ fn day_by_day(daily: &Daily, settings: &Settings) -> Assessment {
         verdict: Verdict::Leaking,
         confidence: confidence(Verdict::Leaking, Some(Rule::Daily), daily.certainty),
         reasons: vec![of_daily(daily, settings.quantity)],
-        scale: Some(Duration::from_secs(86_400).saturating_mul(u32::try_from(daily.days).unwrap_or(1) + 1)),
+        scale: Some(Duration::from_hours(24).saturating_mul(u32::try_from(daily.days).unwrap_or(1) + 1)),
         slope: Some(per_hour((per_second(daily.mean), per_second(low), per_second(high)))),
-        forecast: Forecast::Unknown,
+        ..Assessment::default()
     }
 }
 
@@ -230,6 +287,6 @@ fn broken_rule(grown: Grown, settings: &Settings) -> Assessment {
         reasons: vec![reason("grew_faster_than_allowed", text)],
         scale: Some(grown.within),
         slope: Some(Slope { per_hour, low: per_hour, high: per_hour }),
-        forecast: Forecast::Unknown,
+        ..Assessment::default()
     }
 }

@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn times_have_two_units() {
-        let times = [(0.0, "0 s"), (59.4, "59 s"), (34_560.0, "9 h 36 min"), (3600.0, "1 h"), (90_000.0, "1 d 1 h")];
+        let times =
+            [(0.0, "0 s"), (59.4, "59 s"), (34_560.0, "9 h 36 min"), (3600.0, "1 h"), (90_000.0, "1 d 1 h")];
         for (seconds, text) in times {
             assert_eq!(time(seconds), text);
         }

@@ -41,11 +41,23 @@ impl Analysis {
 
 /// Judges a recording as it would have been judged while it was made.
 pub fn analyze(settings: Settings, samples: impl IntoIterator<Item = Sample>) -> Analysis {
+    analyze_counted(settings, samples.into_iter().map(|sample| (sample, None)))
+}
+
+/// Judges a recording that also counts requests or operations.
+pub fn analyze_counted(
+    settings: Settings,
+    samples: impl IntoIterator<Item = (Sample, Option<u64>)>,
+) -> Analysis {
     let mut series = Series::new(settings);
     let mut analysis = Analysis::default();
     let mut last = None;
-    for (index, sample) in samples.into_iter().enumerate() {
-        if let Err(why) = series.push(sample) {
+    for (index, (sample, operations)) in samples.into_iter().enumerate() {
+        let taken = match operations {
+            Some(operations) => series.push_counted(sample, operations),
+            None => series.push(sample),
+        };
+        if let Err(why) = taken {
             analysis.rejected_count += 1;
             if analysis.rejected.len() < Analysis::MOST_REJECTED {
                 analysis.rejected.push((index, why));

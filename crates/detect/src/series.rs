@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::forecast::Peak;
 use crate::grow::Grow;
 use crate::history::History;
-use crate::opinion::Opinion;
+use crate::operations::Operations;
+use crate::opinion::{Opinion, Seen};
 use crate::{Assessment, Curve, Rejected, Sample, Settings};
 
 /// The bounded history of one number, and what is thought of it.
@@ -13,6 +14,7 @@ pub struct Series {
     settings: Settings,
     history: History,
     grow: Option<Box<Grow>>,
+    operations: Option<Box<Operations>>,
     first: Option<Sample>,
     last: Option<Sample>,
     peak: Peak,
@@ -30,6 +32,7 @@ impl Series {
             settings,
             history: History::new(),
             grow: settings.grow.map(|rule| Box::new(Grow::new(rule))),
+            operations: None,
             first: None,
             last: None,
             peak: Peak::default(),
@@ -52,12 +55,26 @@ impl Series {
         Ok(())
     }
 
+    /// Adds a sample together with how many requests or operations had been served by then.
+    pub fn push_counted(&mut self, sample: Sample, operations: u64) -> Result<(), Rejected> {
+        self.push(sample)?;
+        self.operations.get_or_insert_with(|| Box::new(Operations::new())).push(operations, sample.value);
+        Ok(())
+    }
+
     /// Looks at what was pushed since the last call, as far as that is due, and says what is thought now. Cheap when
     /// nothing is due, so that it may follow every push.
     pub fn assess(&mut self) -> &Assessment {
-        let age = self.age();
-        if self.opinion.look(age, &self.history, self.grow.as_deref(), &self.settings) {
-            self.assessment = self.opinion.assessment(age, &self.history, self.peak.value(), &self.settings);
+        let seen = Seen {
+            age: self.age(),
+            history: &self.history,
+            grow: self.grow.as_deref(),
+            operations: self.operations.as_deref(),
+            peak: self.peak.value(),
+            settings: &self.settings,
+        };
+        if self.opinion.look(&seen) {
+            self.assessment = self.opinion.assessment(&seen);
         }
         &self.assessment
     }
@@ -103,8 +120,9 @@ impl Series {
     /// Bytes it takes, with all it points to.
     pub fn bytes(&self) -> usize {
         let grow = self.grow.as_ref().map_or(0, |grow| size_of::<Grow>() + grow.heap());
+        let operations = self.operations.as_ref().map_or(0, |o| size_of::<Operations>() + o.heap());
         let reasons = self.assessment.reasons.capacity() * size_of::<crate::Reason>();
         let texts: usize = self.assessment.reasons.iter().map(|reason| reason.text.capacity()).sum();
-        size_of::<Self>() + self.history.heap() + grow + reasons + texts
+        size_of::<Self>() + self.history.heap() + grow + operations + reasons + texts
     }
 }

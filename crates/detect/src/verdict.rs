@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::PerOperation;
+
 /// From best to worst, so that several together are as bad as their maximum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -94,6 +96,8 @@ pub struct Assessment {
     pub slope: Option<Slope>,
     /// When the limit is reached.
     pub forecast: Forecast,
+    /// How much it grows with each operation, where operations are counted and it does.
+    pub per_operation: Option<PerOperation>,
 }
 
 impl Assessment {

@@ -79,7 +79,8 @@ fn teeth(buckets: &[Bucket]) -> usize {
     if skewness(&steps) >= -1.0 {
         return 0;
     }
-    let slope = (values.last().unwrap_or(&0.0) - values.first().unwrap_or(&0.0)) / to_f64(values.len().max(1));
+    let slope =
+        (values.last().unwrap_or(&0.0) - values.first().unwrap_or(&0.0)) / to_f64(values.len().max(1));
     let mut flat: Vec<f64> = values.iter().enumerate().map(|(i, v)| v - slope * to_f64(i)).collect();
     let spread = quantile(&mut flat, 0.95).unwrap_or(0.0) - quantile(&mut flat, 0.05).unwrap_or(0.0);
     steps.iter().filter(|step| **step < -TOOTH * spread).count()

@@ -77,10 +77,10 @@ impl Open {
 pub const WIDTHS: [Duration; 6] = [
     Duration::from_secs(1),
     Duration::from_secs(10),
-    Duration::from_secs(60),
-    Duration::from_secs(360),
-    Duration::from_secs(1800),
-    Duration::from_secs(10_800),
+    Duration::from_mins(1),
+    Duration::from_mins(6),
+    Duration::from_mins(30),
+    Duration::from_hours(3),
 ];
 
 /// Milliseconds of the first buckets of the sketch: a run of a minute is seen in full detail.

@@ -5,14 +5,13 @@ mod life;
 mod long;
 mod short;
 
-pub use life::Life;
 pub use daily::Daily;
+pub use life::Life;
 pub use long::{Context, judge, judge_daily};
 pub use short::{Short, judge_short};
 
 use crate::Quantity;
 use crate::reading::Reading;
-
 
 /// Which rule spoke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +24,8 @@ pub enum Rule {
     Usual,
     /// Every day higher than the day before at the same hour.
     Daily,
+    /// It rises with every operation.
+    Operations,
     /// A short run under steady load.
     Short,
 }

@@ -72,7 +72,8 @@ fn correction(points: &[Point]) -> f64 {
     }
     let mut sum = 0.0;
     for lag in 1..n.div_ceil(4) {
-        let products: f64 = ranks.iter().zip(ranks.iter().skip(lag)).map(|(a, b)| (a - mean) * (b - mean)).sum();
+        let products: f64 =
+            ranks.iter().zip(ranks.iter().skip(lag)).map(|(a, b)| (a - mean) * (b - mean)).sum();
         let r = products / spread;
         let k = to_f64(lag);
         // The 95 % band of an autocorrelation of white noise (Anderson 1942).

@@ -28,7 +28,11 @@ pub const fn to_f64(count: usize) -> f64 {
 }
 
 /// The index below a position.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a count of points")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "between 0 and a count of points"
+)]
 pub const fn to_index(position: f64) -> usize {
     position as usize
 }

@@ -59,11 +59,7 @@ pub fn perron_yabu(points: &[Point]) -> Option<Trend> {
 /// A ratio that is certain where nothing varies: a straight line has no noise.
 fn ratio(value: f64, deviation: f64) -> f64 {
     const CERTAIN: f64 = 99.0;
-    if value == 0.0 {
-        0.0
-    } else {
-        (value / deviation.max(value.abs() / CERTAIN)).clamp(-CERTAIN, CERTAIN)
-    }
+    if value == 0.0 { 0.0 } else { (value / deviation.max(value.abs() / CERTAIN)).clamp(-CERTAIN, CERTAIN) }
 }
 
 /// Residuals of the least-squares line.
@@ -118,9 +114,8 @@ fn gls_t(values: &[f64], root: f64) -> Option<f64> {
 /// The larger of the variance and the long-run variance with Bartlett weights.
 fn long_run_variance(deviations: &[f64], lags: usize) -> f64 {
     let n = to_f64(deviations.len());
-    let covariance = |lag: usize| {
-        deviations.iter().zip(deviations.iter().skip(lag)).map(|(a, b)| a * b).sum::<f64>() / n
-    };
+    let covariance =
+        |lag: usize| deviations.iter().zip(deviations.iter().skip(lag)).map(|(a, b)| a * b).sum::<f64>() / n;
     let own = covariance(0);
     let mut sum = own;
     for lag in 1..=lags {
