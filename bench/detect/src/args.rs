@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 use crate::synthetic::Extent;
@@ -23,6 +25,12 @@ pub enum Command {
     Score(Score),
     /// Write one synthetic series as CSV
     Dump(Dump),
+    /// Judge real series as they are, and with a ramp added
+    Real(Real),
+    /// Judge the recorded programs
+    Corpus(Corpus),
+    /// Replay the cases this program was begun for
+    Seeds(Seeds),
 }
 
 /// Score detectors on synthetic series.
@@ -64,6 +72,48 @@ pub struct Dump {
     pub seed: u64,
     #[command(flatten)]
     pub extent: ExtentArgs,
+}
+
+/// Judge real series as they are, and with a ramp added.
+#[derive(Args)]
+pub struct Real {
+    /// The folder with `alibaba/` and `exathlon/`
+    #[arg(env = "SCUPPER_SERIES")]
+    pub folder: Option<PathBuf>,
+    /// ours, all, or names by comma
+    #[arg(long, default_value = "ours")]
+    pub detector: String,
+    /// What the ramps are drawn from
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// What a second of the recorded heaps counts for
+    #[arg(long, default_value_t = 10.0)]
+    pub scale: f64,
+}
+
+/// Judge the recorded programs.
+#[derive(Args)]
+pub struct Corpus {
+    /// The folder with `tuning/`, `heldout/` and `recordings/`
+    #[arg(default_value = "bench/detect/corpus")]
+    pub folder: PathBuf,
+    /// One set only: tuning or heldout
+    #[arg(long)]
+    pub set: Option<String>,
+    /// Only the totals
+    #[arg(long)]
+    pub brief: bool,
+}
+
+/// Replay the cases this program was begun for.
+#[derive(Args)]
+pub struct Seeds {
+    /// How many replays of each
+    #[arg(long, default_value_t = 20)]
+    pub count: u64,
+    /// Print every replay
+    #[arg(long)]
+    pub each: bool,
 }
 
 /// How long series are.

@@ -12,8 +12,12 @@
 
 mod args;
 mod baselines;
+mod corpus;
 mod detector;
+mod founding;
 mod random;
+mod real;
+mod recording;
 mod score;
 mod statistics;
 mod synthetic;
@@ -25,7 +29,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use crate::args::{Cli, Command, Dump, Score};
+use crate::args::{Cli, Command, Dump, Real, Score};
 use crate::score::Outcome;
 use crate::synthetic::{Case, Shape, Synthetic};
 
@@ -53,6 +57,11 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<()> {
     match cli.command {
         Command::Score(score) => run_score(&score, cli.markdown, out),
         Command::Dump(dump) => run_dump(&dump, out),
+        Command::Real(real) => run_real(&real, cli.markdown, out),
+        Command::Corpus(args) => {
+            corpus::run(out, &args.folder, args.set.as_deref(), !args.brief, cli.markdown)
+        }
+        Command::Seeds(args) => founding::run(out, args.count, args.each, cli.markdown),
     }
 }
 
@@ -92,4 +101,13 @@ fn run_dump(args: &Dump, out: &mut dyn Write) -> Result<()> {
         writeln!(out, "{},{}", point.at, point.value)?;
     }
     Ok(())
+}
+
+fn run_real(args: &Real, markdown: bool, out: &mut dyn Write) -> Result<()> {
+    let kinds = detector::kinds_of(&args.detector)?;
+    let Some(folder) = &args.folder else {
+        writeln!(out, "no folder with real series was named (SCUPPER_SERIES): skipped")?;
+        return Ok(());
+    };
+    real::run(out, folder, &kinds, args.seed, args.scale, markdown)
 }

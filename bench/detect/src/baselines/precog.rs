@@ -177,8 +177,8 @@ mod tests {
 
     #[test]
     fn a_jump_is_a_change_point() {
-        let values: Vec<f64> =
-            (0..400).map(|i| f64::from(i % 5) + if i >= 200 { 500.0 } else { 0.0 }).collect();
+        let jump = |i: u32| if i >= 200 { 900.0 } else { 0.0 };
+        let values: Vec<f64> = (0..400).map(|i| f64::from(i * i * 7919 % 613) / 10.0 + jump(i)).collect();
         assert_eq!(change_points(&values), [0, 199, 399, 399]);
     }
 }

@@ -1,0 +1,207 @@
+//! Runs of about two minutes of real programs in several languages, recorded once and kept: leaking ones and others that
+//! only look so for a while. Every resource of a program is judged, and the worst verdict is that of the program, as it is
+//! where a test run is watched.
+
+mod rules;
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use scupper_detect::{Horizon, Quantity, Sample, Settings, Verdict, analyze};
+
+use self::rules::{RULES, Rule};
+use crate::recording::{Recording, split};
+use crate::statistics::wilson;
+use crate::synthetic::Point;
+use crate::table::Table;
+
+const SETS: [&str; 2] = ["tuning", "heldout"];
+
+/// What is judged. Requests and CPU seconds are counters: they grow by what they are.
+const COLUMNS: [(&str, Quantity); 9] = [
+    ("rss_bytes", Quantity::Bytes),
+    ("tree_rss_bytes", Quantity::Bytes),
+    ("rss_anon_bytes", Quantity::Bytes),
+    ("fds", Quantity::Count),
+    ("threads", Quantity::Count),
+    ("sockets", Quantity::Count),
+    ("children", Quantity::Count),
+    ("zombies", Quantity::Count),
+    ("tasks", Quantity::Count),
+];
+
+/// A line of a manifest.
+#[derive(Debug, PartialEq)]
+struct Program {
+    name: String,
+    leaks: bool,
+    resource: String,
+}
+
+/// What was said of a program.
+struct Judged {
+    program: Program,
+    verdict: Verdict,
+    column: &'static str,
+    since: Option<Duration>,
+    /// Other columns that are no better than growing.
+    also: Vec<String>,
+    rules: [bool; RULES.len()],
+}
+
+/// Judges every recording that is there.
+pub fn run(out: &mut dyn Write, folder: &Path, only: Option<&str>, list: bool, markdown: bool) -> Result<()> {
+    for set in SETS.into_iter().filter(|set| only.is_none_or(|only| only == *set)) {
+        let manifest = folder.join(set).join("manifest.csv");
+        if !manifest.is_file() {
+            writeln!(out, "{set}: no manifest ({}), skipped", manifest.display())?;
+            continue;
+        }
+        let text = std::fs::read_to_string(&manifest)
+            .with_context(|| format!("read the manifest {}", manifest.display()))?;
+        let mut judged = Vec::new();
+        let mut absent = Vec::new();
+        for program in parse(&text).with_context(|| format!("read the manifest {}", manifest.display()))? {
+            let file = folder.join("recordings").join(set).join(format!("{}.csv.gz", program.name));
+            if file.is_file() {
+                judged.push(judge(program, &Recording::read(&file)?));
+            } else {
+                absent.push(program.name);
+            }
+        }
+        writeln!(out, "{set}: {} programs", judged.len())?;
+        if !absent.is_empty() {
+            writeln!(out, "not recorded: {}", absent.join(", "))?;
+        }
+        writeln!(out)?;
+        if list {
+            rows(out, &judged, markdown)?;
+        }
+        totals(out, &judged, markdown)?;
+    }
+    Ok(())
+}
+
+fn parse(manifest: &str) -> Result<Vec<Program>> {
+    let mut lines = manifest.lines();
+    let head = split(lines.next().context("it is empty")?);
+    let place = |name: &str| {
+        head.iter().position(|column| column == name).with_context(|| format!("it has no column `{name}`"))
+    };
+    let (name, label, resource) = (place("name")?, place("label")?, place("resource")?);
+    let mut programs = Vec::new();
+    for line in lines.filter(|line| !line.is_empty()) {
+        let cells = split(line);
+        let cell = |place: usize| cells.get(place).cloned().unwrap_or_default();
+        let leaks = match cell(label).as_str() {
+            "leak" => true,
+            "clean" => false,
+            other => bail!("{}: a label is leak or clean, not {other:?}", cell(name)),
+        };
+        programs.push(Program { name: cell(name), leaks, resource: cell(resource) });
+    }
+    Ok(programs)
+}
+
+fn judge(program: Program, recording: &Recording) -> Judged {
+    let mut judged = Judged {
+        program,
+        verdict: Verdict::Stable,
+        column: "",
+        since: None,
+        also: Vec::new(),
+        rules: [false; RULES.len()],
+    };
+    for (column, quantity) in COLUMNS {
+        let points = recording.series(column);
+        if points.is_empty() {
+            continue;
+        }
+        let settings = Settings { quantity, horizon: Horizon::Short, ..Settings::default() };
+        let samples =
+            points.iter().map(|point| Sample { at: Duration::from_secs_f64(point.at), value: point.value });
+        let analysis = analyze(settings, samples);
+        let verdict = analysis.assessment.verdict;
+        if verdict > judged.verdict || judged.column.is_empty() {
+            (judged.verdict, judged.column) = (verdict, column);
+            judged.since = analysis.history.last().map(|change| change.at);
+        }
+        if verdict >= Verdict::Growing {
+            judged.also.push(format!("{column} {verdict}"));
+        }
+        if column != "rss_bytes" && column != "rss_anon_bytes" {
+            others(&mut judged.rules, &points, quantity);
+        }
+    }
+    judged
+}
+
+/// Memory is that of the tree for the rules of others, so that they are not asked three times about the same bytes.
+fn others(called: &mut [bool; RULES.len()], points: &[Point], quantity: Quantity) {
+    for (called, rule) in called.iter_mut().zip(&RULES) {
+        *called |= (quantity == Quantity::Bytes || !rule.memory_only) && (rule.calls)(points);
+    }
+}
+
+fn rows(out: &mut dyn Write, judged: &[Judged], markdown: bool) -> Result<()> {
+    let mut table = Table::new(&["program", "label", "resource", "verdict", "", "column", "since s", "also"]);
+    for one in judged {
+        let wrong = one.program.leaks != (one.verdict == Verdict::Leaking);
+        table.row([
+            one.program.name.clone(),
+            if one.program.leaks { "leak" } else { "clean" }.into(),
+            one.program.resource.clone(),
+            one.verdict.to_string(),
+            if wrong { "wrong" } else { "" }.into(),
+            one.column.into(),
+            one.since.map_or_else(String::new, |since| since.as_secs().to_string()),
+            one.also.join("; "),
+        ]);
+    }
+    table.write(out, markdown)
+}
+
+fn totals(out: &mut dyn Write, judged: &[Judged], markdown: bool) -> Result<()> {
+    let mut table = Table::new(&["rule", "leaks called", "95 %", "false alarms", "95 %"]);
+    let mut row = |name: &str, calls: &dyn Fn(&Judged) -> bool| {
+        let called = |leaks: bool| {
+            let of = judged.iter().filter(|one| one.program.leaks == leaks);
+            let (k, n) = (of.clone().filter(|one| calls(one)).count(), of.count());
+            let (low, high) = wilson(k, n);
+            [format!("{k} of {n}"), format!("{low:.2} to {high:.2}")]
+        };
+        table.row(std::iter::once(name.to_string()).chain(called(true)).chain(called(false)));
+    };
+    row("ours: leaking", &|one| one.verdict == Verdict::Leaking);
+    row("ours: growing or leaking", &|one| one.verdict >= Verdict::Growing);
+    for (place, Rule { name, .. }) in RULES.iter().enumerate() {
+        row(name, &|one| one.rules[place]);
+    }
+    table.write(out, markdown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_read() {
+        let text =
+            "name,label,resource,language,what,command\na,leak,memory,c,\"x, y\",cmd\nb,clean,fds,c,z,cmd\n";
+        let programs = parse(text).unwrap();
+        assert_eq!(programs[0], Program { name: "a".into(), leaks: true, resource: "memory".into() });
+        assert!(!programs[1].leaks);
+        assert!(parse("name,label,resource\na,maybe,fds\n").is_err());
+    }
+
+    #[test]
+    fn rules_in_megabytes_are_not_asked_about_descriptors() {
+        let points: Vec<Point> =
+            (0..99).map(|second| Point { at: f64::from(second), value: f64::from(second) * 1e7 }).collect();
+        let mut called = [false; RULES.len()];
+        others(&mut called, &points, Quantity::Count);
+        assert_eq!(called, [false, false, true, true]);
+    }
+}
