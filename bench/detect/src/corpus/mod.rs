@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use scupper_detect::{Horizon, Quantity, Sample, Settings, Verdict, analyze};
 
-use self::rules::{RULES, Rule};
+use self::rules::{RULES, Rule, after_the_start};
 use crate::recording::{Recording, split};
 use crate::statistics::wilson;
 use crate::synthetic::Point;
@@ -48,8 +48,11 @@ struct Judged {
     since: Option<Duration>,
     /// Other columns that are no better than growing.
     also: Vec<String>,
-    rules: [bool; RULES.len()],
+    /// What the rules of others say of the whole run, and of the run without its start.
+    others: [Called; 2],
 }
+
+type Called = [bool; RULES.len()];
 
 /// Judges every recording that is there.
 pub fn run(out: &mut dyn Write, folder: &Path, only: Option<&str>, list: bool, markdown: bool) -> Result<()> {
@@ -73,9 +76,13 @@ pub fn run(out: &mut dyn Write, folder: &Path, only: Option<&str>, list: bool, m
         }
         writeln!(out, "{set}: {} programs", judged.len())?;
         if !absent.is_empty() {
-            writeln!(out, "not recorded: {}", absent.join(", "))?;
+            let some = absent.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+            writeln!(out, "not recorded: {} ({some} ...)", absent.len())?;
         }
         writeln!(out)?;
+        if judged.is_empty() {
+            continue;
+        }
         if list {
             rows(out, &judged, markdown)?;
         }
@@ -112,7 +119,7 @@ fn judge(program: Program, recording: &Recording) -> Judged {
         column: "",
         since: None,
         also: Vec::new(),
-        rules: [false; RULES.len()],
+        others: [[false; RULES.len()]; 2],
     };
     for (column, quantity) in COLUMNS {
         let points = recording.series(column);
@@ -132,14 +139,16 @@ fn judge(program: Program, recording: &Recording) -> Judged {
             judged.also.push(format!("{column} {verdict}"));
         }
         if column != "rss_bytes" && column != "rss_anon_bytes" {
-            others(&mut judged.rules, &points, quantity);
+            let [whole, later] = &mut judged.others;
+            others(whole, &points, quantity);
+            others(later, after_the_start(&points), quantity);
         }
     }
     judged
 }
 
 /// Memory is that of the tree for the rules of others, so that they are not asked three times about the same bytes.
-fn others(called: &mut [bool; RULES.len()], points: &[Point], quantity: Quantity) {
+fn others(called: &mut Called, points: &[Point], quantity: Quantity) {
     for (called, rule) in called.iter_mut().zip(&RULES) {
         *called |= (quantity == Quantity::Bytes || !rule.memory_only) && (rule.calls)(points);
     }
@@ -177,7 +186,8 @@ fn totals(out: &mut dyn Write, judged: &[Judged], markdown: bool) -> Result<()> 
     row("ours: leaking", &|one| one.verdict == Verdict::Leaking);
     row("ours: growing or leaking", &|one| one.verdict >= Verdict::Growing);
     for (place, Rule { name, .. }) in RULES.iter().enumerate() {
-        row(name, &|one| one.rules[place]);
+        row(name, &|one| one.others[0][place]);
+        row(&format!("{name}; not the first fifth"), &|one| one.others[1][place]);
     }
     table.write(out, markdown)
 }
