@@ -1,11 +1,12 @@
 //! The operator's rule: more than so much within so long.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::GrowRule;
 
 /// Points kept of the time the rule looks back.
-const POINTS: u32 = 64;
+const POINTS: u32 = 32;
 /// What a program does in this share of the time after its start is its start.
 const START: u32 = 30;
 
@@ -13,7 +14,7 @@ const START: u32 = 30;
 pub struct Grow {
     rule: GrowRule,
     first: Option<Duration>,
-    points: std::collections::VecDeque<(Duration, f64)>,
+    points: VecDeque<(Duration, f64)>,
     last: Option<(Duration, f64)>,
 }
 
@@ -25,8 +26,10 @@ pub struct Grown {
 }
 
 impl Grow {
-    pub const fn new(rule: GrowRule) -> Self {
-        Self { rule, first: None, points: std::collections::VecDeque::new(), last: None }
+    pub fn new(rule: GrowRule) -> Self {
+        // One more than the steps that fit, and the one that is pushed before the oldest goes.
+        let points = VecDeque::with_capacity(POINTS as usize + 2);
+        Self { rule, first: None, points, last: None }
     }
 
     pub fn push(&mut self, at: Duration, value: f64) {
@@ -103,7 +106,7 @@ mod tests {
             grow.push(SECOND * second, f64::from(second) * ALLOWED / 301.0);
             assert!(grow.broken().is_none(), "{second}");
         }
-        assert!(grow.points.len() <= 65 && grow.heap() < 4096);
+        assert!(grow.points.len() <= 34 && grow.heap() < 1024);
     }
 
     #[test]

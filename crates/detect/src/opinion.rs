@@ -8,7 +8,7 @@ use crate::grow::{Grow, Grown};
 use crate::history::{History, SLOTS, WIDTHS};
 use crate::operations::{Along, Operations};
 use crate::reading::read;
-use crate::reasons::{amount, of_daily, of_finding, reason, time};
+use crate::reasons::{amount, of_daily, of_finding, of_short, reason, time};
 use crate::rules::{Context, Daily, Finding, Judgement, Life, Rule, Short, judge, judge_daily, judge_short};
 use crate::window::floor_of_ring;
 use crate::{Assessment, Forecast, Horizon, Settings, Slope, Verdict};
@@ -54,7 +54,8 @@ pub struct Seen<'a> {
 pub struct Opinion {
     /// Buckets of each ring that had been seen when it was read.
     seen: [u64; WIDTHS.len()],
-    found: [[Option<Finding>; STRETCHES.len()]; WIDTHS.len()],
+    /// The worst that was found in each ring.
+    found: [Option<Finding>; WIDTHS.len()],
     /// The last leak that was seen, and at which age.
     leak: Option<(Leak, f64)>,
     base: Option<f64>,
@@ -72,7 +73,8 @@ impl Opinion {
         };
         if due {
             self.along = seen.operations.and_then(|operations| operations.along(seen.settings.quantity));
-            if let Some(along) = self.along.filter(|along| along.leaking) {
+            let long = seen.settings.horizon == Horizon::Long;
+            if let Some(along) = self.along.filter(|along| along.leaking && long) {
                 self.leak = Some((Leak::Along(along), seen.age));
             }
         }
@@ -109,7 +111,7 @@ impl Opinion {
             return false;
         }
         self.looked = age;
-        self.short = judge_short(seen.history.sketch(), seen.settings.quantity);
+        self.short = Some(judge_short(seen.history.sketch(), seen.settings.quantity));
         true
     }
 
@@ -131,17 +133,16 @@ impl Opinion {
             let context =
                 |start| Context { age, base: self.base.unwrap_or(start), quantity: settings.quantity };
             let width = ring.width().as_secs_f64();
-            let found = STRETCHES.map(|count| {
+            let found = STRETCHES.into_iter().filter_map(|count| {
                 let reading = floor_of_ring(ring, count).as_ref().and_then(read)?;
                 Some(judge(reading, width, life, &context(reading.start)))
             });
-            for finding in found.into_iter().flatten() {
-                if matches!(finding.judgement, Judgement::Leaking(_)) {
-                    self.leak = Some((Leak::Finding(finding), age));
-                }
+            let worst = found.max_by(Finding::by_weight);
+            if let Some(finding) = worst.filter(|f| matches!(f.judgement, Judgement::Leaking(_))) {
+                self.leak = Some((Leak::Finding(finding), age));
             }
             if let Some(slot) = self.found.get_mut(level) {
-                *slot = found;
+                *slot = worst;
             }
             if level == WIDTHS.len() - 1
                 && let Some(daily) = judge_daily(ring, life, &context(0.0))
@@ -162,7 +163,7 @@ impl Opinion {
             (Some(Leak::Finding(finding)), Horizon::Long) => of(finding, Verdict::Leaking, settings),
             (Some(Leak::Daily(daily)), Horizon::Long) => day_by_day(daily, settings),
             (_, Horizon::Short) => {
-                self.short.as_ref().map_or_else(|| too_little(age), |short| short.assessment(settings))
+                self.short.as_ref().map_or_else(|| too_little(age), |short| short_run(short, settings))
             }
             (None, Horizon::Long) => self.no_leak(age, history, settings),
         };
@@ -181,8 +182,8 @@ impl Opinion {
 
     fn no_leak(&self, age: f64, history: &History, settings: &Settings) -> Assessment {
         let findings = |wanted: Judgement| {
-            let of_kind = self.found.iter().flatten().flatten().filter(move |f| f.judgement == wanted);
-            of_kind.max_by(|a, b| a.reading.z.total_cmp(&b.reading.z))
+            let of_kind = self.found.iter().flatten().filter(move |f| f.judgement == wanted);
+            of_kind.max_by(|a, b| a.by_weight(b))
         };
         let kinds = [
             (Judgement::Growing, Verdict::Growing),
@@ -253,6 +254,21 @@ fn per_operation(along: &Along, age: f64, history: &History, settings: &Settings
         reasons: vec![reason("grows_per_operation", text)],
         scale: Duration::try_from_secs_f64(age).ok(),
         slope: Life::of(history.sketch()).slope().map(per_hour),
+        ..Assessment::default()
+    }
+}
+
+fn short_run(short: &Short, settings: &Settings) -> Assessment {
+    let verdict = short.verdict();
+    if verdict == Verdict::Unknown {
+        return too_little(short.age);
+    }
+    Assessment {
+        verdict,
+        confidence: confidence(verdict, Some(Rule::Short), short.pace),
+        reasons: of_short(short, settings.quantity),
+        scale: Duration::try_from_secs_f64(short.late).ok(),
+        slope: short.slope.map(per_hour),
         ..Assessment::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::rules::{Daily, Finding, Judgement, Rule};
+use crate::rules::{Daily, Finding, Judgement, Rule, Shape, Short};
 use crate::{Quantity, Reason};
 
 /// A reason.
@@ -102,6 +102,44 @@ pub fn of_finding(finding: &Finding, quantity: Quantity) -> Vec<Reason> {
         }
     }
     reasons
+}
+
+/// What the judgement of a short run rests on.
+pub fn of_short(short: &Short, quantity: Quantity) -> Vec<Reason> {
+    let size = |value: f64| amount(quantity, value);
+    let kept = || {
+        let text = format!(
+            "keeps {} more after the last {} than before them, in {} portions",
+            size(short.late_growth),
+            time(short.late),
+            short.portions
+        );
+        reason("keeps_more", text)
+    };
+    match short.shape {
+        Shape::TooLittle => Vec::new(),
+        Shape::Flat => vec![reason("no_trend", format!("no rise worth a word in {}", time(short.late)))],
+        Shape::GivenBack => {
+            let text = format!("fell by {} before, more than it rose", size(short.given_back));
+            vec![reason("given_back", text)]
+        }
+        Shape::FlatEnd => {
+            let text = format!("rose by {}, and ended flat", size(short.growth));
+            vec![reason("flat_end", text)]
+        }
+        Shape::SlowingDown => {
+            let text = format!("its end rises at {:.0} % of the pace before", percent(short.pace));
+            vec![reason("slowing_down", text)]
+        }
+        Shape::Portions => {
+            let text = format!("rose by {} in no more than {} steps", size(short.growth), short.portions);
+            vec![reason("one_step", text)]
+        }
+        Shape::Rising => {
+            let end = format!("its end rises at {:.0} % of the pace before", percent(short.pace));
+            vec![kept(), reason("still_rising", end)]
+        }
+    }
 }
 
 /// What the rule of days rests on.

@@ -11,6 +11,9 @@ pub struct Sample {
     pub value: f64,
 }
 
+/// The largest value: far above 2^64, and far below where a 32-bit float ends.
+const MOST: f64 = 1e24;
+
 /// Why a sample was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
@@ -20,6 +23,9 @@ pub enum Rejected {
     /// Sizes and counts are not negative.
     #[error("negative")]
     Negative,
+    /// Beyond anything that can be counted: 10^24.
+    #[error("too large")]
+    TooLarge,
     /// Not later than the sample before it.
     #[error("not later than the sample before it")]
     NotLater,
@@ -32,6 +38,8 @@ impl Sample {
             Err(Rejected::NotANumber)
         } else if self.value < 0.0 {
             Err(Rejected::Negative)
+        } else if self.value > MOST {
+            Err(Rejected::TooLarge)
         } else if last.is_some_and(|last| self.at <= last.at) {
             Err(Rejected::NotLater)
         } else {

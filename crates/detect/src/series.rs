@@ -126,3 +126,4 @@ impl Series {
         size_of::<Self>() + self.history.heap() + grow + operations + reasons + texts
     }
 }
+

@@ -10,66 +10,29 @@ use std::time::Duration;
 pub use ring::{Ring, SLOTS};
 pub use sketch::Sketch;
 
-/// The lowest and the mean of what was seen in a stretch of time. NaN where nothing was.
+/// The lowest of what was seen in a stretch of time. NaN where nothing was.
+///
+/// The lowest alone: what comes and goes is not what leaks, and a mean would cost as much room again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bucket {
     pub low: f32,
-    pub mean: f32,
 }
 
 impl Bucket {
-    pub const EMPTY: Self = Self { low: f32::NAN, mean: f32::NAN };
+    pub const EMPTY: Self = Self { low: f32::NAN };
+
+    #[expect(clippy::cast_possible_truncation, reason = "24 bits are enough, see the module")]
+    pub const fn of(value: f64) -> Self {
+        Self { low: value as f32 }
+    }
 
     pub const fn is_empty(self) -> bool {
         self.low.is_nan()
     }
 
-    /// Two neighbours as one.
-    pub fn joined(self, other: Self) -> Self {
-        if self.is_empty() {
-            other
-        } else if other.is_empty() {
-            self
-        } else {
-            Self { low: self.low.min(other.low), mean: f32::midpoint(self.mean, other.mean) }
-        }
-    }
-}
-
-/// A bucket that still takes samples.
-#[derive(Clone, Copy, Debug)]
-pub struct Open {
-    low: f64,
-    sum: f64,
-    count: f64,
-}
-
-impl Open {
-    pub const EMPTY: Self = Self { low: f64::INFINITY, sum: 0.0, count: 0.0 };
-
-    pub fn of(value: f64) -> Self {
-        Self { low: value, sum: value, count: 1.0 }
-    }
-
-    /// A closed bucket as part of an open one of the same width: it weighs as much as what is there.
-    pub fn of_closed(bucket: Bucket, beside: Self) -> Self {
-        let count = beside.count.max(1.0);
-        Self { low: bucket.low.into(), sum: f64::from(bucket.mean) * count, count }
-    }
-
-    pub fn add(&mut self, other: Self) {
-        self.low = self.low.min(other.low);
-        self.sum += other.sum;
-        self.count += other.count;
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "24 bits are enough, see the module")]
-    pub fn closed(self) -> Bucket {
-        if self.count > 0.0 {
-            Bucket { low: self.low as f32, mean: (self.sum / self.count) as f32 }
-        } else {
-            Bucket::EMPTY
-        }
+    /// Two stretches as one: the lower, or the one that holds something.
+    pub const fn joined(self, other: Self) -> Self {
+        Self { low: self.low.min(other.low) }
     }
 }
 
@@ -101,7 +64,7 @@ impl History {
     pub fn push(&mut self, at: Duration, value: f64) {
         self.sketch.push(u64::try_from(at.as_millis()).unwrap_or(u64::MAX), value);
         let mut at = at;
-        let mut stretch = Open::of(value);
+        let mut stretch = Bucket::of(value);
         for ring in &mut self.rings {
             match ring.push(at, stretch) {
                 Some((began, closed)) => (at, stretch) = (began, closed),

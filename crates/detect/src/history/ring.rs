@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Bucket, Open};
+use super::Bucket;
 
 /// Buckets of a ring.
 pub const SLOTS: usize = 96;
@@ -11,7 +11,7 @@ pub const SLOTS: usize = 96;
 pub struct Ring {
     width: Duration,
     slots: Box<[Bucket; SLOTS]>,
-    open: Open,
+    open: Bucket,
     /// Number of the open bucket, counted from the beginning of the series. All before it are closed.
     number: u64,
     /// Closed buckets that hold something, since the beginning.
@@ -20,7 +20,7 @@ pub struct Ring {
 
 impl Ring {
     pub fn new(width: Duration) -> Self {
-        Self { width, slots: Box::new([Bucket::EMPTY; SLOTS]), open: Open::EMPTY, number: 0, filled: 0 }
+        Self { width, slots: Box::new([Bucket::EMPTY; SLOTS]), open: Bucket::EMPTY, number: 0, filled: 0 }
     }
 
     pub const fn width(&self) -> Duration {
@@ -33,21 +33,21 @@ impl Ring {
     }
 
     /// Adds what was seen at a time. Gives the bucket that this closed, with its time, for the next ring.
-    pub fn push(&mut self, at: Duration, seen: Open) -> Option<(Duration, Open)> {
+    pub fn push(&mut self, at: Duration, seen: Bucket) -> Option<(Duration, Bucket)> {
         let number = number_at(at, self.width);
         if number <= self.number {
-            self.open.add(seen);
+            self.open = self.open.joined(seen);
             return None;
         }
         let closed = std::mem::replace(&mut self.open, seen);
         let began = self.width.saturating_mul(u32::try_from(self.number).unwrap_or(u32::MAX));
-        self.put(self.number, closed.closed());
+        self.put(self.number, closed);
         // A gap is remembered as empty buckets; one longer than the ring leaves nothing else.
         for missing in (self.number + 1..number).rev().take(SLOTS) {
             self.put(missing, Bucket::EMPTY);
         }
         self.number = number;
-        if closed.closed().is_empty() {
+        if closed.is_empty() {
             return None;
         }
         self.filled += 1;

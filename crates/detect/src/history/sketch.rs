@@ -2,7 +2,7 @@
 //!
 //! Along time, or along whatever else counts up: requests, operations.
 
-use super::{Bucket, Open};
+use super::Bucket;
 
 /// Buckets of a sketch.
 pub const SKETCH: usize = 128;
@@ -11,13 +11,13 @@ pub const SKETCH: usize = 128;
 pub struct Sketch {
     width: u64,
     buckets: Vec<Bucket>,
-    open: Open,
+    open: Bucket,
 }
 
 impl Sketch {
     /// An empty sketch whose first buckets are so wide.
     pub fn new(width: u64) -> Self {
-        Self { width: width.max(1), buckets: Vec::new(), open: Open::EMPTY }
+        Self { width: width.max(1), buckets: Vec::new(), open: Bucket::EMPTY }
     }
 
     /// Adds a value. Positions must not fall.
@@ -27,12 +27,12 @@ impl Sketch {
         }
         let number = usize::try_from(position / self.width).unwrap_or(SKETCH - 1);
         if number > self.buckets.len() {
-            let closed = std::mem::replace(&mut self.open, Open::EMPTY).closed();
+            let closed = std::mem::replace(&mut self.open, Bucket::EMPTY);
             self.make_room(number);
             self.buckets.push(closed);
             self.buckets.resize(number, Bucket::EMPTY);
         }
-        self.open.add(Open::of(value));
+        self.open = self.open.joined(Bucket::of(value));
     }
 
     /// Room in quarters, never more than a whole sketch: a short life stays small.
@@ -47,11 +47,7 @@ impl Sketch {
     fn fold(&mut self) {
         if self.buckets.len() % 2 == 1 {
             // The open bucket is the second half of a pair: what is closed of it joins the open one.
-            if let Some(first) = self.buckets.pop()
-                && !first.is_empty()
-            {
-                self.open.add(Open::of_closed(first, self.open));
-            }
+            self.open = self.open.joined(self.buckets.pop().unwrap_or(Bucket::EMPTY));
         }
         let half = self.buckets.len() / 2;
         for i in 0..half {

@@ -8,7 +8,9 @@ mod short;
 pub use daily::Daily;
 pub use life::Life;
 pub use long::{Context, judge, judge_daily};
-pub use short::{Short, judge_short};
+pub use short::{Shape, Short, judge_short};
+
+use std::cmp::Ordering;
 
 use crate::Quantity;
 use crate::reading::Reading;
@@ -68,6 +70,18 @@ pub struct Finding {
 impl Finding {
     const fn nothing(reading: Reading) -> Self {
         Self { judgement: Judgement::Nothing, reading, deceleration: None, given_back: 0.0 }
+    }
+
+    /// The graver judgement, then the more certain one.
+    pub fn by_weight(&self, other: &Self) -> Ordering {
+        let weight = |finding: &Self| match finding.judgement {
+            Judgement::Nothing => 0,
+            Judgement::Step => 1,
+            Judgement::WarmingUp => 2,
+            Judgement::Growing => 3,
+            Judgement::Leaking(_) => 4,
+        };
+        weight(self).cmp(&weight(other)).then(self.reading.z.total_cmp(&other.reading.z))
     }
 
     const fn judged(self, judgement: Judgement) -> Self {
