@@ -100,6 +100,9 @@ pub struct Corpus {
     /// One set only: tuning or heldout
     #[arg(long)]
     pub set: Option<String>,
+    /// Tell the detector how many requests were served, too
+    #[arg(long)]
+    pub operations: bool,
     /// Only the totals
     #[arg(long)]
     pub brief: bool,

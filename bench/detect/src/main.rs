@@ -59,7 +59,14 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<()> {
         Command::Dump(dump) => run_dump(&dump, out),
         Command::Real(real) => run_real(&real, cli.markdown, out),
         Command::Corpus(args) => {
-            corpus::run(out, &args.folder, args.set.as_deref(), !args.brief, cli.markdown)
+            let request = corpus::Request {
+                folder: &args.folder,
+                set: args.set.as_deref(),
+                operations: args.operations,
+                list: !args.brief,
+                markdown: cli.markdown,
+            };
+            corpus::run(out, &request)
         }
         Command::Seeds(args) => founding::run(out, args.count, args.each, cli.markdown),
     }

@@ -43,14 +43,21 @@ impl Recording {
 
     /// One column, without the rows in which it is empty.
     pub fn series(&self, column: &str) -> Vec<Point> {
+        self.counted(column, "").into_iter().map(|(point, _)| point).collect()
+    }
+
+    /// The same, each with what another column counts in its row.
+    pub fn counted(&self, column: &str, counter: &str) -> Vec<(Point, Option<u64>)> {
         let place = |name: &str| self.columns.iter().position(|known| known == name);
         let Some((time, value)) = place("seconds").zip(place(column)) else { return Vec::new() };
+        let counter = place(counter);
         let cell = |row: &[Option<f64>], place: usize| row.get(place).copied().flatten();
-        self.rows
-            .iter()
-            .filter_map(|row| cell(row, time).zip(cell(row, value)))
-            .map(|(at, value)| Point { at, value })
-            .collect()
+        let point = |row: &[Option<f64>]| {
+            let (at, value) = cell(row, time).zip(cell(row, value))?;
+            let count = counter.and_then(|counter| cell(row, counter));
+            Some((Point { at, value }, count.map(|count| count as u64)))
+        };
+        self.rows.iter().filter_map(|row| point(row)).collect()
     }
 }
 
@@ -107,6 +114,8 @@ mod tests {
         let rss = [Point { at: 0.0, value: 4096.0 }, Point { at: 2.0, value: 8192.0 }];
         assert_eq!(recording.series("rss_bytes"), rss);
         assert_eq!(recording.series("fds").len(), 2);
+        let counted = recording.counted("rss_bytes", "fds");
+        assert_eq!(counted.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [Some(3), None]);
         assert!(recording.series("none").is_empty());
         assert!(Recording::parse("a,b\n".as_bytes()).is_err());
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use scupper_detect::{Horizon, Quantity, Sample, Settings, Verdict, analyze};
+use scupper_detect::{Horizon, Quantity, Sample, Settings, Verdict, analyze_counted};
 
 use self::rules::{RULES, Rule, after_the_start};
 use crate::recording::{Recording, split};
@@ -46,6 +46,8 @@ struct Judged {
     verdict: Verdict,
     column: &'static str,
     since: Option<Duration>,
+    /// Whether it was called a leak at any moment of the run, also if that was taken back.
+    ever: bool,
     /// Other columns that are no better than growing.
     also: Vec<String>,
     /// What the rules of others say of the whole run, and of the run without its start.
@@ -54,8 +56,24 @@ struct Judged {
 
 type Called = [bool; RULES.len()];
 
+/// What of the corpus is judged, and how it is told.
+pub struct Request<'a> {
+    /// The folder with the manifests and the recordings.
+    pub folder: &'a Path,
+    /// One set only.
+    pub set: Option<&'a str>,
+    /// The detector is also told how many requests were served.
+    pub operations: bool,
+    /// Every program, not only the totals.
+    pub list: bool,
+    /// Tables as Markdown.
+    pub markdown: bool,
+}
+
 /// Judges every recording that is there.
-pub fn run(out: &mut dyn Write, folder: &Path, only: Option<&str>, list: bool, markdown: bool) -> Result<()> {
+pub fn run(out: &mut dyn Write, request: &Request) -> Result<()> {
+    let &Request { folder, set: only, operations, list, markdown } = request;
+    let counter = if operations { "requests" } else { "" };
     for set in SETS.into_iter().filter(|set| only.is_none_or(|only| only == *set)) {
         let manifest = folder.join(set).join("manifest.csv");
         if !manifest.is_file() {
@@ -69,7 +87,7 @@ pub fn run(out: &mut dyn Write, folder: &Path, only: Option<&str>, list: bool, m
         for program in parse(&text).with_context(|| format!("read the manifest {}", manifest.display()))? {
             let file = folder.join("recordings").join(set).join(format!("{}.csv.gz", program.name));
             if file.is_file() {
-                judged.push(judge(program, &Recording::read(&file)?));
+                judged.push(judge(program, &Recording::read(&file)?, counter));
             } else {
                 absent.push(program.name);
             }
@@ -112,12 +130,13 @@ fn parse(manifest: &str) -> Result<Vec<Program>> {
     Ok(programs)
 }
 
-fn judge(program: Program, recording: &Recording) -> Judged {
+fn judge(program: Program, recording: &Recording, counter: &str) -> Judged {
     let mut judged = Judged {
         program,
         verdict: Verdict::Stable,
         column: "",
         since: None,
+        ever: false,
         also: Vec::new(),
         others: [[false; RULES.len()]; 2],
     };
@@ -127,9 +146,11 @@ fn judge(program: Program, recording: &Recording) -> Judged {
             continue;
         }
         let settings = Settings { quantity, horizon: Horizon::Short, ..Settings::default() };
-        let samples =
-            points.iter().map(|point| Sample { at: Duration::from_secs_f64(point.at), value: point.value });
-        let analysis = analyze(settings, samples);
+        let samples = recording.counted(column, counter).into_iter().map(|(point, count)| {
+            (Sample { at: Duration::from_secs_f64(point.at), value: point.value }, count)
+        });
+        let analysis = analyze_counted(settings, samples);
+        judged.ever |= analysis.history.iter().any(|change| change.verdict == Verdict::Leaking);
         let verdict = analysis.assessment.verdict;
         if verdict > judged.verdict || judged.column.is_empty() {
             (judged.verdict, judged.column) = (verdict, column);
@@ -184,6 +205,7 @@ fn totals(out: &mut dyn Write, judged: &[Judged], markdown: bool) -> Result<()> 
         table.row(std::iter::once(name.to_string()).chain(called(true)).chain(called(false)));
     };
     row("ours: leaking", &|one| one.verdict == Verdict::Leaking);
+    row("ours: leaking at some moment", &|one| one.ever);
     row("ours: growing or leaking", &|one| one.verdict >= Verdict::Growing);
     for (place, Rule { name, .. }) in RULES.iter().enumerate() {
         row(name, &|one| one.others[0][place]);

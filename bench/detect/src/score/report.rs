@@ -151,7 +151,7 @@ fn said(out: &mut dyn Write, kind: &Kind, outcomes: &[&Outcome], markdown: bool)
         "at the alarm",
         "n",
         "slope error med %",
-        "|error| p90 %",
+        "its size p90 %",
         "slope in interval",
         "interval width",
         "n crashed",
