@@ -13,6 +13,11 @@ use crate::rules::{Context, Daily, Finding, Judgement, Life, Rule, Short, judge,
 use crate::window::floor_of_ring;
 use crate::{Assessment, Forecast, Horizon, Settings, Slope, Verdict};
 
+/// While a short run goes on, what rises in its first seconds is only growing: most of what fills up is full by then. When the
+/// run has ended, what rose to its end is a leak if there was half as much to see.
+const SHORT_SURE: f64 = 100.0;
+const SHORT_ENDED: f64 = 45.0;
+
 /// Each ring is read whole, and its newer half.
 const STRETCHES: [usize; 2] = [SLOTS, SLOTS / 2];
 /// Buckets that must close before a ring is read again.
@@ -62,6 +67,7 @@ pub struct Opinion {
     short: Option<Short>,
     looked: f64,
     along: Option<Along>,
+    ended: bool,
 }
 
 impl Opinion {
@@ -99,10 +105,16 @@ impl Opinion {
         }
     }
 
+    /// There is no more to come: the next look is the last.
+    pub fn end(&mut self) {
+        self.ended = true;
+        self.forget();
+    }
+
     /// The next look is at everything.
     pub fn forget(&mut self) {
-        self.seen = [0; WIDTHS.len()];
         self.looked = 0.0;
+        self.seen = [0; WIDTHS.len()];
     }
 
     fn look_short(&mut self, seen: &Seen<'_>) -> bool {
@@ -163,7 +175,7 @@ impl Opinion {
             (Some(Leak::Finding(finding)), Horizon::Long) => of(finding, Verdict::Leaking, settings),
             (Some(Leak::Daily(daily)), Horizon::Long) => day_by_day(daily, settings),
             (_, Horizon::Short) => {
-                self.short.as_ref().map_or_else(|| too_little(age), |short| short_run(short, settings))
+                self.short.as_ref().map_or_else(|| too_little(age), |short| short_run(short, self.ended, settings))
             }
             (None, Horizon::Long) => self.no_leak(age, history, settings),
         };
@@ -258,8 +270,12 @@ fn per_operation(along: &Along, age: f64, history: &History, settings: &Settings
     }
 }
 
-fn short_run(short: &Short, settings: &Settings) -> Assessment {
-    let verdict = short.verdict();
+fn short_run(short: &Short, ended: bool, settings: &Settings) -> Assessment {
+    let sure = short.age >= if ended { SHORT_ENDED } else { SHORT_SURE };
+    let verdict = match short.verdict() {
+        Verdict::Leaking if !sure => Verdict::Growing,
+        verdict => verdict,
+    };
     if verdict == Verdict::Unknown {
         return too_little(short.age);
     }

@@ -8,6 +8,8 @@ use crate::window::Floor;
 pub struct Reading {
     /// The more doubtful of two trend statistics that do not fail in the same way.
     pub z: f64,
+    /// The one of them that looks at the order of the values alone.
+    pub order: f64,
     /// The median slope.
     pub slope: f64,
     /// Lower end of its interval.
@@ -70,6 +72,7 @@ pub fn read(floor: &Floor) -> Option<Reading> {
     let high = sen.high.max(drift + wander).max(sen.slope + bend);
     Some(Reading {
         z: trend.z.min(kendall.z),
+        order: kendall.z,
         slope: sen.slope,
         low,
         high,

@@ -81,7 +81,7 @@ impl Series {
 
     /// Looks at everything, due or not: the last word on a series that has ended.
     pub fn conclude(&mut self) -> &Assessment {
-        self.opinion.forget();
+        self.opinion.end();
         self.assess()
     }
 

@@ -7,6 +7,8 @@ use crate::history::Ring;
 use crate::reading::Reading;
 
 const HOUR: f64 = 3600.0;
+/// Younger than this nothing slow is said to grow: as many minutes as a reading needs blocks.
+const YOUNGEST: f64 = 0.4 * HOUR;
 
 /// What is known beside the reading.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +28,7 @@ pub fn judge(reading: Reading, width: f64, life: &Life, context: &Context) -> Fi
     let mut finding = Finding::nothing(reading);
     // Seconds and minutes of a service that has started say nothing of a warm-up: only a leap upwards counts there.
     let fast = growth >= (0.5 * base).max(32.0 * least_growth(quantity));
-    if width < 60.0 && age >= 0.5 * HOUR && !fast {
+    if width < 60.0 && age >= YOUNGEST && !fast {
         return finding;
     }
     if growth < (0.05 * base).max(least_growth(quantity)) {
@@ -35,7 +37,8 @@ pub fn judge(reading: Reading, width: f64, life: &Life, context: &Context) -> Fi
     if reading.largest_steps > 0.6 {
         return finding.judged(Judgement::Step);
     }
-    if reading.z < 4.0 || reading.least_quarter < 0.2 {
+    let young = age < 2.0 * HOUR;
+    if reading.order < 4.0 || reading.z < if young { 2.5 } else { 4.0 } || reading.least_quarter < 0.2 {
         return finding;
     }
     finding.deceleration = life.deceleration();
@@ -61,7 +64,7 @@ pub fn judge(reading: Reading, width: f64, life: &Life, context: &Context) -> Fi
     {
         return finding.judged(Judgement::Leaking(Rule::Usual));
     }
-    let slow = width >= 60.0 && age >= 0.5 * HOUR;
+    let slow = age >= YOUNGEST && width >= 60.0;
     if (slow || fast) && (reading.sawtooth || growth >= given_back) {
         return finding.judged(Judgement::Growing);
     }
