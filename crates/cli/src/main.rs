@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod chart;
 mod commands;
 mod config;
 mod failure;

@@ -1,6 +1,7 @@
 //! The command line. One file per group of commands; the settings they share with `scupper.toml` are in
 //! [`crate::config`].
 
+mod analyze;
 mod read;
 mod run;
 mod tools;
@@ -9,6 +10,7 @@ mod words;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use analyze::AnalyzeArgs;
 pub(crate) use read::{EventsArgs, PsArgs};
 pub(crate) use run::{RunArgs, UpArgs};
 pub(crate) use tools::{CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs};
@@ -62,6 +64,15 @@ pub(crate) enum Command {
     Recycle(AskArgs),
     /// Change a running unit's limits, without a restart
     Set(SetArgs),
+    /// Say of a recording whether it leaks, and when it reaches its limit
+    ///
+    /// Reads CSV with a header, JSON lines, or the JSON of a Prometheus range query, and judges each series as it would have
+    /// been judged while it was made. Columns are found by name: `seconds` for the time (or `at`; numbers or RFC 3339),
+    /// `rss_bytes`, `tree_rss_bytes`, `rss_anon_bytes`, `fds`, `threads`, `sockets`, `children`, `zombies`, `tasks`; `requests`
+    /// and `cpu_seconds` are counters, which are not judged. Of Prometheus every series is taken.
+    ///
+    /// Exit codes: 0 clean, 1 leaking, 2 nothing to judge.
+    Analyze(Box<AnalyzeArgs>),
     /// Say which abilities this machine and user have, and what is lost without each
     Doctor(DoctorArgs),
     /// Check a scupper.toml, or print an example

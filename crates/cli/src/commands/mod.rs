@@ -1,6 +1,7 @@
 //! The commands, one file each. Each takes its arguments and the printer, and gives an exit code or says why it could
 //! not do its work.
 
+mod analyze;
 mod ask;
 mod completions;
 mod config;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure
         Command::Restart(args) => ask::run(&args, &Request::Restart, printer),
         Command::Recycle(args) => ask::run(&args, &Request::Recycle, printer),
         Command::Set(args) => set::run(args, printer),
+        Command::Analyze(args) => analyze::run(&args, printer),
         Command::Doctor(args) => doctor::run(&args, printer),
         Command::Config(args) => config::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),

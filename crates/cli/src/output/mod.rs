@@ -1,5 +1,6 @@
 //! What people and programs read: the one printer, tables, and log lines.
 
+pub(crate) mod figures;
 mod logfmt;
 mod printer;
 mod table;
