@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use scupper_detect::{Reason, Verdict};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, Certificate, Identity, LimitLevel, Profile, Resource, RunId, UnitName};
+use crate::{Bytes, Certificate, Identity, Judged, LimitLevel, Profile, Resource, RunId, UnitName, Watched};
 
 /// The schema of one event line. Grows when a field is added.
 pub const EVENT_SCHEMA: &str = "scupper.event/1";
@@ -85,6 +86,8 @@ pub enum SignalReason {
     SoftLimit,
     /// A hard limit was crossed.
     HardLimit,
+    /// It leaks, and would reach its limit.
+    Leak,
     /// It did not end within the grace after TERM.
     GraceExpired,
     /// A helper lived longer than it may.
@@ -107,6 +110,7 @@ impl SignalReason {
             Self::Recycle => "recycle asked for",
             Self::SoftLimit => "soft limit crossed",
             Self::HardLimit => "hard limit crossed",
+            Self::Leak => "leak",
             Self::GraceExpired => "grace expired",
             Self::LifetimeExceeded => "lifetime exceeded",
             Self::LeftBehind => "left behind",
@@ -149,6 +153,26 @@ pub enum EventKind {
     },
     /// A limit is set below what the unit already uses, or has nothing it could end.
     LimitUnreachable { resource: Resource, level: LimitLevel, value: u64, limit: u64, message: String },
+    /// What is thought of a series has changed: of the tree's, or of one process'.
+    VerdictChanged {
+        series: Watched,
+        target: Option<Identity>,
+        name: Option<String>,
+        value: u64,
+        previous: Verdict,
+        #[serde(flatten)]
+        judged: Box<Judged>,
+    },
+    /// `--fail-on-leak` has found something that the command leaks or has left behind.
+    LeakFound {
+        series: Watched,
+        target: Option<Identity>,
+        name: Option<String>,
+        value: u64,
+        confidence: Option<f64>,
+        slope_per_hour: Option<f64>,
+        reasons: Vec<Reason>,
+    },
     /// A process is being replaced or ended on purpose.
     RecycleStarted {
         target: Identity,
@@ -215,6 +239,14 @@ impl EventKind {
             | Self::SignalReceived { .. }
             | Self::SignalSent { reason: SignalReason::Forwarded, .. } => Severity::Routine,
             Self::LimitCrossed { action, .. } if action == OBSERVED => Severity::Notice,
+            Self::VerdictChanged { judged, previous, .. } => match judged.verdict {
+                Verdict::Leaking => Severity::Warning,
+                _ if judged.urgent => Severity::Warning,
+                Verdict::Growing => Severity::Notice,
+                // Who was told of the leak is told of its end.
+                _ if *previous == Verdict::Leaking => Severity::Notice,
+                _ => Severity::Routine,
+            },
             Self::StartFailed { .. }
             | Self::UnitGaveUp { .. }
             | Self::SignalFailed { .. }
@@ -228,6 +260,7 @@ impl EventKind {
             | Self::GuardianLost { .. }
             | Self::SupervisorLost { .. }
             | Self::HeapLimitTooHigh { .. }
+            | Self::LeakFound { .. }
             | Self::FatalMessage { .. } => Severity::Warning,
             _ => Severity::Notice,
         }
@@ -245,6 +278,8 @@ impl EventKind {
             Self::UnitStopped { .. } => "unit_stopped",
             Self::LimitCrossed { .. } => "limit_crossed",
             Self::LimitUnreachable { .. } => "limit_unreachable",
+            Self::VerdictChanged { .. } => "verdict_changed",
+            Self::LeakFound { .. } => "leak_found",
             Self::RecycleStarted { .. } => "recycle_started",
             Self::RecycleCompleted { .. } => "recycle_completed",
             Self::SignalSent { .. } => "signal_sent",
@@ -291,6 +326,37 @@ pub struct Event {
 mod tests {
     use super::*;
     use crate::{BootId, EndedBy, HowEnded, Pid, StartTime};
+
+    #[test]
+    fn a_verdict_is_read_back_and_is_as_loud_as_it_is_bad() {
+        let changed = |verdict, previous, urgent| EventKind::VerdictChanged {
+            series: Watched::Memory,
+            target: None,
+            name: None,
+            value: 1 << 20,
+            previous,
+            judged: Box::new(Judged {
+                verdict,
+                confidence: Some(0.9),
+                slope_per_hour: Some(1.5),
+                slope_interval: Some((1.0, 2.0)),
+                time_to_limit_seconds: Some(60),
+                urgent,
+                reasons: vec![Reason { tag: "rising_floor".into(), text: "it rose".into() }],
+            }),
+        };
+        for (kind, severity) in [
+            (changed(Verdict::Leaking, Verdict::Growing, true), Severity::Warning),
+            (changed(Verdict::Growing, Verdict::Growing, true), Severity::Warning),
+            (changed(Verdict::Growing, Verdict::Stable, false), Severity::Notice),
+            (changed(Verdict::Stable, Verdict::Leaking, false), Severity::Notice),
+            (changed(Verdict::Stable, Verdict::Unknown, false), Severity::Routine),
+        ] {
+            assert_eq!(kind.severity(), severity, "{kind:?}");
+            let text = serde_json::to_string(&kind).unwrap();
+            assert_eq!(serde_json::from_str::<EventKind>(&text).unwrap(), kind, "{text}");
+        }
+    }
 
     /// Flattened parts must not share a key: what is written has to be read back.
     #[test]

@@ -1,7 +1,7 @@
 //! The words of Scupper as types.
 //!
-//! One word per thing, the same in code, flags, JSON, metrics and docs. Every other room may use this one;
-//! it uses none of them, and it knows no clock, file or network.
+//! One word per thing, the same in code, flags, JSON, metrics and docs. Every other room may use this one; it uses
+//! the detector's words alone (what a series is judged to be), and it knows no clock, file or network.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +15,7 @@ mod resource;
 mod sample;
 mod text;
 mod unit;
+mod watched;
 
 pub use bytes::{Bytes, ParseSizeError, Size};
 pub use certificate::{Certificate, EndedBy, Fatal, HowEnded};
@@ -26,5 +27,7 @@ pub use resource::{LimitLevel, Resource};
 pub use sample::{ProcessSample, ProcessState, Total, TreeSample};
 pub use text::{ParseDurationError, duration, format_duration, parse_duration, printable};
 pub use unit::{
-    ChildLifetime, InvalidName, Limits, Policy, Profile, RestartPolicy, RunId, UnitName, UnitSpec,
+    ChildLifetime, InvalidName, Limits, Policy, Profile, RecyclePolicy, RestartPolicy, RunId, UnitName,
+    UnitSpec,
 };
+pub use watched::{Judged, Watched, time_to_limit};

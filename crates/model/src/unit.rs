@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use scupper_detect::{GrowRule, Horizon};
 use serde::{Deserialize, Serialize};
 
 use crate::{Bytes, Resource, Size};
@@ -152,6 +153,17 @@ pub enum RestartPolicy {
     Always,
 }
 
+/// Whether what leaks is replaced before it reaches its limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecyclePolicy {
+    /// Limits alone decide.
+    #[default]
+    Never,
+    /// What leaks is replaced in a quiet moment, and before the limit that is forecast.
+    OnLeak,
+}
+
 /// The two limits of each resource. Counts are of the whole tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
@@ -226,6 +238,7 @@ pub struct ChildLifetime {
 
 /// Everything Scupper has to know to run one command.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct UnitSpec {
     /// Its name.
     pub name: UnitName,
@@ -257,6 +270,14 @@ pub struct UnitSpec {
     pub logs: Vec<PathBuf>,
     /// Whether to make a cgroup where one can be made.
     pub cgroup: bool,
+    /// Growth that is a leak whatever its shape: of the tree's memory, and of each process'.
+    pub grow: Option<GrowRule>,
+    /// How much time there is to judge.
+    pub horizon: Horizon,
+    /// Whether what leaks is replaced.
+    pub recycle: RecyclePolicy,
+    /// Whether a leak, or a process that is left behind, turns exit code 0 into 1.
+    pub fail_on_leak: bool,
 }
 
 #[cfg(test)]

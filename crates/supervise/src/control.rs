@@ -8,7 +8,10 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use scupper_model::{Bytes, Limits, ProcessSample, TreeSample, UnitPhase, UnitRecord};
+use scupper_detect::{Reason, Verdict};
+use scupper_model::{
+    Bytes, Identity, Judged, Limits, ProcessSample, TreeSample, UnitPhase, UnitRecord, Watched,
+};
 use serde::{Deserialize, Serialize};
 
 /// Longest line either side accepts, in bytes. A status of 1,000 processes takes about 400 kB.
@@ -112,6 +115,11 @@ pub struct UnitStatus {
     pub size_bytes: Bytes,
     /// Growth of that size, bytes per second, over the last looks. `None` until there are enough.
     pub growth_bytes_per_second: Option<f64>,
+    /// Whether it leaks: the verdict is the worst of its series, slope and forecast are those of its memory.
+    #[serde(flatten)]
+    pub standing: Standing,
+    /// Everything that is watched of it, and what is thought of each.
+    pub series: Vec<SeriesStatus>,
     /// The limits in bytes and counts, percentages resolved.
     pub limits: Limits,
     /// Its processes, largest first; at most 200.
@@ -171,10 +179,63 @@ pub struct ProcessStatus {
     pub role: String,
     /// Growth since it had settled, a second old, in bytes; `None` before.
     pub growth_bytes: Option<i64>,
+    /// Whether its memory leaks.
+    #[serde(flatten)]
+    pub standing: Standing,
     /// For a worker: the how many-th in its place, counting from 1.
     pub generation: u64,
     /// Command line, redacted.
     pub command: String,
+}
+
+/// Whether a unit or a process leaks. All `None` where it is not watched, or not yet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The word.
+    pub verdict: Option<Verdict>,
+    /// How often such a verdict was right where it could be checked, 0 to 1.
+    pub confidence: Option<f64>,
+    /// Growth of its memory's floor, bytes per hour.
+    pub slope_bytes_per_hour: Option<f64>,
+    /// Between these two the slope lies.
+    pub slope_interval: Option<(f64, f64)>,
+    /// Time until its memory reaches the limit at this rate.
+    pub time_to_limit_seconds: Option<u64>,
+    /// Whether somebody should be woken.
+    pub urgent: bool,
+    /// What led to the verdict, the decisive one first.
+    pub reasons: Vec<Reason>,
+}
+
+impl Standing {
+    /// Of what is thought of its memory.
+    pub fn of_memory(judged: Judged) -> Self {
+        Self {
+            verdict: Some(judged.verdict),
+            confidence: judged.confidence,
+            slope_bytes_per_hour: judged.slope_per_hour,
+            slope_interval: judged.slope_interval,
+            time_to_limit_seconds: judged.time_to_limit_seconds,
+            urgent: judged.urgent,
+            reasons: judged.reasons,
+        }
+    }
+}
+
+/// One series of a unit, and what is thought of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeriesStatus {
+    /// What it counts.
+    pub series: Watched,
+    /// The process it is of; `None` for the whole tree.
+    pub target: Option<Identity>,
+    /// The name of that process.
+    pub name: Option<String>,
+    /// The last value.
+    pub value: u64,
+    /// What is thought of it.
+    #[serde(flatten)]
+    pub judged: Judged,
 }
 
 /// The socket that belongs to a unit's record file.

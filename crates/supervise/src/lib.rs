@@ -1,10 +1,11 @@
-//! One unit: a pure state machine, and the shell that spawns, signals and waits.
+//! One unit: a pure state machine, what is watched for leaks, and the shell that spawns, signals and waits.
 
 pub mod control;
 pub mod knowledge;
 pub mod record;
 pub mod shell;
 pub mod unit;
+pub mod watch;
 
 /// An error and its causes on one line.
 fn chain(error: &dyn std::error::Error) -> String {

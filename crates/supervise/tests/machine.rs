@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use scupper_detect::Horizon;
 use scupper_model::{
-    BootId, Bytes, ChildLifetime, EventKind, HowEnded, Identity, LimitLevel, Limits, Pid, Policy, Resource,
-    RestartPolicy, SignalReason, Size, StartTime, TreeSample, UnitPhase,
+    BootId, Bytes, ChildLifetime, EventKind, HowEnded, Identity, LimitLevel, Limits, Pid, Policy,
+    RecyclePolicy, Resource, RestartPolicy, SignalReason, Size, StartTime, TreeSample, UnitPhase,
 };
-use scupper_supervise::unit::{Ask, Bounds, Effect, Input, Look, Role, Seen, Settings, Unit};
+use scupper_supervise::unit::{Ask, Bounds, Effect, Input, Leak, Look, Role, Seen, Settings, Unit};
 
 const MIB: u64 = 1 << 20;
 const TERM: i32 = 15;
@@ -42,6 +43,10 @@ struct Habits {
     helper_leaks: bool,
     crashes_after: Option<u16>,
     leaves_helpers: bool,
+    /// Processors used.
+    busy: f64,
+    /// What the detector has found out about whoever leaks.
+    known_leak: Option<Leak>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +58,7 @@ enum Step {
     Term,
     HelperAppears,
     Crash,
+    Succeed,
 }
 
 struct World {
@@ -66,6 +72,7 @@ struct World {
     events: Vec<EventKind>,
     finished: Option<i32>,
     kills: HashMap<Identity, u32>,
+    leak_found: bool,
 }
 
 impl World {
@@ -81,6 +88,7 @@ impl World {
             events: Vec::new(),
             finished: None,
             kills: HashMap::new(),
+            leak_found: false,
         };
         world.give(Input::Begin);
         world
@@ -157,6 +165,10 @@ impl World {
                 for identity in &all {
                     self.signal(identity, signal, reason);
                 }
+                if reason == SignalReason::LeftBehind && !all.is_empty() {
+                    self.leak_found = true;
+                    return self.unit.step(self.now, Input::LeakFound);
+                }
                 Vec::new()
             }
             Effect::Record(event) => {
@@ -173,6 +185,14 @@ impl World {
 
     fn signal(&mut self, target: &Identity, signal: i32, reason: SignalReason) {
         let delay = Duration::from_millis(30);
+        if reason == SignalReason::Leak {
+            let settings = self.unit.settings();
+            assert!(
+                settings.recycle == RecyclePolicy::OnLeak && settings.policy >= Policy::Recycle,
+                "recycled for a leak, and nobody asked for it"
+            );
+            assert!(self.habits.known_leak.is_some(), "recycled for a leak that nobody found");
+        }
         let Some(process) = self.processes.iter_mut().find(|p| p.identity == *target) else { return };
         if signal == KILL {
             *self.kills.entry(*target).or_insert(0) += 1;
@@ -248,7 +268,8 @@ impl World {
     }
 
     fn look(&mut self) {
-        let mut look = Look::default();
+        let mut look = Look { whole: true, ..Look::default() };
+        let known = self.habits.known_leak;
         let mut tree = TreeSample::default();
         for p in &self.processes {
             tree.processes += 1;
@@ -265,11 +286,14 @@ impl World {
                 rss: Some(Bytes(p.rss)),
                 growth: i64::try_from(p.rss - p.first).unwrap(),
                 slope: None,
+                cpu: Some(self.now.saturating_sub(p.born).mul_f64(self.habits.busy)),
+                leak: known.filter(|_| p.leak > 0),
                 counts: [Some(3), Some(1), Some(0), Some(0)],
             });
         }
         look.size = Bytes(tree.rss_bytes.known);
         look.tree = tree;
+        look.leak = known.filter(|_| self.processes.iter().any(|p| p.leak > 0));
         let before = self.kills.clone();
         let phase = self.unit.phase();
         self.give(Input::Look(&look));
@@ -308,6 +332,10 @@ fn settings(
         policy,
         bounds: Bounds::resolve(&limits, None),
         child_lifetimes: if lifetime { lifetimes } else { Vec::new() },
+        horizon: Horizon::Long,
+        grow: None,
+        recycle: RecyclePolicy::Never,
+        fail_on_leak: false,
     }
 }
 
@@ -317,18 +345,23 @@ fn any_settings() -> impl Strategy<Value = Settings> {
     let policy =
         prop_oneof![Just(Policy::Observe), Just(Policy::Alert), Just(Policy::Recycle), Just(Policy::Kill)];
     let limit = prop_oneof![Just(None), (20_u64..300).prop_map(Some)];
-    (restart, policy, limit.clone(), limit, any::<bool>()).prop_map(
-        |(restart, policy, soft, hard, lifetime)| {
+    (restart, policy, limit.clone(), limit, any::<bool>(), 0_u8..4).prop_map(
+        |(restart, policy, soft, hard, lifetime, leaks)| {
             let hard = hard.map(|hard| hard.max(soft.unwrap_or(0)));
-            settings(restart, policy, soft, hard, lifetime)
+            let recycle = if leaks & 1 == 1 { RecyclePolicy::OnLeak } else { RecyclePolicy::Never };
+            let fail_on_leak = leaks & 2 == 2;
+            Settings { recycle, fail_on_leak, ..settings(restart, policy, soft, hard, lifetime) }
         },
     )
 }
 
 fn any_habits() -> impl Strategy<Value = Habits> {
     let crash = prop_oneof![3 => Just(None), 1 => (1_u16..3000).prop_map(Some)];
-    (0_u64..60, any::<bool>(), 0_u8..3, 0_u8..3, any::<bool>(), crash, any::<bool>()).prop_map(
-        |(leak, ignores_term, helpers, workers, helper_leaks, crashes_after, leaves_helpers)| Habits {
+    let never = Just(Some(Leak { time_to_limit: None }));
+    let known = prop_oneof![Just(None), never, (0_u64..1000).prop_map(|seconds| Some(limit_in(seconds)))];
+    let load = (0.0_f64..1.0, known);
+    (0_u64..60, any::<bool>(), 0_u8..3, 0_u8..3, any::<bool>(), crash, any::<bool>(), load).prop_map(
+        |(leak, ignores_term, helpers, workers, helper_leaks, crashes_after, leaves_helpers, load)| Habits {
             leak,
             ignores_term,
             helpers,
@@ -336,8 +369,15 @@ fn any_habits() -> impl Strategy<Value = Habits> {
             helper_leaks,
             crashes_after,
             leaves_helpers,
+            busy: load.0,
+            known_leak: load.1,
         },
     )
+}
+
+/// A leak that reaches its limit in so many seconds.
+fn limit_in(seconds: u64) -> Leak {
+    Leak { time_to_limit: Some(Duration::from_secs(seconds)) }
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -349,6 +389,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Term),
         1 => Just(Step::HelperAppears),
         1 => Just(Step::Crash),
+        1 => Just(Step::Succeed),
     ]
 }
 
@@ -380,6 +421,7 @@ proptest! {
                     }
                 }
                 Step::Crash => world.end_main(HowEnded::Signaled { signal: 11, core_dumped: true }),
+                Step::Succeed => world.end_main(HowEnded::Exited { code: 0 }),
             }
         }
         // No storm: restarts that nobody asked for stay within the budgets.
@@ -389,6 +431,9 @@ proptest! {
             world.pass(12_000);
         }
         prop_assert!(world.finished.is_some(), "asked to stop, and still {:?}", world.unit.phase());
+        if world.leak_found && world.unit.settings().fail_on_leak {
+            prop_assert_ne!(world.finished, Some(0), "something was left behind");
+        }
     }
 }
 
@@ -401,6 +446,8 @@ fn habits() -> Habits {
         helper_leaks: false,
         crashes_after: None,
         leaves_helpers: false,
+        busy: 0.5,
+        known_leak: None,
     }
 }
 
@@ -574,6 +621,8 @@ fn seen(identity: Identity, role: Role, mib: u64) -> Seen {
         rss: Some(Bytes::mib(mib)),
         growth: 0,
         slope: None,
+        cpu: None,
+        leak: None,
         counts: [Some(3), Some(1), Some(0), Some(0)],
     }
 }
@@ -649,4 +698,126 @@ fn an_interrupt_long_ago_is_forgotten() {
     world.end_main(HowEnded::Exited { code: 1 });
     world.pass(5_000);
     assert_eq!(world.spawns.len(), 2);
+}
+
+/// R021, R022: a process of these habits under these settings, and when the machine began to recycle it for its leak.
+fn recycled_at(
+    settings: Settings,
+    mut habits: Habits,
+    mut then: impl FnMut(u64, &mut Habits),
+) -> Option<u64> {
+    habits.leak = 1;
+    let mut world = World::new(settings, habits);
+    for second in 0..1000 {
+        then(second, &mut world.habits);
+        world.pass(1000);
+        let leak = |e: &EventKind| matches!(e, EventKind::RecycleStarted { reason: SignalReason::Leak, .. });
+        if world.events.iter().any(leak) {
+            return Some(second);
+        }
+    }
+    None
+}
+
+fn on_leak(policy: Policy) -> Settings {
+    Settings { recycle: RecyclePolicy::OnLeak, ..settings(RestartPolicy::Never, policy, None, None, false) }
+}
+
+/// R021: what leaks waits for a quiet moment, and is replaced in it.
+#[test]
+fn r021_a_leak_is_recycled_in_a_quiet_moment() {
+    let quiet_from = |from: u64| {
+        move |second: u64, habits: &mut Habits| {
+            habits.known_leak = (second >= 60).then(|| limit_in(9000));
+            habits.busy = if second < from { 0.5 } else { 0.01 };
+        }
+    };
+    // The simulated processor time is use times age: a drop of the use stops it for long.
+    let at = recycled_at(on_leak(Policy::Kill), habits(), quiet_from(300)).unwrap();
+    assert!((300..315).contains(&at), "{at}");
+    let idle = recycled_at(on_leak(Policy::Kill), Habits { busy: 0.0, ..habits() }, quiet_from(0)).unwrap();
+    assert!((60..70).contains(&idle), "{idle}");
+    for policy in [Policy::Observe, Policy::Alert] {
+        assert_eq!(recycled_at(on_leak(policy), habits(), quiet_from(300)), None);
+    }
+    let never = Settings { recycle: RecyclePolicy::Never, ..on_leak(Policy::Kill) };
+    assert_eq!(recycled_at(never, habits(), quiet_from(300)), None);
+}
+
+/// R022: where no quiet moment comes, it is replaced five minutes before its limit, or after nine tenths of the way.
+#[test]
+fn r022_a_leak_is_recycled_before_its_limit_however_busy_it_is() {
+    let left = |first: u64| {
+        move |second: u64, habits: &mut Habits| {
+            habits.known_leak = Some(limit_in(first.saturating_sub(second)))
+        }
+    };
+    let at = recycled_at(on_leak(Policy::Kill), habits(), left(700)).unwrap();
+    assert!((400..=402).contains(&at), "{at}");
+    let slow = Settings { grace: Duration::from_secs(200), ..on_leak(Policy::Kill) };
+    let at = recycled_at(slow, habits(), left(700)).unwrap();
+    assert!((300..=302).contains(&at), "twice the grace: {at}");
+    // 10,000 s at first: a tenth of it is more than five minutes.
+    let at = recycled_at(on_leak(Policy::Kill), habits(), |second, habits| {
+        habits.known_leak = Some(limit_in(if second < 100 { 10_000 } else { 999 }));
+    });
+    assert!(at.is_some_and(|at| (100..=102).contains(&at)), "{at:?}");
+}
+
+/// A worker is drained alone, and the unit goes on; one at a time.
+#[test]
+fn workers_that_leak_are_replaced_one_at_a_time() {
+    let habits = Habits { workers: 2, leak: 1, known_leak: Some(limit_in(10)), ..habits() };
+    let mut world = World::new(on_leak(Policy::Kill), habits);
+    world.processes[0].leak = 0;
+    for _ in 0..200 {
+        world.pass(50);
+        let dying = world.processes.iter().filter(|p| p.dies_at.is_some()).count();
+        assert!(dying <= 1);
+    }
+    assert_eq!(world.spawns.len(), 1, "the master stays");
+    let roles: Vec<&str> = world
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            EventKind::RecycleStarted { role, reason: SignalReason::Leak, .. } => Some(role.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert!(roles.len() >= 2 && roles.iter().all(|role| *role == "worker"), "{roles:?}");
+}
+
+/// A leak whose replacement leaks at once is not replaced without end.
+#[test]
+fn a_leak_is_recycled_within_the_budget() {
+    let habits = Habits { leak: 1, known_leak: Some(limit_in(1)), ..habits() };
+    let mut world = World::new(on_leak(Policy::Kill), habits);
+    world.pass(300_000);
+    assert!((3..20).contains(&world.spawns.len()), "{}", world.spawns.len());
+}
+
+/// What ends by itself just after its command was not left behind; what has to be ended was.
+#[test]
+fn fail_on_leak_turns_success_into_failure_for_what_is_left() {
+    let failing =
+        |policy| Settings { fail_on_leak: true, ..settings(RestartPolicy::Never, policy, None, None, false) };
+    for (dies_after, code) in [(Some(500), 0), (None, 1)] {
+        let habits = Habits { helpers: 1, leaves_helpers: true, ignores_term: true, ..habits() };
+        let mut world = World::new(failing(Policy::Kill), habits);
+        world.pass(500);
+        let now = world.now;
+        world.processes[1].dies_at = dies_after.map(|after| now + Duration::from_millis(after));
+        world.end_main(HowEnded::Exited { code: 0 });
+        world.pass(10_000);
+        assert_eq!(world.finished, Some(code), "{dies_after:?}");
+    }
+    // A leak that was found, and a command that failed by itself.
+    for (own, code) in [(0, 1), (7, 7)] {
+        let mut world = World::new(failing(Policy::Observe), habits());
+        world.pass(500);
+        world.give(Input::LeakFound);
+        world.end_main(HowEnded::Exited { code: own });
+        world.pass(3_000);
+        assert_eq!(world.finished, Some(code));
+    }
 }

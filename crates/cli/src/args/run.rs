@@ -5,11 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use scupper_model::{Policy, Profile, RestartPolicy, Size, UnitName, parse_duration};
+use scupper_model::{Policy, Profile, RecyclePolicy, RestartPolicy, Size, UnitName, parse_duration};
 
 use super::STATE_HELP;
-use super::words::{CGROUPS, LOG_FORMATS, PARENT_EXITS, POLICIES, PROFILES, RESTARTS, one_of};
-use crate::config::{Address, CgroupMode, Counts, Lifetime, LogFormat, OnParentExit, Output, UnitSettings};
+use super::words::{
+    CGROUPS, HORIZONS, LOG_FORMATS, PARENT_EXITS, POLICIES, PROFILES, RECYCLES, RESTARTS, one_of,
+};
+use crate::config::{
+    Address, CgroupMode, Counts, Grow, HorizonMode, Lifetime, LogFormat, OnParentExit, Output, UnitSettings,
+};
 
 /// Run a command: own its whole process tree, hold its limits, leave nothing behind.
 ///
@@ -23,8 +27,10 @@ use crate::config::{Address, CgroupMode, Counts, Lifetime, LogFormat, OnParentEx
         scupper run --name web --mem-soft 450M --mem-hard 600M -- gunicorn app:app -w 2\n  \
         scupper run --mem-soft 80% --restart on-failure -- node server.js\n  \
         scupper run --profile worker --child-lifetime 'chrome=15m' -- python3 worker.py\n  \
+        scupper run --recycle on-leak --mem-hard 2G -- gunicorn app:app\n  \
+        scupper run --fail-on-leak -- ./soak-test.sh\n  \
         scupper run --unit web                  # as scupper.toml says\n\n\
-        Exit codes: the command's own (128+n for a signal); 125 scupper failed, 126 not executable, 127 not found,\n\
+        Exit codes: the command's own (128+n for a signal), 1 with --fail-on-leak and findings; 125 scupper failed, 126 not executable, 127 not found,\n\
         2 bad usage."
 )]
 pub(crate) struct RunArgs {
@@ -86,6 +92,18 @@ pub(crate) struct UnitFlags {
     /// Limit open sockets of the tree
     #[arg(long, value_name = "SOFT[:HARD]", help_heading = "Limits")]
     max_sockets: Option<Counts>,
+    /// Call growth of more than SIZE within TIME a leak, such as 100M/5m
+    #[arg(long, value_name = "SIZE/TIME", help_heading = "Leaks")]
+    grow: Option<Grow>,
+    /// Replace what leaks, in a quiet moment before its limit: never or on-leak [default: never]
+    #[arg(long, value_parser = one_of::<RecyclePolicy>(RECYCLES), hide_possible_values = true, help_heading = "Leaks")]
+    recycle: Option<RecyclePolicy>,
+    /// Turn exit code 0 into 1 where something leaked or was left behind: for tests and CI
+    #[arg(long, help_heading = "Leaks")]
+    fail_on_leak: bool,
+    /// How much time there is to judge: long or short [default: long; short with --fail-on-leak]
+    #[arg(long, value_parser = one_of::<HorizonMode>(HORIZONS), hide_possible_values = true, help_heading = "Leaks")]
+    horizon: Option<HorizonMode>,
     /// Time between TERM and KILL [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     grace: Option<Duration>,
@@ -138,6 +156,10 @@ impl UnitFlags {
             keep: self.keep,
             log: self.log,
             cgroup: self.cgroup.map(|mode| mode == CgroupMode::Auto),
+            grow: self.grow,
+            horizon: self.horizon,
+            recycle: self.recycle,
+            fail_on_leak: self.fail_on_leak.then_some(true),
         }
     }
 }

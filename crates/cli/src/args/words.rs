@@ -29,6 +29,16 @@ pub(crate) const RESTARTS: &[Word] = &[
     ("always", "however it ended"),
 ];
 
+pub(crate) const RECYCLES: &[Word] = &[
+    ("never", "limits alone decide"),
+    ("on-leak", "what leaks, in a quiet moment and before the limit that is forecast"),
+];
+
+pub(crate) const HORIZONS: &[Word] = &[
+    ("long", "a service that runs for days: load of the day and caches are ruled out first"),
+    ("short", "a test of some minutes under steady load"),
+];
+
 pub(crate) const LOG_FORMATS: &[Word] = &[("text", "key=value"), ("json", "one JSON object a line")];
 
 pub(crate) const PARENT_EXITS: &[Word] = &[
@@ -53,11 +63,11 @@ where
 
 #[cfg(test)]
 mod tests {
-    use scupper_model::{Policy, Profile, RestartPolicy};
+    use scupper_model::{Policy, Profile, RecyclePolicy, RestartPolicy};
     use serde::de::IntoDeserializer;
 
     use super::*;
-    use crate::config::{CgroupMode, LogFormat, OnParentExit};
+    use crate::config::{CgroupMode, HorizonMode, LogFormat, OnParentExit};
 
     #[test]
     fn every_word_is_known_to_its_type() {
@@ -70,6 +80,8 @@ mod tests {
         check::<Profile>(PROFILES);
         check::<Policy>(POLICIES);
         check::<RestartPolicy>(RESTARTS);
+        check::<RecyclePolicy>(RECYCLES);
+        check::<HorizonMode>(HORIZONS);
         check::<LogFormat>(LOG_FORMATS);
         check::<OnParentExit>(PARENT_EXITS);
         check::<CgroupMode>(CGROUPS);

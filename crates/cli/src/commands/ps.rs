@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use scupper_detect::Verdict;
 use scupper_model::{Bytes, Resource, Size, UnitPhase, UnitRecord, format_duration, printable};
-use scupper_supervise::control::{ProcessStatus, UnitStatus};
+use scupper_supervise::control::{ProcessStatus, Standing, UnitStatus};
 use serde::Serialize;
 
 use super::live::{self, Supervisor};
@@ -55,6 +56,8 @@ pub(super) fn run(args: &PsArgs, printer: &mut Printer) -> Result<u8, Failure> {
         }
         for unit in &units {
             unit.message.iter().for_each(|message| printer.note(&format!("{}: {message}", unit.unit)));
+            let why = unit.status.iter().flat_map(|status| why(status));
+            why.for_each(|why| printer.note(&format!("{}: {why}", unit.unit)));
         }
     }
     Ok(if findings { FINDINGS } else { 0 })
@@ -75,8 +78,8 @@ fn unit(supervisor: Supervisor, record: UnitRecord) -> Shown {
 
 fn table(units: &[Shown]) -> Table {
     let mut table = Table::new(
-        &["UNIT", "PHASE", "SIZE", "LIMIT", "GROWTH", "PROCS", "RESTARTS", "UPTIME"],
-        &["SIZE", "LIMIT", "GROWTH", "PROCS", "RESTARTS", "UPTIME"],
+        &["UNIT", "PHASE", "SIZE", "LIMIT", "VERDICT", "SLOPE", "TO-LIMIT", "PROCS", "RESTARTS", "UPTIME"],
+        &["SIZE", "LIMIT", "SLOPE", "TO-LIMIT", "PROCS", "RESTARTS", "UPTIME"],
     );
     for unit in units {
         let phase = match unit.supervisor {
@@ -92,7 +95,9 @@ fn table(units: &[Shown]) -> Table {
             phase,
             of(&|status| Some(status.size_bytes.to_string())),
             limits.mem_soft.or(limits.mem_hard).map_or_else(unknown, limit),
-            of(&|status| status.growth_bytes_per_second.map(growth)),
+            of(&|status| verdict(&status.standing)),
+            of(&|status| status.standing.slope_bytes_per_hour.map(slope)),
+            of(&|status| to_limit(&status.standing)),
             of(&|status| Some(status.tree.processes.to_string())),
             of(&|status| Some(status.counts.starts.saturating_sub(1).to_string())),
             of(&|status| status.uptime_seconds.map(seconds)),
@@ -103,10 +108,10 @@ fn table(units: &[Shown]) -> Table {
 
 fn processes(unit: &UnitStatus) -> Table {
     let mut table = Table::new(
-        &["PID", "ROLE", "GEN", "RSS", "GROWTH", "FDS", "THREADS", "COMMAND"],
-        &["PID", "GEN", "RSS", "GROWTH", "FDS", "THREADS"],
+        &["PID", "ROLE", "GEN", "RSS", "GROWTH", "VERDICT", "SLOPE", "TO-LIMIT", "FDS", "THREADS", "COMMAND"],
+        &["PID", "GEN", "RSS", "GROWTH", "SLOPE", "TO-LIMIT", "FDS", "THREADS"],
     );
-    for ProcessStatus { sample, role, growth_bytes, generation, command } in &unit.processes {
+    for ProcessStatus { sample, role, growth_bytes, standing, generation, command } in &unit.processes {
         let count = |n: Option<u64>| n.map_or_else(unknown, |n| n.to_string());
         let command = if command.is_empty() { &sample.name } else { command };
         table.row(vec![
@@ -115,6 +120,9 @@ fn processes(unit: &UnitStatus) -> Table {
             generation.to_string(),
             sample.rss_bytes.map_or_else(unknown, |rss| rss.to_string()),
             growth_bytes.map_or_else(unknown, signed),
+            verdict(standing).unwrap_or_else(unknown),
+            standing.slope_bytes_per_hour.map_or_else(unknown, slope),
+            to_limit(standing).unwrap_or_else(unknown),
             count(sample.fds),
             count(sample.threads),
             printable(command.as_bytes(), 80),
@@ -143,15 +151,42 @@ fn signed(bytes: i64) -> String {
     format!("{sign}{}", Bytes(bytes.unsigned_abs()))
 }
 
+fn verdict(standing: &Standing) -> Option<String> {
+    let word = standing.verdict?.to_string();
+    Some(if standing.urgent { format!("{word}!") } else { word })
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "rounded for display; saturates")]
-fn growth(per_second: f64) -> String {
-    // Below 1 KiB/s is the noise of page-sized steps.
-    if per_second.abs() < 1024.0 { "0".to_owned() } else { format!("{}/s", signed(per_second as i64)) }
+fn slope(per_hour: f64) -> String {
+    // Below 1 KiB an hour nothing is seen of it in a year.
+    if per_hour.abs() < 1024.0 { "0".to_owned() } else { format!("{}/h", signed(per_hour as i64)) }
+}
+
+fn to_limit(standing: &Standing) -> Option<String> {
+    Some(short(Duration::from_secs(standing.time_to_limit_seconds?)))
+}
+
+/// What grows, and why that is thought: one line for each series.
+fn why(unit: &UnitStatus) -> impl Iterator<Item = String> {
+    let grows = unit.series.iter().filter(|series| series.judged.verdict >= Verdict::Growing);
+    grows.map(|series| {
+        let whose = match (&series.target, &series.name) {
+            (Some(target), Some(name)) => format!(" of {name} ({target})"),
+            _ => String::new(),
+        };
+        let reasons: Vec<&str> = series.judged.reasons.iter().map(|reason| reason.text.as_str()).collect();
+        let because = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
+        format!("{}{whose} is {}{because}", series.series, series.judged.verdict)
+    })
 }
 
 fn seconds(uptime: f64) -> String {
-    let whole = Duration::try_from_secs_f64(uptime).unwrap_or_default().as_secs();
-    let text = format_duration(Duration::from_secs(whole));
+    short(Duration::from_secs(Duration::try_from_secs_f64(uptime).unwrap_or_default().as_secs()))
+}
+
+/// In its two largest units.
+fn short(duration: Duration) -> String {
+    let text = format_duration(duration);
     text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
@@ -163,8 +198,8 @@ mod tests {
     fn numbers_are_short() {
         assert_eq!(seconds(93_784.9), "1day 2h");
         assert_eq!(seconds(0.4), "0s");
-        assert_eq!(growth(2_097_152.0), "+2.0 MiB/s");
-        assert_eq!(growth(-2_097_152.0), "-2.0 MiB/s");
-        assert_eq!(growth(3.0), "0");
+        assert_eq!(slope(2_097_152.0), "+2.0 MiB/h");
+        assert_eq!(slope(-2_097_152.0), "-2.0 MiB/h");
+        assert_eq!(slope(3.0), "0");
     }
 }

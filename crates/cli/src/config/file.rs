@@ -8,13 +8,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use scupper_model::{Policy, Profile, RestartPolicy, Size, UnitName, UnitSpec, printable};
+use scupper_model::{Policy, Profile, RecyclePolicy, RestartPolicy, Size, UnitName, UnitSpec, printable};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::problem::Problem;
 use super::settings::UnitSettings;
-use super::values::{Address, CgroupMode, CommandLine, Counts, Lifetime, LogFormat, OnParentExit, Time};
+use super::values::{
+    Address, CgroupMode, CommandLine, Counts, Grow, HorizonMode, Lifetime, LogFormat, OnParentExit, Time,
+};
 use crate::failure::Failure;
 
 /// A file larger than this is no configuration.
@@ -142,6 +144,10 @@ struct Unit {
     #[serde(default)]
     log: Vec<PathBuf>,
     cgroup: Option<CgroupMode>,
+    grow: Option<Grow>,
+    horizon: Option<HorizonMode>,
+    recycle: Option<RecyclePolicy>,
+    fail_on_leak: Option<bool>,
 }
 
 impl File {
@@ -221,6 +227,10 @@ impl Unit {
             keep: self.keep,
             log: self.log,
             cgroup: self.cgroup.map(|mode| mode == CgroupMode::Auto),
+            grow: self.grow,
+            horizon: self.horizon,
+            recycle: self.recycle,
+            fail_on_leak: self.fail_on_leak,
         };
         match settings.contradiction(str::to_owned) {
             None => Ok(settings),

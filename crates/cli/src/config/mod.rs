@@ -11,7 +11,7 @@ mod values;
 pub(crate) use file::{Config, Output, read};
 pub(crate) use problem::Problem;
 pub(crate) use settings::{UnitSettings, describe};
-pub(crate) use values::{Address, CgroupMode, Counts, Lifetime, LogFormat, OnParentExit};
+pub(crate) use values::{Address, CgroupMode, Counts, Grow, HorizonMode, Lifetime, LogFormat, OnParentExit};
 
 /// Where the configuration is looked for when nothing is said.
 pub(crate) const DEFAULT_FILE: &str = "scupper.toml";

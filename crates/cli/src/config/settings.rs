@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use scupper_detect::Horizon;
 use scupper_model::{
-    ChildLifetime, Limits, Policy, Profile, RestartPolicy, Size, UnitName, UnitSpec, format_duration,
+    ChildLifetime, Limits, Policy, Profile, RecyclePolicy, RestartPolicy, Size, UnitName, UnitSpec,
+    format_duration,
 };
 
-use super::values::{Counts, Lifetime};
+use super::values::{Counts, Grow, HorizonMode, Lifetime};
 
 /// Time between TERM and KILL where nothing else is said.
 const GRACE: Duration = Duration::from_secs(30);
@@ -37,6 +39,10 @@ pub(crate) struct UnitSettings {
     pub keep: Vec<String>,
     pub log: Vec<PathBuf>,
     pub cgroup: Option<bool>,
+    pub grow: Option<Grow>,
+    pub horizon: Option<HorizonMode>,
+    pub recycle: Option<RecyclePolicy>,
+    pub fail_on_leak: Option<bool>,
 }
 
 /// Two settings that cannot both hold, or one that is missing.
@@ -78,6 +84,10 @@ impl UnitSettings {
             keep: if self.keep.is_empty() { base.keep } else { self.keep },
             log: if self.log.is_empty() { base.log } else { self.log },
             cgroup: self.cgroup.or(base.cgroup),
+            grow: self.grow.or(base.grow),
+            horizon: self.horizon.or(base.horizon),
+            recycle: self.recycle.or(base.recycle),
+            fail_on_leak: self.fail_on_leak.or(base.fail_on_leak),
         }
     }
 
@@ -120,6 +130,9 @@ impl UnitSettings {
         let counts =
             |counts: Option<Counts>| counts.map_or((None, None), |counts| (counts.soft, counts.hard));
         let profile = self.profile.unwrap_or_default();
+        let fail_on_leak = self.fail_on_leak.unwrap_or(false);
+        // A test has an end: who wants to know by then whether it leaks wants it judged by then.
+        let short = if fail_on_leak { Horizon::Short } else { Horizon::Long };
         Some(UnitSpec {
             name_is_derived: self.name.is_none(),
             name: self.name.clone().unwrap_or_else(|| UnitName::from_command(&program.to_string_lossy())),
@@ -142,6 +155,10 @@ impl UnitSettings {
             keep: self.keep,
             logs: self.log,
             cgroup: self.cgroup.unwrap_or(true),
+            grow: self.grow.map(Into::into),
+            horizon: self.horizon.map_or(short, Into::into),
+            recycle: self.recycle.unwrap_or_default(),
+            fail_on_leak,
             command: self.command,
         })
     }
@@ -197,7 +214,17 @@ mod tests {
         assert_eq!((unit.grace, unit.policy, unit.restart), (GRACE, Policy::Kill, RestartPolicy::Never));
         assert!(unit.retry_after_giving_up && unit.cgroup && unit.child_lifetimes.is_empty());
         assert!(!unit.limits.any());
+        assert_eq!((unit.grow, unit.horizon, unit.recycle), (None, Horizon::Long, RecyclePolicy::Never));
+        assert!(!unit.fail_on_leak);
         assert_eq!(UnitSettings::default().spec(), None);
+    }
+
+    #[test]
+    fn a_test_is_judged_by_its_end_unless_told_otherwise() {
+        let test = || UnitSettings { fail_on_leak: Some(true), ..settings() };
+        assert_eq!(spec(test()).horizon, Horizon::Short);
+        let long = UnitSettings { horizon: Some(HorizonMode::Long), ..test() };
+        assert_eq!(spec(long).horizon, Horizon::Long);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use scupper_model::{ParseDurationError, parse_duration};
+use scupper_detect::{GrowRule, Horizon};
+use scupper_model::{Bytes, ParseDurationError, ParseSizeError, format_duration, parse_duration};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
@@ -66,6 +67,68 @@ impl<'de> Deserialize<'de> for Counts {
             }
         }
         deserializer.deserialize_any(Either)
+    }
+}
+
+/// Growth that is a leak: `100M/5m`, more than so much within so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grow {
+    pub by: Bytes,
+    pub within: Duration,
+}
+
+/// A rule about less time than this is about noise.
+const SHORTEST_RULE: Duration = Duration::from_secs(1);
+/// A rule about more time than this would never be known to hold.
+const LONGEST_RULE: Duration = Duration::from_hours(7 * 24);
+
+impl From<Grow> for GrowRule {
+    fn from(grow: Grow) -> Self {
+        Self { by: grow.by.as_f64(), within: grow.within }
+    }
+}
+
+impl FromStr for Grow {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Some((by, within)) = text.split_once('/') else {
+            return Err(format!("`{text}` is no growth: write SIZE/TIME such as 100M/5m"));
+        };
+        let by: Bytes = by.parse().map_err(|error: ParseSizeError| error.to_string())?;
+        let within = parse_duration(within).map_err(|error| error.to_string())?;
+        if by.0 == 0 {
+            return Err(format!("`{text}` would call every change a leak: write a size above 0"));
+        }
+        if !(SHORTEST_RULE..=LONGEST_RULE).contains(&within) {
+            let (shortest, longest) = (format_duration(SHORTEST_RULE), format_duration(LONGEST_RULE));
+            return Err(format!("`{text}`: the time of a rule is from {shortest} to {longest}"));
+        }
+        Ok(Self { by, within })
+    }
+}
+
+impl<'de> Deserialize<'de> for Grow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+/// How much time there is to judge growth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum HorizonMode {
+    /// A service that runs for days.
+    Long,
+    /// A test of some minutes under steady load.
+    Short,
+}
+
+impl From<HorizonMode> for Horizon {
+    fn from(mode: HorizonMode) -> Self {
+        match mode {
+            HorizonMode::Long => Self::Long,
+            HorizonMode::Short => Self::Short,
+        }
     }
 }
 
@@ -234,6 +297,15 @@ mod tests {
         assert_eq!("off".parse(), Ok(Lifetime::Off));
         for bad in ["chrome", "=5m", "chrome=5", "chrome=0s"] {
             assert!(bad.parse::<Lifetime>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn growth_is_a_size_in_a_time() {
+        let grow: Grow = "100M/5m".parse().unwrap();
+        assert_eq!((grow.by.0, grow.within), (104_857_600, Duration::from_mins(5)));
+        for bad in ["100M", "100M/5", "0/5m", "/5m", "100M/", "10%/5m", "100M/10ms", "100M/30d", "-1M/5m"] {
+            assert!(bad.parse::<Grow>().is_err(), "{bad}");
         }
     }
 

@@ -1,10 +1,11 @@
 //! A unit's status as tests of this page need it.
 
+use scupper_detect::Verdict;
 use scupper_model::{
     Bytes, Identity, Limits, Pid, Policy, ProcessSample, ProcessState, Profile, RECORD_SCHEMA, RunId, Size,
     StartTime, Timestamp, TreeSample, UnitPhase, UnitRecord,
 };
-use scupper_supervise::control::{ProcessStatus, UnitCounts, UnitStatus};
+use scupper_supervise::control::{ProcessStatus, Standing, UnitCounts, UnitStatus};
 
 pub(super) fn status(unit: &str) -> UnitStatus {
     let identity = |pid| Identity {
@@ -32,6 +33,7 @@ pub(super) fn status(unit: &str) -> UnitStatus {
         },
         role: role.into(),
         growth_bytes: None,
+        standing: Standing::default(),
         generation: 2,
         command: "gunicorn app:app".into(),
     };
@@ -57,6 +59,13 @@ pub(super) fn status(unit: &str) -> UnitStatus {
         tree,
         size_bytes: Bytes::mib(300),
         growth_bytes_per_second: Some(1024.5),
+        standing: Standing {
+            verdict: Some(Verdict::Growing),
+            slope_bytes_per_hour: Some(1_048_576.0),
+            time_to_limit_seconds: Some(7200),
+            ..Standing::default()
+        },
+        series: Vec::new(),
         limits,
         processes: vec![process(4242, "worker", 200), process(4241, "main", 30)],
         phase: UnitPhase::Running,

@@ -14,11 +14,22 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
+use scupper_detect::Verdict;
 use scupper_model::Size;
 use scupper_supervise::control::{ProcessStatus, UnitCounts, UnitStatus};
 
 /// Workers of one unit that get series of their own: the largest ones.
 const MAX_WORKERS: usize = 50;
+
+/// Every verdict, from best to worst.
+const VERDICTS: [Verdict; 6] = [
+    Verdict::Stable,
+    Verdict::WarmingUp,
+    Verdict::Step,
+    Verdict::Unknown,
+    Verdict::Growing,
+    Verdict::Leaking,
+];
 
 /// How the page is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +107,16 @@ impl Collector for Page {
         out.gauges("unit_memory_growth", "Growth of the size, bytes per second.", None, |unit| {
             unit.growth_bytes_per_second
         })?;
+        out.verdicts()?;
+        out.gauges("unit_slope_bytes_per_hour", "Growth of the floor of its memory.", None, |unit| {
+            unit.standing.slope_bytes_per_hour
+        })?;
+        out.gauges(
+            "unit_time_to_limit",
+            "Time until its memory reaches the limit at this rate.",
+            Some(&Unit::Seconds),
+            |unit| unit.standing.time_to_limit_seconds.map(to_i64),
+        )?;
         out.limits()?;
         out.gauges("unit_processes", "Living processes of the tree.", None, |unit| {
             Some(i64::from(unit.tree.processes))
@@ -144,6 +165,20 @@ impl Out<'_, '_> {
         for unit in self.units {
             if let Some(value) = value(unit) {
                 gauge(&mut metric, &[named(unit)], value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One sample for each word there is, 1 for the one that holds: an alert asks for `verdict="leaking"`.
+    fn verdicts(&mut self) -> fmt::Result {
+        let help = "Whether it leaks: the worst of its series.";
+        let mut metric = self.encoder.encode_descriptor("unit_verdict", help, None, MetricType::Gauge)?;
+        for unit in self.units {
+            let Some(verdict) = unit.standing.verdict else { continue };
+            for word in VERDICTS {
+                let labels = [named(unit), ("verdict", word.name().to_owned())];
+                gauge(&mut metric, &labels, i64::from(word == verdict))?;
             }
         }
         Ok(())
@@ -264,6 +299,10 @@ mod tests {
             "# UNIT scupper_unit_memory_bytes bytes",
             "scupper_unit_memory_bytes{unit=\"web\"} 314572800",
             "scupper_unit_limit_bytes{unit=\"web\",level=\"soft\"} 471859200",
+            "scupper_unit_verdict{unit=\"web\",verdict=\"growing\"} 1",
+            "scupper_unit_verdict{unit=\"web\",verdict=\"leaking\"} 0",
+            "scupper_unit_slope_bytes_per_hour{unit=\"web\"} 1048576.0",
+            "scupper_unit_time_to_limit_seconds{unit=\"web\"} 7200",
             "scupper_worker_memory_bytes{unit=\"web\",pid=\"4242\",generation=\"2\"} 209715200",
             "scupper_unit_restarts_total{unit=\"web\",cause=\"recycle\"} 2",
             "scupper_unit_limit_crossings_total{unit=\"web\",level=\"hard\"} 0",

@@ -17,7 +17,8 @@ pub(crate) fn log_line(event: &Event) -> String {
         for constant in ["schema", "id", "run"] {
             fields.shift_remove(constant);
         }
-        let memory = fields.get("resource").is_some_and(|resource| resource == "memory");
+        let memory =
+            ["resource", "series"].iter().any(|key| fields.get(*key).is_some_and(|of| of == "memory"));
         add_fields(&mut line, "", &fields, memory);
     }
     line
@@ -70,25 +71,36 @@ fn show<'k>(key: &'k str, value: &Value, memory: bool) -> (&'k str, String) {
         let text = format_duration(std::time::Duration::from_millis(millis));
         return (name, text.replace(' ', ""));
     }
+    if let (Some(name), Some(seconds)) = (key.strip_suffix("_seconds"), whole) {
+        let text = format_duration(std::time::Duration::from_secs(seconds));
+        return (name, text.replace(' ', ""));
+    }
     let text = match (key, value) {
         ("value" | "limit" | "culprit_value", _) if memory && whole.is_some() => {
             amount(whole.unwrap_or_default())
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "rounded for display; saturates"
-        )]
-        ("growth_per_second", Value::Number(number)) if memory => {
-            let growth = number.as_f64().unwrap_or_default();
-            let sign = if growth < 0.0 { "-" } else { "" };
-            format!("{sign}{}/s", amount(growth.abs() as u64))
+        ("growth_per_second", _) if memory => format!("{}/s", rate(value)),
+        ("slope_per_hour", _) if memory => format!("{}/h", rate(value)),
+        ("slope_interval", Value::Array(ends)) if memory => {
+            ends.iter().map(|end| format!("{}/h", rate(end))).collect::<Vec<_>>().join("..")
+        }
+        ("reasons", Value::Array(reasons)) => {
+            let texts = reasons.iter().filter_map(|reason| reason.get("text").and_then(Value::as_str));
+            texts.collect::<Vec<_>>().join("; ")
         }
         ("signal", _) => signal_name(value),
         (_, Value::Array(items)) => items.iter().map(plain).collect::<Vec<_>>().join(","),
         _ => plain(value),
     };
     (key, text)
+}
+
+/// Bytes of a rate, with the sign of a fall.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded for display; saturates")]
+fn rate(value: &Value) -> String {
+    let rate = value.as_f64().unwrap_or_default();
+    let sign = if rate < 0.0 { "-" } else { "" };
+    format!("{sign}{}", Bytes(rate.abs() as u64).to_string().replace(' ', ""))
 }
 
 fn plain(value: &Value) -> String {
@@ -149,9 +161,10 @@ fn escape_non_ascii(json: &str) -> String {
 mod tests {
     use std::time::Duration;
 
+    use scupper_detect::{Reason, Verdict};
     use scupper_model::{
-        Certificate, EVENT_SCHEMA, EndedBy, EventKind, HowEnded, Identity, LimitLevel, Pid, Resource, RunId,
-        SignalReason, StartTime, Timestamp,
+        Certificate, EVENT_SCHEMA, EndedBy, EventKind, HowEnded, Identity, Judged, LimitLevel, Pid, Resource,
+        RunId, SignalReason, StartTime, Timestamp, Watched,
     };
 
     use super::*;
@@ -193,6 +206,37 @@ mod tests {
             "scupper: at=1970-01-01T00:00:00.000Z unit=web event=limit_crossed resource=memory level=soft \
              value=450.2MiB limit=450.0MiB culprit=4242 culprit_name=\"gunicorn: worker [app]\" \
              culprit_value=300.0MiB growth_per_second=2.0MiB/s action=recycle"
+        );
+    }
+
+    #[test]
+    fn a_leak_is_told_in_units_people_use() {
+        let judged = Judged {
+            verdict: Verdict::Leaking,
+            confidence: Some(0.93),
+            slope_per_hour: Some(12_582_912.4),
+            slope_interval: Some((-1024.0, 13_631_488.0)),
+            time_to_limit_seconds: Some(7384),
+            urgent: true,
+            reasons: vec![
+                Reason { tag: "rising_floor".into(), text: "the floor rose by 30 MiB".into() },
+                Reason { tag: "no_flat_tail".into(), text: "and goes on".into() },
+            ],
+        };
+        let changed = EventKind::VerdictChanged {
+            series: Watched::Memory,
+            target: Some(identity()),
+            name: Some("gunicorn".into()),
+            value: 300 << 20,
+            previous: Verdict::Growing,
+            judged: Box::new(judged),
+        };
+        assert_eq!(
+            log_line(&event(changed)),
+            "scupper: at=1970-01-01T00:00:00.000Z unit=web event=verdict_changed series=memory target=4242 \
+             name=gunicorn value=300.0MiB previous=growing verdict=leaking confidence=0.93 \
+             slope_per_hour=12.0MiB/h slope_interval=-1.0KiB/h..13.0MiB/h time_to_limit=2h3m4s urgent=true \
+             reasons=\"the floor rose by 30 MiB; and goes on\""
         );
     }
 

@@ -4,8 +4,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;
 use std::thread::{self, JoinHandle};
 
-use scupper_model::{Bytes, Limits, ProcessSample, ProcessState, Size, TreeSample, UnitPhase};
-use scupper_supervise::control::{ProcessStatus, Reply, Request, UnitCounts, UnitStatus, socket_path};
+use scupper_detect::{Reason, Verdict};
+use scupper_model::{
+    Bytes, Judged, Limits, ProcessSample, ProcessState, Size, TreeSample, UnitPhase, Watched,
+};
+use scupper_supervise::control::{
+    ProcessStatus, Reply, Request, SeriesStatus, Standing, UnitCounts, UnitStatus, socket_path,
+};
 
 use crate::support::{Sandbox, myself, predecessor, record};
 
@@ -28,10 +33,27 @@ fn status() -> UnitStatus {
         sample: sample(rss),
         role: role.into(),
         growth_bytes: Some(1 << 20),
+        standing: Standing::default(),
         generation,
         command: "gunicorn app:app -w 2".into(),
     };
+    let judged = Judged {
+        verdict: Verdict::Leaking,
+        slope_per_hour: Some(12_582_912.0),
+        time_to_limit_seconds: Some(7384),
+        urgent: true,
+        reasons: vec![Reason { tag: "rising_floor".into(), text: "the floor rose".into() }],
+        ..Judged::default()
+    };
     UnitStatus {
+        standing: Standing::of_memory(judged.clone()),
+        series: vec![SeriesStatus {
+            series: Watched::Memory,
+            target: None,
+            name: None,
+            value: 300 << 20,
+            judged,
+        }],
         record: record("web", myself()),
         tree: TreeSample { processes: 3, ..TreeSample::default() },
         size_bytes: Bytes::mib(300),
@@ -91,19 +113,19 @@ fn a_unit_that_answers_is_shown_as_it_is() {
     let server = serve(&sandbox, vec![status_reply()]);
     let answer = sandbox.run(&["ps", "--processes"]);
     assert_eq!(server.join().unwrap(), [Request::Status]);
-    assert_eq!((answer.code, answer.err.as_str()), (0, ""));
+    assert_eq!((answer.code, answer.err.as_str()), (0, "web: memory is leaking: the floor rose\n"));
     let own = std::process::id().to_string();
     let pad = |text: &str| format!("{text:>width$}", width = own.len().max(3));
     assert_eq!(
         answer.out,
         format!(
-            "UNIT  PHASE         SIZE      LIMIT      GROWTH  PROCS  RESTARTS  UPTIME\n\
-             web   running  300.0 MiB  450.0 MiB  +1.5 MiB/s      3         2  1m 15s\n\
+            "UNIT  PHASE         SIZE      LIMIT  VERDICT         SLOPE  TO-LIMIT  PROCS  RESTARTS  UPTIME\n\
+             web   running  300.0 MiB  450.0 MiB  leaking!  +12.0 MiB/h     2h 3m      3         2  1m 15s\n\
              \n\
              web\n\
-             {}  ROLE    GEN        RSS    GROWTH  FDS  THREADS  COMMAND\n\
-             {own}  worker    2  200.0 MiB  +1.0 MiB   12        -  gunicorn app:app -w 2\n\
-             {own}  main      1   30.0 MiB  +1.0 MiB   12        -  gunicorn app:app -w 2\n",
+             {}  ROLE    GEN        RSS    GROWTH  VERDICT  SLOPE  TO-LIMIT  FDS  THREADS  COMMAND\n\
+             {own}  worker    2  200.0 MiB  +1.0 MiB  -            -         -   12        -  gunicorn app:app -w 2\n\
+             {own}  main      1   30.0 MiB  +1.0 MiB  -            -         -   12        -  gunicorn app:app -w 2\n",
             pad("PID")
         )
     );

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::process::{PidfdFlags, Resource, Rlimit};
 use scupper_model::{
-    EVENT_SCHEMA, Event, EventKind, Pid, RestartPolicy, RunId, UnitName, UnitPhase, UnitSpec,
+    EVENT_SCHEMA, Event, EventKind, Pid, RecyclePolicy, RestartPolicy, RunId, UnitName, UnitPhase, UnitSpec,
 };
 use scupper_probe::cgroup::{self, Mounts};
 use scupper_probe::{ProbeError, Proc};
@@ -466,7 +466,9 @@ impl Engine {
     /// The command alone holds stdin and stdout, where somebody is at the other end and it will not be started again.
     fn let_go_of_stdio(&self) {
         if let [unit] = self.units.as_slice() {
-            let once = unit.spec.restart == RestartPolicy::Never && !unit.spec.limits.any();
+            let once = unit.spec.restart == RestartPolicy::Never
+                && unit.spec.recycle == RecyclePolicy::Never
+                && !unit.spec.limits.any();
             if once && stdio_has_another_end() {
                 super::let_go_of_stdio();
             }

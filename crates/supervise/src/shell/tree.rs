@@ -48,6 +48,8 @@ pub struct Member {
     pub generation: u64,
     /// Whether it ended and waits for its parent.
     pub zombie: bool,
+    /// Since when it is known to be one.
+    pub zombie_since: Option<Duration>,
     /// Tells how it ended, for a process that is not our child. Kept for the first [`MOST_PIDFDS`] members.
     pub pidfd: Option<OwnedFd>,
     /// The OOM counter of its own cgroup, as it was when the process was last looked at whole.
@@ -76,6 +78,7 @@ impl Member {
             role: Role::Main,
             generation: 0,
             zombie: true,
+            zombie_since: None,
             pidfd: None,
             oom: None,
             spared: false,
@@ -230,6 +233,7 @@ impl Tree {
             let moved = known.parent != found.parent;
             known.parent = found.parent;
             known.zombie = found.zombie;
+            known.zombie_since = known.zombie_since.or(found.zombie.then_some(now));
             // Between fork and exec a process has its parent's command line, and within exec none: what was read then is
             // read again. One that ends has none either, and keeps what is known of it.
             let unsure = known.command.is_empty() || (!known.settled && now >= known.start + EXECUTED);
@@ -269,6 +273,7 @@ impl Tree {
             role: Role::Helper,
             generation: 0,
             zombie: found.zombie,
+            zombie_since: found.zombie.then_some(now),
             pidfd,
             oom: None,
             spared: false,
@@ -340,7 +345,7 @@ impl Tree {
     /// Looks at every member: memory always, the rest as `detail` says.
     pub fn look(&mut self, proc: &Proc, detail: Option<Detail>, now: Duration) -> Look {
         let since_boot = super::clock::since_boot();
-        let mut look = Look::default();
+        let mut look = Look { whole: detail.is_some(), ..Look::default() };
         let mut sums = TreeSample::default();
         let mut doubtful = false;
         for pid in &self.order {
@@ -361,7 +366,8 @@ impl Tree {
             if let Some(rss) = rss {
                 member.history.push(now, rss, age >= SETTLED);
             }
-            if let Some(sample) = &member.sample {
+            // A zombie holds nothing any more, whatever was last read of it.
+            if let Some(sample) = member.sample.as_ref().filter(|_| !member.zombie) {
                 sums.rss_anon_bytes.add(sample.rss_anon_bytes.map(|b| b.0));
                 sums.swap_bytes.add(sample.swap_bytes.map(|b| b.0));
                 sums.fds.add(sample.fds);
@@ -369,7 +375,7 @@ impl Tree {
                 sums.threads.add(sample.threads);
                 sums.cpu_micros.add(sample.cpu.map(|cpu| u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX)));
             }
-            look.processes.push(seen(member, rss, age));
+            look.processes.push(seen(member, rss, age, detail));
         }
         if doubtful {
             self.next_walk = Duration::ZERO;
@@ -451,7 +457,7 @@ fn look_at(member: &mut Member, proc: &Proc, detail: Option<Detail>) -> Option<B
     }
 }
 
-fn seen(member: &Member, rss: Option<Bytes>, age: Duration) -> Seen {
+fn seen(member: &Member, rss: Option<Bytes>, age: Duration, detail: Option<Detail>) -> Seen {
     let sample = member.sample.as_ref();
     Seen {
         identity: member.identity,
@@ -466,6 +472,8 @@ fn seen(member: &Member, rss: Option<Bytes>, age: Duration) -> Seen {
         // Before it settled nobody is blamed for having grown.
         growth: member.history.growth().unwrap_or(0),
         slope: member.history.slope(),
+        cpu: sample.filter(|_| detail.is_some()).and_then(|s| s.cpu),
+        leak: None,
         counts: [
             sample.and_then(|s| s.fds),
             sample.and_then(|s| s.threads),

@@ -5,6 +5,7 @@ mod answering;
 mod dying;
 mod looking;
 mod signalling;
+mod watching;
 
 use std::cell::OnceCell;
 use std::collections::VecDeque;
@@ -37,6 +38,7 @@ use crate::control::socket_path;
 use crate::knowledge::notify;
 use crate::record::{NameClaim, Records};
 use crate::unit::{Bounds, Effect, Input, Look, Settings, Unit};
+use crate::watch::Watch;
 
 /// Longest time between two whole looks (descriptors, threads, swap, CPU time, OOM counters) where no limit asks for
 /// more. `ps` and the metrics page have one made when they ask.
@@ -87,6 +89,7 @@ pub(super) struct UnitShell {
     index: u32,
     tree: Tree,
     look: Look,
+    watch: Watch,
     judge: Judge,
     cgroup: Option<UnitCgroup>,
     main_fd: Option<OwnedFd>,
@@ -97,6 +100,7 @@ pub(super) struct UnitShell {
     sent: Sent,
     started_at: Duration,
     next_whole: Duration,
+    last_whole: Duration,
     next_status_look: Duration,
     pss: PssReader,
     ready: Option<bool>,
@@ -138,6 +142,7 @@ impl UnitShell {
             logs: spec.logs.iter().map(|path| LogTail::follow(path)).collect(),
             ready: notify.as_ref().map(|_| false),
             tree: Tree::new(around.proc.ticks_per_second()),
+            watch: Watch::new(watching::plan(&spec, around)),
             spec,
             run,
             exit_code: None,
@@ -153,6 +158,7 @@ impl UnitShell {
             sent: Sent::default(),
             started_at: Duration::ZERO,
             next_whole: Duration::ZERO,
+            last_whole: Duration::ZERO,
             next_status_look: Duration::ZERO,
             pss: PssReader::default(),
             status_text: None,
@@ -220,8 +226,8 @@ impl UnitShell {
                 None
             }
             Effect::SignalTree { signal, reason } => {
-                self.signal_tree(signal, reason, now, around, facts);
-                None
+                let left = self.signal_tree(signal, reason, now, around, facts);
+                left.then_some(Input::LeakFound)
             }
             Effect::Record(EventKind::UnitStopped { reason, exit_code, .. }) => {
                 let (ended, kept) = (self.left_behind, self.kept);
@@ -229,6 +235,7 @@ impl UnitShell {
                 None
             }
             Effect::Record(fact) => {
+                self.note_recycle(&fact);
                 facts.push(fact);
                 None
             }
@@ -288,6 +295,7 @@ impl UnitShell {
         self.pss.forget();
         self.tree.begin(main);
         self.look = Look::default();
+        self.watch.begin();
         self.main_fd = scupper_probe::pidfd::open(&around.proc, &main).ok().flatten();
         if let Some(fd) = &self.main_fd {
             let _ = around.poller.add(fd, Token::Main(self.index));
@@ -321,6 +329,7 @@ impl UnitShell {
     /// Takes over new settings of the same command while it runs.
     pub(super) fn adopt_settings(&mut self, spec: UnitSpec, around: &Surrounding) {
         self.machine.change(settings(&spec, around));
+        self.watch.change(watching::plan(&spec, around));
         self.spec = spec;
     }
 
@@ -379,6 +388,10 @@ fn settings(spec: &UnitSpec, around: &Surrounding) -> Settings {
         policy: spec.policy,
         bounds: Bounds::resolve(&spec.limits, around.whole(&spec.limits)),
         child_lifetimes: spec.child_lifetimes.clone(),
+        horizon: spec.horizon,
+        grow: spec.grow,
+        recycle: spec.recycle,
+        fail_on_leak: spec.fail_on_leak,
     }
 }
 

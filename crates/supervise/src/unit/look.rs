@@ -32,6 +32,13 @@ impl Role {
     }
 }
 
+/// What leaks, or grows so that it reaches its limit soon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leak {
+    /// Time until its limit is reached, where that can be said.
+    pub time_to_limit: Option<Duration>,
+}
+
 /// One process as one look saw it. What could not be read is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
@@ -57,6 +64,10 @@ pub struct Seen {
     pub growth: i64,
     /// Growth over the last looks, bytes per second.
     pub slope: Option<f64>,
+    /// Processor time it has used; read at whole looks alone.
+    pub cpu: Option<Duration>,
+    /// Whether its memory leaks.
+    pub leak: Option<Leak>,
     /// Descriptors, threads, direct children, sockets, in the order of [`Resource::ALL`] without memory.
     pub counts: [Option<u64>; 4],
 }
@@ -85,6 +96,10 @@ pub struct Look {
     pub slope: Option<f64>,
     /// The totals.
     pub tree: TreeSample,
+    /// Whether everything was read, and not memory alone.
+    pub whole: bool,
+    /// Whether the memory of the tree leaks.
+    pub leak: Option<Leak>,
     /// Whether somebody new was met just before: whoever forks as fast as it is looked at may have slipped through.
     pub unsettled: bool,
 }

@@ -1,14 +1,16 @@
 //! The machine itself: its states, and what each input means in each.
 
 mod judging;
+mod leaking;
 mod recycling;
 mod starting;
 
 use std::time::Duration;
 
+use scupper_detect::{GrowRule, Horizon};
 use scupper_model::{
-    ChildLifetime, EventKind, HowEnded, Identity, LimitLevel, Policy, Resource, RestartPolicy, SignalReason,
-    UnitPhase,
+    ChildLifetime, EventKind, HowEnded, Identity, LimitLevel, Policy, RecyclePolicy, Resource, RestartPolicy,
+    SignalReason, UnitPhase,
 };
 
 use super::bounds::Bounds;
@@ -25,6 +27,12 @@ const QUIT: i32 = 3;
 /// The longest time that what a command left behind is given between TERM and KILL, when nobody asked for the end:
 /// the command has ended, so there is no work to finish that anybody waits for.
 pub const LEFTOVER_GRACE: Duration = Duration::from_secs(5);
+
+/// With `fail_on_leak`, what ends by itself within this time after its command was not left behind.
+const ENDS_WITH_IT: Duration = Duration::from_secs(1);
+
+/// While somebody waits for a quiet moment, processor time is read as often as this.
+const WHILE_WAITING: Duration = Duration::from_secs(1);
 
 /// A limit that was crossed is said again only after the value fell this share of it below (a twentieth).
 const REARM_SHARE: u64 = 20;
@@ -50,6 +58,14 @@ pub struct Settings {
     pub bounds: Bounds,
     /// How long helpers may live; the first pattern that matches counts.
     pub child_lifetimes: Vec<ChildLifetime>,
+    /// How much time there is to judge its growth.
+    pub horizon: Horizon,
+    /// Growth that is a leak whatever its shape.
+    pub grow: Option<GrowRule>,
+    /// Whether what leaks is replaced.
+    pub recycle: RecyclePolicy,
+    /// Whether a leak turns exit code 0 into 1.
+    pub fail_on_leak: bool,
 }
 
 /// What a person or a configuration asks for.
@@ -80,6 +96,8 @@ pub enum Input<'a> {
     Timer,
     /// Somebody asked for something.
     Ask(Ask),
+    /// Something was found that leaks or was left behind.
+    LeakFound,
     /// Somebody signalled scupper. `ends` says whether the unit is to end with it, `forward` whether the command has
     /// not yet got it from the terminal.
     Signalled {
@@ -155,6 +173,8 @@ enum State {
         deadline: Duration,
         killed: bool,
         then: Then,
+        /// When they are told, where they may yet end by themselves.
+        tell: Option<Duration>,
     },
     Waiting {
         until: Duration,
@@ -178,6 +198,8 @@ pub struct Unit {
     said: Vec<(Resource, LimitLevel)>,
     unreachable_said: bool,
     recycle_refused: bool,
+    leaking: Option<leaking::Leaking>,
+    leak_found: bool,
     last_code: i32,
     stop_asked: Option<SignalReason>,
     interrupted_at: Option<Duration>,
@@ -201,6 +223,8 @@ impl Unit {
             said: Vec::new(),
             unreachable_said: false,
             recycle_refused: false,
+            leaking: None,
+            leak_found: false,
             last_code: 0,
             stop_asked: None,
             interrupted_at: None,
@@ -219,6 +243,7 @@ impl Unit {
             Input::Look(look) => self.look(look, now, &mut effects),
             Input::Timer => self.timer(now, &mut effects),
             Input::Ask(ask) => self.ask(ask, now, &mut effects),
+            Input::LeakFound => self.leak_found = true,
             Input::Signalled { signal, ends, forward } => {
                 self.signalled(signal, ends, forward, now, &mut effects);
             }
@@ -268,6 +293,7 @@ impl Unit {
     /// When it wants `Input::Timer` at the latest.
     pub fn next_deadline(&self) -> Option<Duration> {
         let own = match self.state {
+            State::Ending { tell: Some(at), .. } => Some(at),
             State::Draining { deadline, killed: false, .. }
             | State::Ending { deadline, killed: false, .. } => Some(deadline),
             State::Waiting { until } => Some(until),
@@ -281,7 +307,10 @@ impl Unit {
         let next = match self.state {
             State::Ending { .. } => super::pace::SHORTEST,
             State::Running | State::Draining { .. } => {
-                let mut next = super::pace::LONGEST;
+                let mut next = super::pace::to_judge(age, self.settings.horizon, self.settings.grow);
+                if self.waits_for_quiet() {
+                    next = next.min(WHILE_WAITING);
+                }
                 for resource in Resource::ALL {
                     let bound = self.settings.bounds.of(resource);
                     let Some(whole) = look.total(resource) else { continue };
@@ -328,6 +357,7 @@ impl Unit {
                 if self.state == State::Running {
                     self.end_old_helpers(look, now, effects);
                     self.recycle_next(look, now, effects);
+                    self.recycle_leaks(look, now, effects);
                 }
                 self.targets.remember(look);
             }
@@ -342,15 +372,20 @@ impl Unit {
                 self.state = State::Draining { deadline, killed: true, then };
                 effects.push(Effect::SignalTree { signal: KILL, reason: SignalReason::GraceExpired });
             }
-            State::Ending { deadline, killed: false, then } if now >= deadline => {
-                self.state = State::Ending { deadline, killed: true, then };
+            State::Ending { tell: Some(at), deadline, killed, then } if now >= at => {
+                self.state = State::Ending { deadline, killed, then, tell: None };
+                effects.push(Effect::SignalTree { signal: TERM, reason: SignalReason::LeftBehind });
+            }
+            State::Ending { tell: Some(_), .. } => {}
+            State::Ending { deadline, killed: false, then, .. } if now >= deadline => {
+                self.state = State::Ending { deadline, killed: true, then, tell: None };
                 effects.push(Effect::SignalTree { signal: KILL, reason: SignalReason::GraceExpired });
             }
             // Killed, and somebody new is there: a process that forked while it was being killed. Again.
-            State::Ending { deadline, killed: true, then }
+            State::Ending { deadline, killed: true, then, .. }
                 if now >= deadline + Duration::from_millis(200) =>
             {
-                self.state = State::Ending { deadline: now, killed: true, then };
+                self.state = State::Ending { deadline: now, killed: true, then, tell: None };
                 effects.push(Effect::SignalTree { signal: KILL, reason: SignalReason::LeftBehind });
             }
             State::Running => {
@@ -454,6 +489,7 @@ impl Unit {
     ) {
         let Some(target) = self.main else { return };
         self.to_recycle = Recycle::Nobody;
+        self.leaking = None;
         self.state = State::Draining { deadline: now + self.settings.grace, killed: false, then };
         effects.push(Effect::Signal { target, signal, reason, subtree: false });
     }

@@ -8,6 +8,8 @@
 //!   within the grace is killed.
 //! * **Hard means KILL at once**, and stays armed during every drain. A process that was killed no longer counts, so
 //!   that one leak never costs two processes.
+//! * **A leak is a soft limit ahead of time**, where that was asked for: whoever leaks is replaced in a quiet moment, and at
+//!   the latest well before the limit that is forecast.
 //! * **One decision, one signal.** A target of a drain is signalled once; only the end of its grace or the hard limit
 //!   escalates, once.
 //! * **Nothing owned survives `Stopped`.** After the main process, what is left of the tree gets TERM, a shorter grace,
@@ -20,11 +22,12 @@ mod culprit;
 mod look;
 mod machine;
 pub mod pace;
+mod quiet;
 mod targets;
 
 pub use bounds::{Bound, Bounds, contradiction};
 pub use budget::{Budget, BudgetPlan, Cause, Grant};
 pub use culprit::Action;
-pub use look::{Look, Role, Seen};
+pub use look::{Leak, Look, Role, Seen};
 pub use machine::{Ask, Effect, Input, LEFTOVER_GRACE, Settings, Unit};
 pub use targets::WORKER_SPACING;

@@ -99,13 +99,14 @@ impl UnitShell {
         Ok(format!("limits are now {}", self.spec.limits))
     }
 
-    pub(in crate::shell) fn status(&self, now: Duration, around: &Surrounding) -> UnitStatus {
+    pub(in crate::shell) fn status(&mut self, now: Duration, around: &Surrounding) -> UnitStatus {
         let mut processes: Vec<ProcessStatus> = self
             .tree
             .members()
             .filter_map(|member| {
                 let sample = member.sample.clone()?;
                 Some(ProcessStatus {
+                    standing: self.watch.process(&member.identity, now).unwrap_or_default(),
                     sample,
                     role: member.role.name().to_owned(),
                     growth_bytes: member.history.growth(),
@@ -128,6 +129,8 @@ impl UnitShell {
             growth_bytes_per_second: self.look.slope,
             limits: self.spec.limits.resolved(around.whole(&self.spec.limits)),
             processes,
+            standing: self.watch.standing(now),
+            series: self.watch.all(now),
             phase: self.machine.phase(),
             ready: self.ready,
             status_text: self.status_text.clone(),

@@ -60,6 +60,7 @@ impl UnitShell {
         };
         let document = certificate(member, how, by, lived, Some(&self.environment()), lines);
         facts.push(EventKind::UnitExited { certificate: Box::new(document) });
+        self.conclude(now, around, facts);
         self.tree.main_ended();
         self.next_look = Some(now);
         self.drive(Input::MainEnded(how), now, around, facts);

@@ -7,7 +7,10 @@ use scupper_probe::Detail;
 
 use super::{Fact, PSS_FROM_PERCENT, Surrounding, UnitShell, WHOLE_LOOK};
 use crate::shell::ownership::UnitCgroup;
-use crate::unit::{Input, Look, Role};
+use crate::unit::{Input, Look, Role, pace};
+
+/// While somebody who leaks waits for a quiet moment, processor time is read as often as this.
+const LOAD_EVERY: Duration = Duration::from_secs(1);
 
 impl UnitShell {
     /// Looks at the tree, and gives the machine what was seen.
@@ -30,8 +33,7 @@ impl UnitShell {
         if self.needs_judging(&look) {
             self.judge_spared(around, &mut look);
         }
-        self.look = look;
-        let look = std::mem::take(&mut self.look);
+        self.watch_look(&mut look, now, around, facts);
         let age = now.saturating_sub(self.started_at);
         self.drive(Input::Look(&look), now, around, facts);
         self.next_look = self.machine.next_look(&look, age, now).map(|after| on_the_grid(now, after));
@@ -43,14 +45,19 @@ impl UnitShell {
         let bounds = &self.machine.settings().bounds;
         let sockets = bounds.counts(Resource::Sockets);
         let counted = sockets || bounds.counts(Resource::Descriptors) || bounds.counts(Resource::Threads);
+        if self.machine.waits_for_quiet() {
+            self.next_whole = self.next_whole.min(self.last_whole + LOAD_EVERY);
+        }
         if !counted && now < self.next_whole {
             return None;
         }
         if now >= self.next_whole {
             // More often while it is young: what it is at rest, and in which cgroup, is not settled yet.
             let age = now.saturating_sub(self.started_at);
-            self.next_whole = now + WHOLE_LOOK.min(age.max(Duration::from_millis(100)));
+            let every = pace::to_count(age, self.machine.settings().horizon).unwrap_or(WHOLE_LOOK);
+            self.next_whole = now + every.min(WHOLE_LOOK).min(age.max(Duration::from_millis(100)));
         }
+        self.last_whole = now;
         Some(Detail { memory_split: true, fds: true, sockets, pss: false })
     }
 

@@ -32,6 +32,7 @@ impl UnitShell {
         below
     }
 
+    /// Signals everybody who may be ended. Whether somebody was found who should not have been left.
     pub(in crate::shell) fn signal_tree(
         &mut self,
         signal: i32,
@@ -39,7 +40,7 @@ impl UnitShell {
         now: Duration,
         around: &Surrounding,
         facts: &mut Vec<Fact>,
-    ) {
+    ) -> bool {
         self.tree.refresh(&around.proc, self.cgroup.as_ref().map(UnitCgroup::path), now);
         let gathered: Vec<_> =
             self.tree.members().filter_map(|m| self.judge.facts(&around.proc, m.identity.pid)).collect();
@@ -57,15 +58,20 @@ impl UnitShell {
         }
         let targets: Vec<Identity> =
             self.tree.members().rev().filter(|m| !m.spared && !m.zombie).map(|m| m.identity).collect();
+        let mut leaked = false;
         if reason == SignalReason::LeftBehind {
-            let fresh = targets.iter().filter(|target| !self.sent.was_left_behind(target)).count();
-            self.left_behind = self.left_behind.saturating_add(u32::try_from(fresh).unwrap_or(u32::MAX));
-            self.left_behind_total = self.left_behind_total.saturating_add(fresh as u64);
+            let fresh: Vec<Identity> =
+                targets.iter().filter(|target| !self.sent.was_left_behind(target)).copied().collect();
+            self.left_behind =
+                self.left_behind.saturating_add(u32::try_from(fresh.len()).unwrap_or(u32::MAX));
+            self.left_behind_total = self.left_behind_total.saturating_add(fresh.len() as u64);
+            leaked = self.note_left(&fresh, around, facts);
         }
         for target in targets {
             self.signal(&target, signal, reason, around, facts);
         }
         self.next_look = Some(now + crate::unit::pace::SHORTEST);
+        leaked
     }
 
     pub(in crate::shell) fn tell_kept(&mut self, spared: &[(Pid, Because)], facts: &mut Vec<Fact>) {

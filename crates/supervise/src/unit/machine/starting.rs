@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use scupper_model::{EventKind, HowEnded, Identity, RestartPolicy, SignalReason};
 
-use super::{Effect, KILL, LEFTOVER_GRACE, Recycle, State, TERM, Then, Unit, millis};
+use super::{ENDS_WITH_IT, Effect, KILL, LEFTOVER_GRACE, Recycle, State, TERM, Then, Unit, millis};
 use crate::unit::budget::{Cause, Grant};
+
+/// The exit code of a unit whose command succeeded, and leaked.
+const LEAKED: i32 = 1;
 
 impl Unit {
     pub(super) fn begin(&mut self, effects: &mut Vec<Effect>) {
@@ -62,7 +65,15 @@ impl Unit {
         };
         self.targets.clear();
         self.to_recycle = Recycle::Nobody;
-        self.state = State::Ending { deadline, killed, then };
+        self.leaking = None;
+        if self.settings.fail_on_leak && how.is_success() && !killed {
+            // Whether it was left behind is a question with an exit code: what ends with its command is given the time to.
+            let tell = now + ENDS_WITH_IT;
+            let deadline = deadline.max(tell);
+            self.state = State::Ending { deadline, killed, then, tell: Some(tell) };
+            return;
+        }
+        self.state = State::Ending { deadline, killed, then, tell: None };
         let signal = if killed { KILL } else { TERM };
         effects.push(Effect::SignalTree { signal, reason: SignalReason::LeftBehind });
     }
@@ -125,6 +136,9 @@ impl Unit {
     }
 
     pub(super) fn finish(&mut self, reason: &str, effects: &mut Vec<Effect>) {
+        if self.settings.fail_on_leak && self.leak_found && self.last_code == 0 {
+            self.last_code = LEAKED;
+        }
         self.state = State::Stopped;
         effects.push(Effect::Record(EventKind::UnitStopped {
             reason: reason.to_owned(),

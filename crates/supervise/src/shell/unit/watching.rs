@@ -1,0 +1,125 @@
+//! What leaks: gives the watch its looks, and at the end says with `--fail-on-leak` what leaked and what was left.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use scupper_detect::Reason;
+use scupper_model::{Bytes, EventKind, Identity, Limits, SignalReason, UnitSpec, Watched};
+use scupper_probe::Detail;
+
+use super::{Fact, Surrounding, UnitShell, allowance};
+use crate::shell::tree::Member;
+use crate::unit::{Bounds, Input, Look};
+use crate::watch::Plan;
+
+/// A zombie this old at the end of its command was not waited for; a younger one may only just have ended.
+const ZOMBIE: Duration = Duration::from_secs(1);
+/// Processes that were left behind and are told of one by one.
+const MOST_TOLD: usize = 20;
+
+/// How growth of a unit is judged. What memory there is, is found out when it is first needed.
+pub(super) fn plan(spec: &UnitSpec, around: &Surrounding) -> Plan {
+    let whole = around.whole(&spec.limits);
+    Plan {
+        horizon: spec.horizon,
+        grow: spec.grow,
+        bounds: Bounds::resolve(&spec.limits, whole),
+        memory: None,
+        descriptors: around.descriptors,
+    }
+}
+
+impl Surrounding {
+    /// The memory that a unit without a limit of its own can grow into.
+    fn room(&self, limits: &Limits) -> Option<Bytes> {
+        let limited = limits.mem_soft.is_some() || limits.mem_hard.is_some();
+        if limited { None } else { *self.whole.get_or_init(|| allowance(&self.proc, &self.mounts)) }
+    }
+}
+
+impl UnitShell {
+    /// Gives a look to the watch, which marks in it what leaks.
+    pub(super) fn watch_look(
+        &mut self,
+        look: &mut Look,
+        now: Duration,
+        around: &Surrounding,
+        facts: &mut Vec<Fact>,
+    ) {
+        if self.machine.main().is_none() {
+            return;
+        }
+        self.watch.set_memory(|| around.room(&self.spec.limits));
+        facts.extend(self.watch.observe(now, now.saturating_sub(self.started_at), look));
+    }
+
+    /// Notes what the machine does about a leak.
+    pub(super) fn note_recycle(&mut self, fact: &EventKind) {
+        if let EventKind::RecycleStarted { target, reason: SignalReason::Leak, .. } = fact {
+            self.watch.recycling(*target);
+        }
+    }
+
+    /// The command has ended: what leaked, and whom it had not waited for.
+    pub(super) fn conclude(&mut self, now: Duration, around: &Surrounding, facts: &mut Vec<Fact>) {
+        if !self.spec.fail_on_leak {
+            return;
+        }
+        let mut found = self.watch.findings();
+        let old = |member: &&Member| member.zombie_since.is_some_and(|since| now >= since + ZOMBIE);
+        let text = "it had ended, and its parent did not wait for it until the command ended";
+        let zombies = self.tree.members().filter(old).take(MOST_TOLD);
+        found.extend(zombies.map(|member| left(Watched::Zombies, member, "not_waited_for", text.to_owned())));
+        if !found.is_empty() {
+            facts.extend(found);
+            self.drive(Input::LeakFound, now, around, facts);
+        }
+    }
+
+    /// These are being ended because their command has ended without them. Whether that is a finding.
+    pub(super) fn note_left(
+        &mut self,
+        targets: &[Identity],
+        around: &Surrounding,
+        facts: &mut Vec<Fact>,
+    ) -> bool {
+        if !self.spec.fail_on_leak || targets.is_empty() {
+            return false;
+        }
+        let more = targets.len().saturating_sub(MOST_TOLD);
+        for target in targets.iter().take(MOST_TOLD) {
+            let Some(member) = self.tree.member(target.pid).filter(|member| member.identity == *target)
+            else {
+                continue;
+            };
+            let detail = Detail { fds: true, sockets: true, ..Detail::default() };
+            let process = around.proc.process(target.pid).ok().flatten();
+            let sample = process.and_then(|process| process.sample(&around.proc, detail).ok().flatten());
+            let mut text = "alive after its command had ended".to_owned();
+            if let Some(fds) = sample.as_ref().and_then(|sample| sample.fds) {
+                let _ = write!(text, ", with {fds} descriptors");
+            }
+            if let Some(sockets) = sample.as_ref().and_then(|sample| sample.sockets).filter(|n| *n > 0) {
+                let _ = write!(text, ", {sockets} of them sockets");
+            }
+            facts.push(left(Watched::Children, member, "left_behind", text));
+        }
+        if more > 0 {
+            let message = format!("{more} more processes were left behind; they are ended as well");
+            facts.push(EventKind::Trouble { message });
+        }
+        true
+    }
+}
+
+fn left(series: Watched, member: &Member, tag: &'static str, text: String) -> EventKind {
+    EventKind::LeakFound {
+        series,
+        target: Some(member.identity),
+        name: Some(member.shown_name()),
+        value: 1,
+        confidence: None,
+        slope_per_hour: None,
+        reasons: vec![Reason { tag: tag.into(), text }],
+    }
+}

@@ -1,0 +1,301 @@
+//! What of a unit is watched for leaks: its tree's memory and counts, and the memory of its processes one by one.
+//!
+//! Pure, like the machine: looks and times in, verdicts and events out, so that a recorded unit can be judged as a live
+//! one is. What is a leak, the detector says; here is which numbers it is given, when a series begins anew, and what is
+//! made known of its verdicts.
+//!
+//! * The tree's series begin anew when the main process is started again, when the number of workers is changed for
+//!   good, and when a process was replaced because it leaked. A process' series end with it.
+//! * A worker that a master replaces takes its series along, and the tree's go on: many short lives may leak together.
+//! * Bounded: [`MOST_FOLLOWED`] processes and [`MOST_SERIES`] series of 8 KiB a unit.
+
+mod line;
+mod plan;
+mod standing;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use scupper_detect::Settings;
+use scupper_model::{Bytes, EventKind, Identity, Pid, Resource, Watched};
+
+use crate::unit::{Bound, Look, Role, Seen};
+use line::{Line, Room};
+
+pub use plan::Plan;
+
+/// Processes of a unit that have series of their own.
+const MOST_FOLLOWED: usize = 32;
+/// Series of the detector that a unit may hold.
+const MOST_SERIES: usize = 64;
+/// Leaks of processes that are gone, kept for the end.
+const MOST_FOUND: usize = 20;
+/// A smaller number of workers for this long is meant to be.
+const RESIZED: Duration = Duration::from_mins(1);
+
+/// The watch over one unit.
+#[derive(Debug, Default)]
+pub struct Watch {
+    plan: Plan,
+    tree: Vec<(Watched, Line)>,
+    processes: HashMap<Pid, Followed>,
+    workers: usize,
+    fewer_since: Option<Duration>,
+    recycled: Vec<Identity>,
+    found: Vec<EventKind>,
+}
+
+/// One process and its series.
+#[derive(Debug)]
+struct Followed {
+    identity: Identity,
+    name: Arc<str>,
+    lines: Vec<(Watched, Line)>,
+}
+
+impl Watch {
+    /// A watch that has seen nothing.
+    pub fn new(plan: Plan) -> Self {
+        Self { plan, ..Self::default() }
+    }
+
+    /// The main process was started: whatever was seen before is another life.
+    pub fn begin(&mut self) {
+        let found = std::mem::take(&mut self.found);
+        *self = Self { found, ..Self::new(self.plan) };
+    }
+
+    /// Takes over other limits. Another rule or horizon begins every series anew.
+    pub fn change(&mut self, plan: Plan) {
+        let same = (plan.horizon, plan.grow) == (self.plan.horizon, self.plan.grow);
+        self.plan = plan;
+        if !same {
+            self.begin();
+        }
+    }
+
+    /// The memory there is where no limit is set, asked for once.
+    pub fn set_memory(&mut self, room: impl FnOnce() -> Option<Bytes>) {
+        if self.plan.memory.is_none() && self.plan.bounds.of(Resource::Memory) == Bound::default() {
+            self.plan.memory = room();
+        }
+    }
+
+    /// A process is being replaced because it leaks: when it is gone, the tree's memory is another one.
+    pub fn recycling(&mut self, target: Identity) {
+        if self.recycled.len() < MOST_FOLLOWED {
+            self.recycled.push(target);
+        }
+    }
+
+    /// Takes a look, marks in it what leaks, and gives what changed. `age` is that of the main process.
+    pub fn observe(&mut self, now: Duration, age: Duration, look: &mut Look) -> Vec<EventKind> {
+        self.let_go(look);
+        self.notice_resize(now, look);
+        if age >= self.plan.after() && look.tree.processes > 0 {
+            self.watch_tree(now, look);
+        }
+        self.follow(look);
+        self.watch_processes(now, look);
+        self.mark(now, look);
+        self.news(now)
+    }
+
+    fn series(&self) -> usize {
+        let lines = self.tree.iter().chain(self.processes.values().flat_map(|process| &process.lines));
+        lines.filter(|(_, line)| line.has_series()).count()
+    }
+
+    /// Forgets processes that are gone.
+    fn let_go(&mut self, look: &Look) {
+        let mut gone: Vec<Pid> = Vec::new();
+        if !self.processes.is_empty() {
+            let present = |followed: &Followed| {
+                look.processes.iter().any(|seen| seen.identity == followed.identity && !seen.zombie)
+            };
+            gone.extend(
+                self.processes.iter().filter(|(_, followed)| !present(followed)).map(|(pid, _)| *pid),
+            );
+        }
+        for pid in gone {
+            if let Some(mut followed) = self.processes.remove(&pid) {
+                let room = MOST_FOUND.saturating_sub(self.found.len());
+                self.found.extend(standing::leaks_of(&mut followed).into_iter().take(room));
+            }
+        }
+        let before = self.recycled.len();
+        self.recycled.retain(|target| look.find(target).is_some_and(|seen| !seen.zombie));
+        if self.recycled.len() < before {
+            self.begin_tree();
+        }
+    }
+
+    /// More workers than ever, or fewer for a while: the unit has another size now. A worker that is being replaced is
+    /// missed for a moment only.
+    fn notice_resize(&mut self, now: Duration, look: &Look) {
+        let is_worker = |seen: &&Seen| matches!(seen.role, Role::Worker { .. } | Role::PoolWorker);
+        let workers = look.processes.iter().filter(|seen| !seen.zombie).filter(is_worker).count();
+        let resized = if workers < self.workers {
+            now >= *self.fewer_since.get_or_insert(now) + RESIZED
+        } else {
+            self.fewer_since = None;
+            workers > self.workers
+        };
+        if resized {
+            self.workers = workers;
+            self.fewer_since = None;
+            self.begin_tree();
+        }
+    }
+
+    fn begin_tree(&mut self) {
+        self.tree.iter_mut().for_each(|(_, line)| line.begin_epoch());
+    }
+
+    fn watch_tree(&mut self, now: Duration, look: &Look) {
+        let mut room = MOST_SERIES.saturating_sub(self.series());
+        for of in Watched::ALL {
+            // A worker that is missed for a moment is no growth when it is back.
+            let Some(value) = of_tree(of, look).filter(|_| self.fewer_since.is_none()) else { continue };
+            let limit = self.plan.limit(of, look);
+            push(&mut self.tree, of, self.plan.tree(of), &mut room, (now, value, limit));
+        }
+    }
+
+    /// Gives series to processes that have none, the main process and workers first, then the largest.
+    fn follow(&mut self, look: &Look) {
+        let free = MOST_FOLLOWED.saturating_sub(self.processes.len());
+        if free == 0 {
+            return;
+        }
+        let old_enough = |seen: &&Seen| !seen.zombie && seen.age >= self.plan.after();
+        let new = |seen: &&Seen| !self.processes.contains_key(&seen.identity.pid);
+        let mut found: Vec<&Seen> = look.processes.iter().filter(old_enough).filter(new).collect();
+        found.sort_by_key(|seen| (seen.role == Role::Helper, std::cmp::Reverse(seen.rss)));
+        for seen in found.into_iter().take(free) {
+            let followed =
+                Followed { identity: seen.identity, name: Arc::clone(&seen.name), lines: Vec::new() };
+            self.processes.insert(seen.identity.pid, followed);
+        }
+    }
+
+    fn watch_processes(&mut self, now: Duration, look: &Look) {
+        let mut room = MOST_SERIES.saturating_sub(self.series());
+        let limit = self.plan.limit(Watched::Memory, look);
+        let left = limit.map(|limit| limit.saturating_sub(look.tree.rss_bytes.known));
+        for seen in &look.processes {
+            let Some(followed) = self.processes.get_mut(&seen.identity.pid) else { continue };
+            if followed.name != seen.name {
+                // Another program, in what was its parent's image.
+                followed.name = Arc::clone(&seen.name);
+                followed.lines.clear();
+            }
+            for of in Watched::ALL {
+                let Some(value) = of_process(of, seen, look) else { continue };
+                // As far as the tree is from its limit, so far may this one grow, if no other does.
+                let limit = left.filter(|_| of == Watched::Memory).map(|left| value.saturating_add(left));
+                push(&mut followed.lines, of, self.plan.process(of), &mut room, (now, value, limit));
+            }
+        }
+    }
+
+    /// Marks what leaks memory, for the machine.
+    fn mark(&self, now: Duration, look: &mut Look) {
+        look.leak = memory(&self.tree).and_then(|line| line.leak(now));
+        for (pid, followed) in &self.processes {
+            let Some(leak) = memory(&followed.lines).and_then(|line| line.leak(now)) else { continue };
+            if let Some(seen) = look.processes.iter_mut().find(|seen| seen.identity.pid == *pid) {
+                seen.leak = Some(leak);
+            }
+        }
+    }
+
+    fn news(&mut self, now: Duration) -> Vec<EventKind> {
+        let mut events = Vec::new();
+        let mut tell = |of: Watched, line: &mut Line, whose: Option<(Identity, &Arc<str>)>| {
+            let Some(previous) = line.news(now) else { return };
+            events.push(EventKind::VerdictChanged {
+                series: of,
+                target: whose.map(|(identity, _)| identity),
+                name: whose.map(|(_, name)| name.to_string()),
+                value: line.value().unwrap_or_default(),
+                previous,
+                judged: Box::new(line.judged(now)),
+            });
+        };
+        for followed in self.processes.values_mut() {
+            for (of, line) in &mut followed.lines {
+                tell(*of, line, Some((followed.identity, &followed.name)));
+            }
+        }
+        for (of, line) in &mut self.tree {
+            // What one of its processes explains is told of that one.
+            let mut memories = self.processes.values().filter_map(|followed| memory(&followed.lines));
+            if *of == Watched::Memory && memories.any(|process| process.explains(line)) {
+                let _ = line.news(now);
+            } else {
+                tell(*of, line, None);
+            }
+        }
+        events
+    }
+}
+
+fn memory(lines: &[(Watched, Line)]) -> Option<&Line> {
+    lines.iter().find(|(of, _)| *of == Watched::Memory).map(|(_, line)| line)
+}
+
+/// Gives a value to its line, which is made where there is none.
+fn push(
+    lines: &mut Vec<(Watched, Line)>,
+    of: Watched,
+    settings: Settings,
+    room: &mut usize,
+    (now, value, limit): (Duration, u64, Option<u64>),
+) {
+    let position = lines.iter().position(|(known, _)| *known == of).unwrap_or_else(|| {
+        lines.push((of, Line::new(settings)));
+        lines.len() - 1
+    });
+    let Some((_, line)) = lines.get_mut(position) else { return };
+    let before = line.has_series();
+    line.push(now, value, limit, if *room > 0 { Room::Free } else { Room::Full });
+    if line.has_series() && !before {
+        *room -= 1;
+    }
+}
+
+/// A number of the tree, where this look has read it of every member: a part of it is no point of a series.
+fn of_tree(of: Watched, look: &Look) -> Option<u64> {
+    let read = |total: scupper_model::Total| total.exact().filter(|_| look.whole);
+    match of {
+        Watched::Memory => look.tree.rss_bytes.exact(),
+        Watched::Descriptors => read(look.tree.fds),
+        Watched::Sockets => read(look.tree.sockets),
+        Watched::Threads => read(look.tree.threads),
+        Watched::Children => look.total(Resource::Children),
+        Watched::Zombies => Some(look.tree.zombies.into()),
+    }
+}
+
+/// A number of one process. Memory of all that are followed; of those who serve also what requests pile up: threads,
+/// children, descriptors.
+fn of_process(of: Watched, seen: &Seen, look: &Look) -> Option<u64> {
+    if of == Watched::Memory {
+        return seen.value(Resource::Memory);
+    }
+    // Alone in its tree, it is the tree that counts.
+    if seen.role == Role::Helper || look.tree.processes == 1 {
+        return None;
+    }
+    match of {
+        Watched::Descriptors => seen.value(Resource::Descriptors).filter(|_| look.whole),
+        Watched::Threads => seen.value(Resource::Threads).filter(|_| look.whole),
+        Watched::Children => seen.value(Resource::Children),
+        Watched::Memory | Watched::Sockets | Watched::Zombies => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

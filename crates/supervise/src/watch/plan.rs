@@ -1,0 +1,70 @@
+//! How a unit's numbers are judged: against which limits, by which rule, with how much time.
+
+use std::time::Duration;
+
+use scupper_detect::{GrowRule, Horizon, Settings};
+use scupper_model::{Bytes, Resource, Watched};
+
+use crate::unit::{Bounds, Look};
+
+/// What has to be known of a unit to judge its growth.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// How much time there is.
+    pub horizon: Horizon,
+    /// Growth of memory that is a leak whatever its shape.
+    pub grow: Option<GrowRule>,
+    /// The limits, resolved.
+    pub bounds: Bounds,
+    /// The memory there is where no limit is set: of the cgroup, or of the host.
+    pub memory: Option<Bytes>,
+    /// Descriptors that a process may open.
+    pub descriptors: Option<u64>,
+}
+
+impl Plan {
+    /// How a series of the tree is judged.
+    pub(super) fn tree(&self, of: Watched) -> Settings {
+        Settings { quantity: of.quantity(), horizon: self.horizon, limit: None, grow: None }
+    }
+
+    /// How a series of one process is judged. The operator's rule is about a process: a worker that is started is growth
+    /// of the tree, and no leak.
+    pub(super) fn process(&self, of: Watched) -> Settings {
+        Settings { grow: self.grow.filter(|_| of == Watched::Memory), ..self.tree(of) }
+    }
+
+    /// At this age a tree or a process has started: what it grew by until then was its start. Most processes never get
+    /// there.
+    pub(super) const fn after(&self) -> Duration {
+        match self.horizon {
+            Horizon::Long => Duration::from_secs(5),
+            Horizon::Short => Duration::from_secs(2),
+        }
+    }
+
+    /// What the tree's series of it runs into: the soft limit, else the hard one, else what there is.
+    ///
+    /// The series of memory is the sum of RSS, while limits are compared with the unit's size, which near a limit is its
+    /// PSS: what is counted more than once there may be counted more than once here.
+    pub(super) fn limit(&self, of: Watched, look: &Look) -> Option<u64> {
+        let set = |resource| {
+            let bound = self.bounds.of(resource);
+            bound.soft.or(bound.hard)
+        };
+        match of {
+            Watched::Memory => {
+                let limit = set(Resource::Memory).or(self.memory.map(|bytes| bytes.0))?;
+                Some(limit.saturating_add(look.tree.rss_bytes.known.saturating_sub(look.size.0)))
+            }
+            // The kernel's own limit is one of each process.
+            Watched::Descriptors => {
+                set(Resource::Descriptors).or(self.descriptors.filter(|_| look.tree.processes == 1))
+            }
+            Watched::Sockets => set(Resource::Sockets),
+            Watched::Threads => set(Resource::Threads),
+            Watched::Children => set(Resource::Children),
+            Watched::Zombies => None,
+        }
+    }
+}

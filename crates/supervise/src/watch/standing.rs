@@ -1,0 +1,117 @@
+//! What the watch thinks now: for `ps` and metrics, and at the end for `--fail-on-leak`.
+
+use std::time::Duration;
+
+use scupper_detect::{Horizon, Verdict};
+use scupper_model::{EventKind, Identity, Watched};
+
+use super::line::Line;
+use super::{Followed, MOST_FOUND, Watch};
+use crate::control::{SeriesStatus, Standing};
+
+impl Watch {
+    /// How much time it judges by.
+    pub const fn horizon(&self) -> Horizon {
+        self.plan.horizon
+    }
+
+    /// The tree: verdict and reasons of its worst series, slope and forecast of its memory.
+    pub fn standing(&mut self, now: Duration) -> Standing {
+        let mut standing = self.tree_memory(now).unwrap_or_default();
+        let worst = self.all(now).into_iter().max_by_key(|status| (weight(status), status.judged.urgent));
+        if let Some(SeriesStatus { judged, .. }) = worst
+            && (standing.verdict, standing.urgent) < (Some(judged.verdict), judged.urgent)
+            && judged.verdict != Verdict::Unknown
+        {
+            standing.verdict = Some(judged.verdict);
+            standing.confidence = judged.confidence;
+            standing.urgent = judged.urgent;
+            standing.reasons = judged.reasons;
+        }
+        standing.verdict.get_or_insert(Verdict::Unknown);
+        standing
+    }
+
+    /// The memory of one process.
+    pub fn process(&mut self, identity: &Identity, now: Duration) -> Option<Standing> {
+        let followed =
+            self.processes.get_mut(&identity.pid).filter(|followed| followed.identity == *identity)?;
+        memory(&mut followed.lines, now)
+    }
+
+    /// Every series there is: the tree's first, then those of the processes.
+    pub fn all(&mut self, now: Duration) -> Vec<SeriesStatus> {
+        let status = |of: Watched, line: &mut Line, whose: Option<&(Identity, String)>| SeriesStatus {
+            series: of,
+            target: whose.map(|(identity, _)| *identity),
+            name: whose.map(|(_, name)| name.clone()),
+            value: line.value().unwrap_or_default(),
+            judged: line.judged(now),
+        };
+        let mut all: Vec<SeriesStatus> =
+            self.tree.iter_mut().map(|(of, line)| status(*of, line, None)).collect();
+        let mut followed: Vec<&mut Followed> = self.processes.values_mut().collect();
+        followed.sort_by_key(|followed| followed.identity);
+        for Followed { identity, name, lines } in followed {
+            let whose = (*identity, name.to_string());
+            all.extend(lines.iter_mut().map(|(of, line)| status(*of, line, Some(&whose))));
+        }
+        all
+    }
+
+    /// What leaks now, or leaked when it ended: one finding for each series. What was found is forgotten.
+    pub fn findings(&mut self) -> Vec<EventKind> {
+        let mut found = std::mem::take(&mut self.found);
+        for followed in self.processes.values_mut() {
+            found.extend(leaks_of(followed));
+        }
+        let is_memory =
+            |event: &EventKind| matches!(event, EventKind::LeakFound { series: Watched::Memory, .. });
+        let explained = found.iter().any(is_memory);
+        let tree = self.tree.iter_mut().filter(|(of, _)| *of != Watched::Memory || !explained);
+        found.extend(tree.filter_map(|(of, line)| finding(*of, line, None)));
+        found.truncate(MOST_FOUND);
+        found
+    }
+
+    fn tree_memory(&mut self, now: Duration) -> Option<Standing> {
+        memory(&mut self.tree, now)
+    }
+}
+
+/// What of a process leaks.
+pub(super) fn leaks_of(followed: &mut Followed) -> Vec<EventKind> {
+    let whose = (followed.identity, followed.name.to_string());
+    followed.lines.iter_mut().filter_map(|(of, line)| finding(*of, line, Some(&whose))).collect()
+}
+
+fn finding(of: Watched, line: &mut Line, whose: Option<&(Identity, String)>) -> Option<EventKind> {
+    line.conclude();
+    if !line.leaks() {
+        return None;
+    }
+    let value = line.value().unwrap_or_default();
+    let assessment = line.assessment();
+    Some(EventKind::LeakFound {
+        series: of,
+        target: whose.map(|(identity, _)| *identity),
+        name: whose.map(|(_, name)| name.clone()),
+        value,
+        confidence: assessment.confidence,
+        slope_per_hour: assessment.slope.map(|slope| slope.per_hour.round()),
+        reasons: assessment.reasons.clone(),
+    })
+}
+
+fn memory(lines: &mut [(Watched, Line)], now: Duration) -> Option<Standing> {
+    let line = lines.iter_mut().find(|(of, _)| *of == Watched::Memory).map(|(_, line)| line)?;
+    Some(Standing::of_memory(line.judged(now)))
+}
+
+/// A series that is too young to be judged says nothing about the unit.
+fn weight(status: &SeriesStatus) -> Verdict {
+    match status.judged.verdict {
+        Verdict::Unknown => Verdict::Stable,
+        verdict => verdict,
+    }
+}

@@ -1,0 +1,234 @@
+//! The watch over a unit that is played by hand: looks as a shell would give them, time turned by hand.
+
+use scupper_detect::{GrowRule, Horizon, Verdict};
+use scupper_model::{BootId, Bytes, Limits, Size, StartTime, Total, TreeSample};
+
+use super::*;
+use crate::unit::Bounds;
+
+const MIB: u64 = 1 << 20;
+
+fn identity(pid: i32) -> Identity {
+    Identity {
+        pid: Pid::new(pid).unwrap(),
+        start_time: StartTime(pid.unsigned_abs().into()),
+        boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().unwrap(),
+    }
+}
+
+/// A unit of processes with a size each, which somebody changes between two looks.
+struct Unit {
+    watch: Watch,
+    now: Duration,
+    began: Duration,
+    processes: Vec<(i32, Role, u64, Duration)>,
+    descriptors: u64,
+    events: Vec<EventKind>,
+    look: Look,
+}
+
+impl Unit {
+    fn new(plan: Plan) -> Self {
+        let watch = Watch::new(plan);
+        let (now, began) = (Duration::from_secs(1000), Duration::from_secs(1000));
+        let (processes, events, look) = (Vec::new(), Vec::new(), Look::default());
+        Self { watch, now, began, processes, descriptors: 3, events, look }
+    }
+
+    fn add(&mut self, pid: i32, role: Role, mib: u64) -> &mut Self {
+        self.processes.push((pid, role, mib * MIB, self.now));
+        self
+    }
+
+    fn grow(&mut self, pid: i32, bytes: u64) {
+        self.processes.iter_mut().filter(|process| process.0 == pid).for_each(|process| process.2 += bytes);
+    }
+
+    /// One look, half a second after the last one.
+    fn look(&mut self) {
+        self.now += Duration::from_millis(500);
+        let seen = |&(pid, role, rss, born): &(i32, Role, u64, Duration)| Seen {
+            identity: identity(pid),
+            parent: None,
+            role,
+            name: "x".into(),
+            program: "x".into(),
+            age: self.now.saturating_sub(born),
+            spared: false,
+            zombie: false,
+            rss: Some(Bytes(rss)),
+            growth: 0,
+            slope: None,
+            cpu: None,
+            leak: None,
+            counts: [Some(self.descriptors), Some(1), Some(0), None],
+        };
+        let size = self.processes.iter().map(|process| process.2).sum();
+        let known = |known| Total { known, unreadable: 0 };
+        self.look = Look {
+            processes: self.processes.iter().map(seen).collect(),
+            size: Bytes(size),
+            whole: true,
+            tree: TreeSample {
+                processes: self.processes.len().try_into().unwrap(),
+                rss_bytes: known(size),
+                fds: known(self.descriptors),
+                sockets: Total { known: 0, unreadable: 1 },
+                threads: known(self.processes.len() as u64),
+                ..TreeSample::default()
+            },
+            ..Look::default()
+        };
+        let age = self.now.saturating_sub(self.began);
+        let events = self.watch.observe(self.now, age, &mut self.look);
+        self.events.extend(events);
+    }
+
+    fn looks(&mut self, count: u32, mut meanwhile: impl FnMut(&mut Self)) {
+        for _ in 0..count {
+            meanwhile(self);
+            self.look();
+        }
+    }
+
+    /// Verdicts that were told of a series, of the tree (`None`) or of a process.
+    fn told(&self, of: Watched, pid: Option<i32>) -> Vec<Verdict> {
+        let fits = |event: &EventKind| match event {
+            EventKind::VerdictChanged { series, target, judged, .. } => {
+                (*series == of && *target == pid.map(identity)).then_some(judged.verdict)
+            }
+            _ => None,
+        };
+        self.events.iter().filter_map(fits).collect()
+    }
+
+    fn standing(&mut self) -> Verdict {
+        self.watch.standing(self.now).verdict.unwrap()
+    }
+}
+
+/// More than 20 MiB in 10 s is a leak: a rule that holds or does not, whatever else the detector thinks.
+fn ruled() -> Plan {
+    let grow = Some(GrowRule { by: 20.0 * 1_048_576.0, within: Duration::from_secs(10) });
+    Plan { horizon: Horizon::Short, grow, ..Plan::default() }
+}
+
+#[test]
+fn a_process_that_grows_is_found_and_so_is_its_tree() {
+    let mut unit = Unit::new(ruled());
+    unit.add(7, Role::Main, 50).add(8, Role::Helper, 50);
+    unit.looks(20, |_| {});
+    assert_eq!(unit.standing(), Verdict::Unknown, "too little was seen");
+    unit.looks(160, |unit| unit.grow(8, 2 * MIB));
+    assert_eq!(unit.standing(), Verdict::Leaking);
+    assert!(unit.told(Watched::Memory, Some(8)).contains(&Verdict::Leaking), "{:?}", unit.events);
+    assert_eq!(unit.told(Watched::Memory, Some(7)), []);
+    assert!(unit.look.processes[1].leak.is_some());
+    assert!(unit.look.processes[0].leak.is_none());
+    let found = unit.watch.findings();
+    let [EventKind::LeakFound { target, reasons, .. }] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(*target, Some(identity(8)), "what a process explains is told of that process");
+    assert_eq!(reasons[0].tag, "grew_faster_than_allowed");
+}
+
+/// A number that does not change costs nothing, and is still judged when somebody asks.
+#[test]
+fn what_is_flat_has_no_series() {
+    let mut unit = Unit::new(ruled());
+    unit.add(7, Role::Main, 50);
+    unit.looks(400, |_| {});
+    assert_eq!((unit.watch.series(), unit.events.len()), (0, 0));
+    assert_eq!(unit.standing(), Verdict::Stable);
+    // What came before the first change is known to the series that it makes.
+    unit.looks(4, |unit| unit.grow(7, 4096));
+    assert_eq!(unit.watch.series(), 2);
+    assert_eq!(unit.standing(), Verdict::Stable);
+}
+
+#[test]
+fn a_new_main_process_and_another_number_of_workers_begin_anew() {
+    let mut unit = Unit::new(ruled());
+    unit.add(7, Role::Main, 50).add(8, Role::Worker { signal: 15 }, 50);
+    unit.looks(40, |_| {});
+    // Two more workers: the tree grows by 100 MiB at once, and nothing leaks.
+    unit.add(9, Role::Worker { signal: 15 }, 50).add(10, Role::Worker { signal: 15 }, 50);
+    unit.looks(60, |_| {});
+    // One is replaced by its master.
+    unit.processes.pop();
+    unit.looks(4, |_| {});
+    unit.add(11, Role::Worker { signal: 15 }, 50);
+    unit.looks(60, |_| {});
+    assert!(!unit.told(Watched::Memory, None).contains(&Verdict::Leaking), "{:?}", unit.events);
+    unit.looks(60, |unit| unit.grow(7, 2 * MIB));
+    assert_eq!(unit.standing(), Verdict::Leaking);
+    unit.watch.begin();
+    unit.began = unit.now;
+    unit.look();
+    assert_eq!(unit.standing(), Verdict::Unknown);
+}
+
+/// What leaked and is gone is still a finding; told once.
+#[test]
+fn a_worker_that_leaked_and_ended_is_found() {
+    let mut unit = Unit::new(ruled());
+    unit.add(7, Role::Main, 50).add(8, Role::Worker { signal: 15 }, 50);
+    unit.looks(60, |unit| unit.grow(8, 2 * MIB));
+    unit.watch.recycling(identity(8));
+    unit.processes.pop();
+    unit.looks(2, |_| {});
+    assert!(unit.look.leak.is_none(), "without it the tree is another one");
+    let found = unit.watch.findings();
+    assert!(
+        matches!(found.as_slice(), [EventKind::LeakFound { target: Some(target), .. }] if *target == identity(8)),
+        "{found:?}"
+    );
+    assert_eq!(unit.watch.findings(), []);
+}
+
+#[test]
+fn many_processes_have_few_series() {
+    let mut unit = Unit::new(ruled());
+    unit.add(7, Role::Main, 50);
+    for pid in 100..300 {
+        unit.add(pid, Role::Helper, 1);
+    }
+    unit.looks(40, |unit| unit.processes.iter_mut().for_each(|process| process.2 += 4096));
+    assert_eq!(unit.watch.processes.len(), MOST_FOLLOWED);
+    assert!(unit.watch.processes.contains_key(&Pid::new(7).unwrap()), "the main process is followed first");
+    assert!(unit.watch.series() <= MOST_SERIES);
+    unit.processes.truncate(1);
+    unit.look();
+    assert_eq!(unit.watch.processes.len(), 1);
+}
+
+/// A forecast is about the soft limit, in the terms of the series: the sum of RSS.
+#[test]
+fn a_limit_is_as_far_as_the_size_is_from_it() {
+    let limits = Limits { mem_soft: Some(Size::Absolute(Bytes::mib(100))), ..Limits::default() };
+    let plan = Plan { bounds: Bounds::resolve(&limits, None), descriptors: Some(1024), ..Plan::default() };
+    let mut look = Look { size: Bytes::mib(60), ..Look::default() };
+    look.tree.rss_bytes = Total { known: 80 * MIB, unreadable: 0 };
+    look.tree.processes = 1;
+    assert_eq!(plan.limit(Watched::Memory, &look), Some(120 * MIB));
+    assert_eq!(plan.limit(Watched::Descriptors, &look), Some(1024));
+    look.tree.processes = 2;
+    assert_eq!(plan.limit(Watched::Descriptors, &look), None);
+    let plan = Plan { memory: Some(Bytes::mib(500)), ..Plan::default() };
+    assert_eq!(plan.limit(Watched::Memory, &look), Some(520 * MIB));
+}
+
+/// Descriptors are watched like memory.
+#[test]
+fn descriptors_that_pile_up_are_found() {
+    let mut unit = Unit::new(Plan { grow: None, ..ruled() });
+    unit.add(7, Role::Main, 50);
+    unit.looks(360, |unit| unit.descriptors += 1);
+    assert_eq!(unit.standing(), Verdict::Leaking, "{:?}", unit.watch.all(unit.now));
+    let standing = unit.watch.standing(unit.now);
+    assert!(!standing.reasons.is_empty());
+    let found = unit.watch.findings();
+    assert!(
+        matches!(found.as_slice(), [EventKind::LeakFound { series: Watched::Descriptors, .. }]),
+        "{found:?}"
+    );
+}
