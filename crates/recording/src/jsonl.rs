@@ -27,7 +27,7 @@ pub(crate) fn read_lines(input: impl BufRead, options: &Options) -> Result<Recor
         let read = RowSeed(&mut reader).deserialize(&mut deserializer);
         reader.check()?;
         match read.and_then(|is_object| deserializer.end().map(|()| is_object)) {
-            Ok(true) => reader.collector.row(place, &reader.row)?,
+            Ok(true) => reader.row(place)?,
             Ok(false) => reader.collector.rejected.add(1, place, None, Why::NotA("JSON object")),
             Err(error) => reader.collector.rejected.add(1, place, None, Why::NotJson(in_line(&error))),
         }
@@ -56,8 +56,10 @@ struct Reader<'o> {
     collector: Collector,
     row: Row,
     keys: BTreeSet<String>,
-    /// Objects that had the time.
+    /// Whether an object had the time.
     timed: bool,
+    /// Objects that were whole.
+    objects: u64,
     /// What stops the reading from inside the parser.
     stopped: Option<Unreadable>,
 }
@@ -65,7 +67,15 @@ struct Reader<'o> {
 impl<'o> Reader<'o> {
     fn new(options: &'o Options) -> Self {
         let collector = Collector::new(Format::JsonLines);
-        Self { options, collector, row: Row::new(), keys: BTreeSet::new(), timed: false, stopped: None }
+        Self {
+            options,
+            collector,
+            row: Row::new(),
+            keys: BTreeSet::new(),
+            timed: false,
+            objects: 0,
+            stopped: None,
+        }
     }
 
     fn check(&mut self) -> Result<(), Unreadable> {
@@ -74,7 +84,8 @@ impl<'o> Reader<'o> {
 
     fn finish(self) -> Result<Recording, Unreadable> {
         let names = || self.keys.iter().map(String::as_str);
-        if !self.keys.is_empty() {
+        // Of what broke off, its reasons say more.
+        if self.objects > 0 && !self.keys.is_empty() {
             if !self.timed {
                 return Err(Unreadable::no_time(self.options.time.as_deref(), names()));
             }
@@ -86,6 +97,12 @@ impl<'o> Reader<'o> {
             }
         }
         self.collector.finish(self.options)
+    }
+
+    /// Takes the object that was read.
+    fn row(&mut self, place: Place) -> Result<(), Unreadable> {
+        self.objects += 1;
+        self.collector.row(place, &self.row)
     }
 
     /// Takes one entry of an object.
@@ -192,7 +209,7 @@ impl<'de> Visitor<'de> for ArraySeed<'_, '_> {
             number += 1;
             let place = Place::Element(number);
             if is_object {
-                if let Err(why) = reader.collector.row(place, &reader.row) {
+                if let Err(why) = reader.row(place) {
                     reader.stopped = Some(why);
                     return Err(A::Error::custom("too many samples"));
                 }
