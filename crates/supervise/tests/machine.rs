@@ -749,7 +749,7 @@ fn r021_a_leak_is_recycled_in_a_quiet_moment() {
 fn r022_a_leak_is_recycled_before_its_limit_however_busy_it_is() {
     let left = |first: u64| {
         move |second: u64, habits: &mut Habits| {
-            habits.known_leak = Some(limit_in(first.saturating_sub(second)))
+            habits.known_leak = Some(limit_in(first.saturating_sub(second)));
         }
     };
     let at = recycled_at(on_leak(Policy::Kill), habits(), left(700)).unwrap();

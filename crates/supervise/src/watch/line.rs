@@ -71,6 +71,14 @@ impl Line {
         }
     }
 
+    /// It has held its value until then, through so many looks.
+    pub(super) fn held(&mut self, until: Duration, looks: u32) {
+        if let (Kept::Flat { samples, .. }, Some((at, _))) = (&mut self.kept, &mut self.last) {
+            *samples += looks;
+            *at = until.max(*at);
+        }
+    }
+
     /// Another limit has everything judged again: one that moves a little with the rest of the tree is left as it is.
     fn set_limit(&mut self, limit: Option<f64>) {
         let near = |(old, new): (f64, f64)| (new - old).abs() <= old * LIMIT_SHARE;

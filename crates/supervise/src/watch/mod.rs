@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scupper_detect::Settings;
-use scupper_model::{Bytes, EventKind, Identity, Pid, Resource, Watched};
+use scupper_model::{Bytes, EventKind, Identity, Pid, Resource, Total, Watched};
 
 use crate::unit::{Bound, Look, Role, Seen};
 use line::{Line, Room};
@@ -44,6 +44,18 @@ pub struct Watch {
     fewer_since: Option<Duration>,
     recycled: Vec<Identity>,
     found: Vec<EventKind>,
+    still: Option<Still>,
+}
+
+/// A unit in which nothing has moved: what a look of one that idles has to be compared with.
+#[derive(Clone, Copy, Debug)]
+struct Still {
+    rss: Total,
+    processes: u32,
+    zombies: u32,
+    /// Looks since that found it so, and when the last of them was.
+    looks: u32,
+    until: Duration,
 }
 
 /// One process and its series.
@@ -91,6 +103,10 @@ impl Watch {
 
     /// Takes a look, marks in it what leaks, and gives what changed. `age` is that of the main process.
     pub fn observe(&mut self, now: Duration, age: Duration, look: &mut Look) -> Vec<EventKind> {
+        if self.is_still(now, look) {
+            return Vec::new();
+        }
+        self.catch_up();
         self.let_go(look);
         self.notice_resize(now, look);
         if age >= self.plan.after() && look.tree.processes > 0 {
@@ -99,7 +115,45 @@ impl Watch {
         self.follow(look);
         self.watch_processes(now, look);
         self.mark(now, look);
+        self.still = self.may_be_still(now, look);
         self.news(now)
+    }
+
+    /// Whether this look finds nothing that the last one did not: then it costs next to nothing. What moved from one of
+    /// its processes to another is seen at the next whole look.
+    fn is_still(&mut self, now: Duration, look: &Look) -> bool {
+        let Some(still) = self.still.as_mut().filter(|_| !look.whole) else { return false };
+        let tree = &look.tree;
+        if (still.rss, still.processes, still.zombies) != (tree.rss_bytes, tree.processes, tree.zombies) {
+            return false;
+        }
+        still.looks += 1;
+        still.until = now;
+        true
+    }
+
+    /// As long as no number has a series and everybody is followed, nothing can happen unseen.
+    fn may_be_still(&self, now: Duration, look: &Look) -> Option<Still> {
+        let followed = |seen: &Seen| self.processes.contains_key(&seen.identity.pid);
+        let idle = !self.tree.is_empty() && self.fewer_since.is_none() && self.series() == 0;
+        (idle && look.processes.iter().all(followed)).then_some(Still {
+            rss: look.tree.rss_bytes,
+            processes: look.tree.processes,
+            zombies: look.tree.zombies,
+            looks: 0,
+            until: now,
+        })
+    }
+
+    /// Notes in every line how long nothing has moved.
+    fn catch_up(&mut self) {
+        let Some(still) = self.still.take().filter(|still| still.looks > 0) else { return };
+        let processes = self.processes.values_mut().flat_map(|followed| &mut followed.lines);
+        // What whole looks alone read was not read.
+        let read = |of: Watched| matches!(of, Watched::Memory | Watched::Children | Watched::Zombies);
+        for (_, line) in self.tree.iter_mut().chain(processes).filter(|(of, _)| read(*of)) {
+            line.held(still.until, still.looks);
+        }
     }
 
     fn series(&self) -> usize {
@@ -268,7 +322,7 @@ fn push(
 
 /// A number of the tree, where this look has read it of every member: a part of it is no point of a series.
 fn of_tree(of: Watched, look: &Look) -> Option<u64> {
-    let read = |total: scupper_model::Total| total.exact().filter(|_| look.whole);
+    let read = |total: Total| total.exact().filter(|_| look.whole);
     match of {
         Watched::Memory => look.tree.rss_bytes.exact(),
         Watched::Descriptors => read(look.tree.fds),

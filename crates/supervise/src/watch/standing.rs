@@ -17,6 +17,7 @@ impl Watch {
 
     /// The tree: verdict and reasons of its worst series, slope and forecast of its memory.
     pub fn standing(&mut self, now: Duration) -> Standing {
+        self.catch_up();
         let mut standing = self.tree_memory(now).unwrap_or_default();
         let worst = self.all(now).into_iter().max_by_key(|status| (weight(status), status.judged.urgent));
         if let Some(SeriesStatus { judged, .. }) = worst
@@ -34,6 +35,7 @@ impl Watch {
 
     /// The memory of one process.
     pub fn process(&mut self, identity: &Identity, now: Duration) -> Option<Standing> {
+        self.catch_up();
         let followed =
             self.processes.get_mut(&identity.pid).filter(|followed| followed.identity == *identity)?;
         memory(&mut followed.lines, now)
@@ -41,6 +43,7 @@ impl Watch {
 
     /// Every series there is: the tree's first, then those of the processes.
     pub fn all(&mut self, now: Duration) -> Vec<SeriesStatus> {
+        self.catch_up();
         let status = |of: Watched, line: &mut Line, whose: Option<&(Identity, String)>| SeriesStatus {
             series: of,
             target: whose.map(|(identity, _)| *identity),

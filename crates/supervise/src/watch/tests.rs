@@ -25,6 +25,8 @@ struct Unit {
     descriptors: u64,
     events: Vec<EventKind>,
     look: Look,
+    whole_every: u32,
+    looked: u32,
 }
 
 impl Unit {
@@ -32,7 +34,7 @@ impl Unit {
         let watch = Watch::new(plan);
         let (now, began) = (Duration::from_secs(1000), Duration::from_secs(1000));
         let (processes, events, look) = (Vec::new(), Vec::new(), Look::default());
-        Self { watch, now, began, processes, descriptors: 3, events, look }
+        Self { watch, now, began, processes, descriptors: 3, events, look, whole_every: 1, looked: 0 }
     }
 
     fn add(&mut self, pid: i32, role: Role, mib: u64) -> &mut Self {
@@ -47,6 +49,7 @@ impl Unit {
     /// One look, half a second after the last one.
     fn look(&mut self) {
         self.now += Duration::from_millis(500);
+        self.looked += 1;
         let seen = |&(pid, role, rss, born): &(i32, Role, u64, Duration)| Seen {
             identity: identity(pid),
             parent: None,
@@ -68,7 +71,7 @@ impl Unit {
         self.look = Look {
             processes: self.processes.iter().map(seen).collect(),
             size: Bytes(size),
-            whole: true,
+            whole: self.looked.is_multiple_of(self.whole_every),
             tree: TreeSample {
                 processes: self.processes.len().try_into().unwrap(),
                 rss_bytes: known(size),
@@ -143,6 +146,24 @@ fn what_is_flat_has_no_series() {
     unit.looks(4, |unit| unit.grow(7, 4096));
     assert_eq!(unit.watch.series(), 2);
     assert_eq!(unit.standing(), Verdict::Stable);
+}
+
+/// Looks at a unit that idles cost next to nothing, and what they saw is not lost.
+#[test]
+fn a_still_unit_is_judged_by_all_its_looks() {
+    let mut unit = Unit::new(ruled());
+    unit.whole_every = 50;
+    unit.add(7, Role::Main, 50);
+    unit.looks(220, |_| {});
+    assert!(unit.watch.still.is_some_and(|still| still.looks > 0));
+    assert_eq!(unit.standing(), Verdict::Stable);
+    // Still, but for one look: the series that it makes knows the hour before.
+    unit.looks(1, |unit| unit.grow(7, 4096));
+    unit.looks(1, |_| {});
+    assert!(unit.watch.still.is_none());
+    assert_eq!((unit.watch.series(), unit.standing()), (2, Verdict::Stable));
+    unit.looks(60, |unit| unit.grow(7, 2 * MIB));
+    assert_eq!(unit.standing(), Verdict::Leaking);
 }
 
 #[test]
