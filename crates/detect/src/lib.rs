@@ -5,8 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+mod bursts;
 mod confidence;
 mod curve;
+pub mod fleet;
 mod forecast;
 mod grow;
 mod history;

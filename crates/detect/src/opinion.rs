@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use crate::bursts::bursts;
 use crate::confidence::confidence;
 use crate::forecast::forecast;
 use crate::grow::{Grow, Grown};
 use crate::history::{History, SLOTS, WIDTHS};
 use crate::operations::{Along, Operations};
 use crate::reading::read;
-use crate::reasons::{amount, of_daily, of_finding, of_short, reason, time};
+use crate::reasons::{amount, of_bursts, of_daily, of_finding, of_short, reason, time};
 use crate::rules::{Context, Daily, Finding, Judgement, Life, Rule, Short, judge, judge_daily, judge_short};
+use crate::stats::to_f64;
 use crate::window::floor_of_ring;
 use crate::{Assessment, Forecast, Horizon, Settings, Slope, Verdict};
 
@@ -172,11 +174,12 @@ impl Opinion {
         let mut assessment = match (leak, settings.horizon) {
             (Some(Leak::Grown(grown)), _) => broken_rule(*grown, settings),
             (Some(Leak::Along(along)), _) => per_operation(along, age, history, settings),
-            (Some(Leak::Finding(finding)), Horizon::Long) => of(finding, Verdict::Leaking, settings),
+            (Some(Leak::Finding(finding)), Horizon::Long) => of(finding, Verdict::Leaking, history, settings),
             (Some(Leak::Daily(daily)), Horizon::Long) => day_by_day(daily, settings),
-            (_, Horizon::Short) => {
-                self.short.as_ref().map_or_else(|| too_little(age), |short| short_run(short, self.ended, settings))
-            }
+            (_, Horizon::Short) => self
+                .short
+                .as_ref()
+                .map_or_else(|| too_little(age), |short| short_run(short, self.ended, settings)),
             (None, Horizon::Long) => self.no_leak(age, history, settings),
         };
         assessment.per_operation = self.along.map(|along| along.growth);
@@ -204,7 +207,7 @@ impl Opinion {
         ];
         for (judgement, verdict) in kinds {
             if let Some(finding) = findings(judgement) {
-                return of(finding, verdict, settings);
+                return of(finding, verdict, history, settings);
             }
         }
         let telling = history.rings().iter().skip(TELLING).any(|ring| ring.filled() >= LEAST_SEEN);
@@ -234,8 +237,16 @@ fn too_little(age: f64) -> Assessment {
     }
 }
 
-fn of(finding: &Finding, verdict: Verdict, settings: &Settings) -> Assessment {
+fn of(finding: &Finding, verdict: Verdict, history: &History, settings: &Settings) -> Assessment {
     let reading = &finding.reading;
+    let mut reasons = of_finding(finding, settings.quantity);
+    if verdict >= Verdict::Growing {
+        // The ring that reaches over the stretch, and no further than it must.
+        let mut rings = history.rings().iter();
+        let found =
+            rings.find(|ring| ring.width().as_secs_f64() * to_f64(SLOTS) >= reading.span).and_then(bursts);
+        reasons.extend(found.map(of_bursts));
+    }
     let rule = match finding.judgement {
         Judgement::Leaking(rule) => Some(rule),
         _ => None,
@@ -243,7 +254,7 @@ fn of(finding: &Finding, verdict: Verdict, settings: &Settings) -> Assessment {
     Assessment {
         verdict,
         confidence: confidence(verdict, rule, reading.z),
-        reasons: of_finding(finding, settings.quantity),
+        reasons,
         scale: Duration::try_from_secs_f64(reading.span).ok(),
         slope: Some(per_hour(reading.recent_slope())),
         ..Assessment::default()

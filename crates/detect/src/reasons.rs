@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::bursts::Bursts;
 use crate::rules::{Daily, Finding, Judgement, Rule, Shape, Short};
 use crate::{Quantity, Reason};
 
@@ -102,6 +103,13 @@ pub fn of_finding(finding: &Finding, quantity: Quantity) -> Vec<Reason> {
         }
     }
     reasons
+}
+
+/// The pattern of a leak that work causes.
+pub fn of_bursts(bursts: Bursts) -> Reason {
+    let text =
+        format!("it grows in bursts after rest: {} of them, {} apart", bursts.count, time(bursts.rest));
+    reason("bursts_after_idle", text)
 }
 
 /// What the judgement of a short run rests on.

@@ -126,4 +126,3 @@ impl Series {
         size_of::<Self>() + self.history.heap() + grow + operations + reasons + texts
     }
 }
-
