@@ -2,6 +2,7 @@
 //! Without libFuzzer they are ordinary functions, so every input that once broke something stays a test.
 
 mod lines;
+mod recordings;
 mod redaction;
 mod tree;
 mod unit;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use lines::{fatal_log, glob, heap_limit, notify};
+pub use recordings::recording;
 pub use redaction::redact;
 pub use tree::{prefork, spare};
 pub use unit::machine;
@@ -36,6 +38,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("prefork", prefork),
     ("proc_files", proc_files),
     ("record_json", record_json),
+    ("recording", recording),
     ("redact", redact),
     ("spare", spare),
     ("stat", stat),

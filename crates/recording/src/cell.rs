@@ -6,6 +6,9 @@ use scupper_detect::Rejected;
 
 use crate::Why;
 
+/// The largest value that the detector takes.
+const MOST: f64 = 1e24;
+
 /// What a cell holds: nothing, a number, or something that cannot be used.
 pub(crate) type Cell = Result<Option<f64>, Why>;
 
@@ -32,9 +35,10 @@ impl Role {
         }
     }
 
-    /// Checks a number.
+    /// Checks a number, as the detector would: here it is known where the sample stands.
     pub(crate) fn number(self, number: f64) -> Cell {
         match self {
+            Self::Amount if number.is_finite() && number > MOST => Err(Rejected::TooLarge.into()),
             _ if number.is_finite() && number >= 0.0 => Ok(Some(number)),
             Self::Time if number.is_finite() => Err(Why::NegativeTime),
             Self::Time => Err(Why::NotATime),
@@ -102,7 +106,8 @@ mod tests {
     fn values_are_finite_and_not_negative() {
         let of = |text: &str| Role::Amount.text(text);
         assert_eq!(of("18446744073709551615"), Ok(Some(18_446_744_073_709_551_615.0)));
-        assert_eq!(of("1e308"), Ok(Some(1e308)));
+        assert_eq!(of("1e24"), Ok(Some(1e24)));
+        assert_eq!(of("1e308"), Err(Rejected::TooLarge.into()));
         assert_eq!(of("-0"), Ok(Some(-0.0)));
         assert_eq!(of("-1"), Err(Rejected::Negative.into()));
         for bad in ["1e309", "NaN", "inf", "-inf", "12 MiB", "0x10", "1,5"] {

@@ -24,7 +24,9 @@ pub(super) fn run(args: &AnalyzeArgs, printer: &mut Printer) -> Result<u8, Failu
         return Err(Failure::usage("--svg - and --json both want stdout: give --svg a file"));
     }
     let recording = read(args).with_context(|| format!("cannot analyze {}", shown(&args.file)))?;
-    let findings: Vec<Finding> = recording.columns.iter().map(|column| Finding::of(column, args)).collect();
+    let requests = finding::requests(&recording);
+    let findings: Vec<Finding> =
+        recording.columns.iter().map(|column| Finding::of(column, requests, args)).collect();
     // A recording without any column is refused by the reader.
     let Some(worst) = finding::worst(&findings) else { return Ok(0) };
 

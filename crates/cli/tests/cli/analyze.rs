@@ -147,6 +147,21 @@ fn each_column_has_its_verdict_and_the_whole_the_worst() {
 }
 
 #[test]
+fn growth_per_request_is_told_where_requests_are_counted() {
+    let mut text = "seconds,requests,rss_bytes\n".to_owned();
+    for row in 0..2160_u64 {
+        writeln!(text, "{},{},{}", row * 10, row * 3, 100_000_000 + row * 3 * 65_536).unwrap();
+    }
+    let (_, report) = json(&text, &[]);
+    let slope = report["per_operation"]["slope"].as_f64().unwrap();
+    assert!((60_000.0..70_000.0).contains(&slope), "{slope}");
+    let counter = report["series"].as_array().unwrap().iter().find(|series| series["column"] == "requests");
+    assert!(counter.unwrap().get("per_operation").is_none());
+    let (_, report) = json(leak(), &[]);
+    assert!(report.get("per_operation").is_none());
+}
+
+#[test]
 fn every_format_gives_the_same_verdict() {
     let csv = leak();
     let rows: Vec<(&str, &str)> = csv.lines().skip(1).map(|line| line.split_once(',').unwrap()).collect();
@@ -323,7 +338,7 @@ fn what_is_odd_is_judged_without_a_panic() {
         ("gaps of days", rows(|n| (n * 60.0 + (n / 500.0).floor() * 864_000.0, 1e8 + n))),
         ("near u64", rows(|n| (n * 60.0, 18_446_744_073_709_551_615.0 - 2e6 + n * 1000.0))),
         ("to u64 at once", of(&[(0.0, 0.0), (60.0, largest), (3600.0, 0.0), (7200.0, largest)])),
-        ("near the largest float", rows(|n| (n * 60.0, 1e308 / 2000.0 * n))),
+        ("near the largest number", rows(|n| (n * 60.0, 1e24 / 2000.0 * n))),
         ("nanoseconds", rows(|n| (n * 1e-9, n))),
         ("a late clock", rows(|n| (1e15 + n * 60.0, 1e8))),
         ("a century", of(&[(0.0, 1.0), (3.1e9, 2.0), (3.2e9, 3.0)])),

@@ -78,6 +78,7 @@ fn json_lines_that_cannot_be_read_cost_one_line() {
         r#"{"seconds":2,"rss_bytes":[1]}"#,
         "[]",
         r#"{"seconds":3,"rss_bytes":1e999}"#,
+        r#"{"seconds":4,"rss_bytes":1e25}"#,
         r#"{"seconds":4,"rss_bytes":5} x"#,
         r#"{"unit":"web"}"#,
         r#"{"seconds":5,"rss_by"#,
@@ -90,8 +91,9 @@ fn json_lines_that_cannot_be_read_cost_one_line() {
             "line 3: rss_bytes: not a number",
             "line 4: no JSON object",
             "line 5: no JSON: number out of range (column 30)",
-            "line 6: no JSON: trailing characters (column 29)",
-            "line 8: no JSON: EOF while parsing a string (column 20)",
+            "line 6: rss_bytes: too large",
+            "line 7: no JSON: trailing characters (column 29)",
+            "line 9: no JSON: EOF while parsing a string (column 20)",
         ]
     );
 }

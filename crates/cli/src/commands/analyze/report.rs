@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scupper_detect::{Forecast, Quantity, Reason, Verdict};
+use scupper_detect::{Forecast, PerOperation, Quantity, Reason, Verdict};
 use scupper_recording::{Recording, Rejection};
 use serde::Serialize;
 
@@ -35,6 +35,9 @@ struct Series<'r> {
     slope_bytes_per_hour: Option<f64>,
     /// Between these two it lies, per hour.
     slope_interval: Option<[f64; 2]>,
+    /// How much it grows with each request, where these are counted and it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    per_operation: Option<PerOperation>,
     /// How long a stretch it was seen on.
     scale_seconds: Option<f64>,
     limit: Option<f64>,
@@ -124,6 +127,7 @@ fn series<'r>(finding: &'r Finding<'r>, origin: Duration) -> Series<'r> {
             .filter(|_| finding.quantity == Some(Quantity::Bytes))
             .map(|slope| slope.per_hour),
         slope_interval: slope.map(|slope| [slope.low, slope.high]),
+        per_operation: assessment.per_operation,
         scale_seconds: assessment.scale.map(|scale| scale.as_secs_f64()),
         limit: finding.limit,
         time_to_limit_seconds: match assessment.forecast {
