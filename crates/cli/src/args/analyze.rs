@@ -1,13 +1,14 @@
 //! `analyze`: the detector on what was recorded.
 
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use scupper_detect::{GrowRule, Horizon, Quantity};
-use scupper_model::{Bytes, parse_duration};
+use scupper_detect::Quantity;
+use scupper_model::Bytes;
 use scupper_recording::Format;
+
+use super::words::{HORIZONS, one_of};
+use crate::config::{Grow, HorizonMode};
 
 /// What `analyze` is told.
 #[derive(Args, Debug)]
@@ -22,8 +23,8 @@ pub(crate) struct AnalyzeArgs {
     #[arg(value_name = "FILE|-")]
     pub file: PathBuf,
     /// How much time there is to judge
-    #[arg(long, value_enum, default_value_t = HorizonWord::Long)]
-    horizon: HorizonWord,
+    #[arg(long, value_parser = one_of::<HorizonMode>(HORIZONS), default_value = "long")]
+    horizon: HorizonMode,
     /// Say when memory reaches this: 512M, 2GiB
     #[arg(long, value_name = "SIZE")]
     pub limit: Option<Bytes>,
@@ -74,48 +75,13 @@ impl AnalyzeArgs {
             quantity,
             horizon: self.horizon.into(),
             limit: self.limit.filter(|_| is_size).map(Bytes::as_f64),
-            grow: self.grow.filter(|_| is_size).map(|Grow(rule)| rule),
+            grow: self.grow.filter(|_| is_size).map(Into::into),
         }
     }
 
     /// Whether a chart is drawn for a person.
     pub(crate) const fn draws(&self, is_terminal: bool) -> bool {
         self.chart || (is_terminal && !self.no_chart)
-    }
-}
-
-/// `100M/5m`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Grow(pub GrowRule);
-
-impl FromStr for Grow {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bad = || format!("`{text}` is no rule: write SIZE/TIME such as 100M/5m");
-        let (by, within) = text.split_once('/').ok_or_else(bad)?;
-        let by: Bytes = by.parse().map_err(|_| bad())?;
-        let within = parse_duration(within).map_err(|_| bad())?;
-        if by.0 == 0 || within < Duration::from_secs(1) {
-            return Err(bad());
-        }
-        Ok(Self(GrowRule { by: by.as_f64(), within }))
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum HorizonWord {
-    /// A service that runs for days: load of the day and caches are ruled out first
-    Long,
-    /// A test of minutes under steady load: judged on what there is
-    Short,
-}
-
-impl From<HorizonWord> for Horizon {
-    fn from(word: HorizonWord) -> Self {
-        match word {
-            HorizonWord::Long => Self::Long,
-            HorizonWord::Short => Self::Short,
-        }
     }
 }
 
@@ -155,20 +121,6 @@ impl From<FormatWord> for Format {
             FormatWord::Csv => Self::Csv,
             FormatWord::Jsonl => Self::JsonLines,
             FormatWord::Prometheus => Self::Prometheus,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rule_is_a_size_and_a_time() {
-        let rule = GrowRule { by: 104_857_600.0, within: Duration::from_mins(5) };
-        assert_eq!("100M/5m".parse(), Ok(Grow(rule)));
-        for bad in ["", "100M", "100M/", "/5m", "0/5m", "100M/0s", "100M/5", "-1M/5m", "1M/5m/1"] {
-            assert!(bad.parse::<Grow>().unwrap_err().contains("write SIZE/TIME"), "{bad}");
         }
     }
 }

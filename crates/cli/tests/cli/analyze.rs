@@ -368,7 +368,7 @@ fn what_is_odd_is_judged_without_a_panic() {
 fn bad_flags_say_what_would_be_right() {
     for (arguments, words) in [
         (&["analyze"][..], "FILE|-"),
-        (&["analyze", "x", "--grow", "100M"], "write SIZE/TIME such as 100M/5m"),
+        (&["analyze", "x", "--grow", "100M"], "SIZE/TIME such as 100M/5m"),
         (&["analyze", "x", "--limit", "lots"], "`lots` is no size"),
         (&["analyze", "x", "--horizon", "lnog"], "long"),
         (&["analyze", "x", "--unit", "MiB"], "bytes, count, percent"),
