@@ -203,10 +203,12 @@ impl Panel<'_, '_> {
         self.text(&label, (FRAME.0 + 8, y + 11), &style(12, LIMIT, HPos::Left))
     }
 
-    /// The verdicts as a ribbon above the plot, each change marked down to the axis and named where there is room.
+    /// The verdicts as a ribbon above the plot; the changes marked down to the axis, and named where there is room.
     fn changes(&self) -> Drawn {
         const RIBBON: i32 = 6;
-        const MOST_LINES: usize = 40;
+        const MOST_LINES: usize = 24;
+        const LEAST: i32 = 12;
+        let mut lines = 0;
         let changes = &self.chart.changes;
         let end = self.x(self.chart.end().as_secs_f64());
         // Names stand in rows, each in the first one that is free there.
@@ -219,7 +221,12 @@ impl Panel<'_, '_> {
                 let ribbon = [(x, FRAME.1 - RIBBON), (next, FRAME.1)];
                 self.area.draw(&Rectangle::new(ribbon, colour.filled()))?;
             }
-            if n > 0 && n < MOST_LINES {
+            // Of what held for a moment only the ribbon tells, but for a leak.
+            if next - x < LEAST && *verdict != Verdict::Leaking {
+                continue;
+            }
+            if n > 0 && lines < MOST_LINES {
+                lines += 1;
                 self.dashes((x, FRAME.1), (x, FRAME.3), 4.0, thick(colour, 1))?;
             }
             let width = 12 + 7 * i32::try_from(verdict.name().len()).unwrap_or(0);
