@@ -1,0 +1,14 @@
+// A job per request behind a limiter. A share STUCK of the jobs never ends and LIMIT waits no longer for those.
+const { requests, setting } = require('pace');
+
+const stuck = setting('STUCK', 0.3);
+const size = setting('SIZE', 800);
+const running = new Set();
+
+async function job(number) {
+  const rows = Array.from({ length: size }, () => Math.random());
+  await new Promise((resolve) => (Math.random() < stuck ? running.add(resolve) : setTimeout(resolve, 50)));
+  return rows.length + number;
+}
+
+requests(setting('RATE', 20), (number) => job(number));
