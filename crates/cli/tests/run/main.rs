@@ -21,6 +21,7 @@ mod ending;
 mod evidence;
 mod identity;
 mod keep;
+mod leaks;
 mod limits;
 mod limits_asked;
 mod limits_tree;
