@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use scupper_detect::Horizon;
 use scupper_model::{
-    BootId, Bytes, ChildLifetime, HowEnded, Identity, Limits, Pid, Policy, Resource, RestartPolicy,
-    SignalReason, Size, StartTime, TreeSample, UnitPhase,
+    BootId, Bytes, ChildLifetime, HowEnded, Identity, Limits, Pid, Policy, RecyclePolicy, Resource,
+    RestartPolicy, SignalReason, Size, StartTime, TreeSample, UnitPhase,
 };
-use scupper_supervise::unit::{Ask, Bounds, Effect, Input, Look, Role, Seen, Settings, Unit};
+use scupper_supervise::unit::{Ask, Bounds, Effect, Input, Leak, Look, Role, Seen, Settings, Unit};
 
 const TERM: i32 = 15;
 const KILL: i32 = 9;
@@ -80,10 +81,14 @@ fn settings([restart, policy, soft, hard, grace, lifetime]: [u8; 6]) -> Settings
         policy: [Policy::Observe, Policy::Alert, Policy::Recycle, Policy::Kill][usize::from(policy) % 4],
         bounds: Bounds::resolve(&limits, None),
         child_lifetimes: lifetimes
-            .get(usize::from(lifetime))
+            .get(usize::from(lifetime & 15))
             .map(|&lifetime| ChildLifetime { pattern: "*".into(), lifetime })
             .into_iter()
             .collect(),
+        horizon: if lifetime & 64 == 64 { Horizon::Short } else { Horizon::Long },
+        grow: None,
+        recycle: if lifetime & 16 == 16 { RecyclePolicy::OnLeak } else { RecyclePolicy::Never },
+        fail_on_leak: lifetime & 32 == 32,
     }
 }
 
@@ -112,6 +117,9 @@ impl World {
                     i64::try_from(i128::from(rss) - i128::from(process.first)).unwrap_or(i64::MAX);
                 process.seen.slope = (how & 2 == 2).then_some(f64::from(how) * 1e6);
                 process.seen.counts = [Some(amount), Some(1), None, Some(amount)];
+                process.seen.cpu = (how & 4 == 4).then(|| Duration::from_secs(amount));
+                let left = (how & 8 == 8).then(|| Duration::from_secs(amount * amount));
+                process.seen.leak = (how & 16 == 16).then_some(Leak { time_to_limit: left });
             }
             9 => self.give(Input::Ask(match how % 4 {
                 0 => Ask::Stop(SignalReason::Stop),
@@ -161,6 +169,8 @@ impl World {
             rss: Some(Bytes::mib(10)),
             growth: 0,
             slope: None,
+            cpu: None,
+            leak: None,
             counts: [Some(3), Some(1), Some(0), Some(0)],
         };
         let first = 10 << 20;
@@ -210,7 +220,7 @@ impl World {
     }
 
     fn look(&mut self) {
-        let mut look = Look::default();
+        let mut look = Look { whole: self.processes.len() % 2 == 0, ..Look::default() };
         let mut tree = TreeSample::default();
         for process in &self.processes {
             let mut seen = process.seen.clone();
@@ -222,6 +232,7 @@ impl World {
         look.size = Bytes(tree.rss_bytes.known);
         look.slope = look.processes.first().and_then(|p| p.slope);
         look.tree = tree;
+        look.leak = look.processes.last().and_then(|p| p.leak);
         let phase = self.unit.phase();
         self.give(Input::Look(&look));
         let settings = self.unit.settings();
@@ -275,6 +286,10 @@ impl World {
                 let kept = self.processes.iter().any(|p| p.seen.identity == target && p.seen.spared);
                 assert!(!kept, "{reason:?} to one that is kept");
                 // What is below it is told with it; what is counted are decisions.
+                assert!(
+                    reason != SignalReason::Leak || self.unit.settings().recycle == RecyclePolicy::OnLeak,
+                    "recycled for a leak, and nobody asked for it"
+                );
                 if signal == TERM && !matches!(reason, SignalReason::Forwarded | SignalReason::LeftBehind) {
                     let told = self.processes.iter_mut().find(|p| p.seen.identity == target);
                     let before = told.is_some_and(|p| std::mem::replace(&mut p.told, true));
@@ -294,13 +309,17 @@ impl World {
                 }
                 Vec::new()
             }
-            Effect::SignalTree { signal, .. } => {
+            Effect::SignalTree { signal, reason } => {
                 let all: Vec<Identity> =
                     self.processes.iter().filter(|p| !p.seen.spared).map(|p| p.seen.identity).collect();
                 for identity in all {
                     self.signal(&identity, signal);
                 }
-                Vec::new()
+                if reason == SignalReason::LeftBehind {
+                    self.unit.step(self.now, Input::LeakFound)
+                } else {
+                    Vec::new()
+                }
             }
             Effect::Record(event) => {
                 serde_json::to_string(&event).expect("every fact can be written");
