@@ -1,4 +1,4 @@
-"""A master with WORKERS. A worker keeps LEAK_BYTES per request; RECYCLE_AFTER requests (0: never) it is replaced by a new one."""
+"""A master with WORKERS. A worker keeps LEAK_BYTES per request; after RECYCLE_AFTER requests (0: never) a new one replaces it."""
 import os
 import random
 import time

@@ -1,4 +1,4 @@
-// A job per request behind a limiter. A share STUCK of the jobs never ends and LIMIT waits no longer for those.
+// A job per request. A share STUCK of the jobs waits for an answer that never comes, and is kept for it.
 const { requests, setting } = require('pace');
 
 const stuck = setting('STUCK', 0.3);

@@ -1,4 +1,5 @@
-/* A table of names: an entry per request from START seconds on, strings of their own. FORGET=0 keeps at most MOST entries. */
+/* A table of names: an entry per request from START seconds on, strings of its own; at most MOST
+ * (0: no bound) are kept. */
 #include "pace.h"
 
 struct entry { struct entry *next; char *name; };
