@@ -41,7 +41,8 @@ impl Unit {
                 look.endable().filter(|p| matches!(p.role, Role::Worker { .. })).map(|p| p.identity).collect()
             }
             Recycle::Workers(left) => {
-                left.iter().copied().filter(|identity| look.find(identity).is_some()).collect()
+                let lives = |identity: &Identity| look.endable().any(|seen| seen.identity == *identity);
+                left.iter().copied().filter(lives).collect()
             }
         };
         if left.is_empty() && self.to_recycle == Recycle::Asked {
