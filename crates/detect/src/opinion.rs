@@ -20,8 +20,8 @@ use crate::{Assessment, Forecast, Horizon, Settings, Slope, Verdict};
 const SHORT_SURE: f64 = 100.0;
 const SHORT_ENDED: f64 = 45.0;
 
-/// Each ring is read whole, and its newer half.
-const STRETCHES: [usize; 2] = [SLOTS, SLOTS / 2];
+/// Each ring is read whole, and its newer half and third.
+const STRETCHES: [usize; 3] = [SLOTS, SLOTS / 2, SLOTS / 3];
 /// Buckets that must close before a ring is read again.
 const STRIDES: [u64; WIDTHS.len()] = [12, 6, 6, 3, 1, 1];
 /// Buckets of a ring that must have been seen before it is read.

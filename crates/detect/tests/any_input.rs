@@ -32,10 +32,9 @@ fn gaps() -> impl Strategy<Value = Duration> {
 fn settings() -> impl Strategy<Value = Settings> {
     let quantity = prop_oneof![Just(Quantity::Bytes), Just(Quantity::Count), Just(Quantity::Percent)];
     let horizon = prop_oneof![Just(Horizon::Long), Just(Horizon::Short)];
-    let grow = prop::option::of((0.0..1e9, 0_u64..1000).prop_map(|(by, s)| GrowRule {
-        by,
-        within: Duration::from_secs(s),
-    }));
+    let grow = prop::option::of(
+        (0.0..1e9, 0_u64..1000).prop_map(|(by, s)| GrowRule { by, within: Duration::from_secs(s) }),
+    );
     (quantity, horizon, prop::option::of(0.0..1e11), grow)
         .prop_map(|(quantity, horizon, limit, grow)| Settings { quantity, horizon, limit, grow })
 }

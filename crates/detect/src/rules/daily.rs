@@ -33,7 +33,10 @@ pub struct Daily {
 pub fn daily(ring: &Ring) -> Option<Daily> {
     let lows: Vec<f64> = ring.last(SLOTS * (DAYS + 1)).map(|(_, b)| f64::from(b.low)).collect();
     let level = lows.iter().rev().take(SLOTS).copied().filter(|v| v.is_finite()).reduce(f64::min)?;
-    // Newest day first.
+    // Newest day first. A day counts whose lowest hour is higher than that of the day before, too: the teeth of a saw of some
+    // hours fall into other slots every day, and leave its lowest hour where it was.
+    let lowest =
+        |slots: &[f64]| slots.iter().copied().filter(|v| v.is_finite()).fold(f64::INFINITY, f64::min);
     let mut days = Vec::with_capacity(DAYS);
     for day in 0..DAYS {
         let end = lows.len().checked_sub(day * SLOTS);
@@ -42,7 +45,7 @@ pub fn daily(ring: &Ring) -> Option<Daily> {
         let (before, after) = slots.split_at(SLOTS);
         let mut rises: Vec<f64> =
             before.iter().zip(after).map(|(b, a)| a - b).filter(|rise| rise.is_finite()).collect();
-        if rises.len() < SLOTS / 2 {
+        if rises.len() < SLOTS / 2 || lowest(after) <= lowest(before) {
             break;
         }
         days.push(median(&mut rises)?);

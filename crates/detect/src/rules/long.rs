@@ -52,15 +52,21 @@ pub fn judge(reading: Reading, width: f64, life: &Life, context: &Context) -> Fi
         && reading.z >= 4.5
         && reading.still_rising >= 0.6
         && deceleration >= least_deceleration(age);
-    if certain && reading.end >= 1.8 * base && growth >= 0.4 * base && growth >= 1.5 * given_back {
+    if certain
+        && reading.z >= 6.0
+        && reading.end >= 2.0 * base
+        && growth >= 0.4 * base
+        && growth >= 1.5 * given_back
+    {
         return finding.judged(Judgement::Leaking(Rule::Fast));
     }
+    // Traffic that rises and caches that fill do so for the better part of a day, and are straight lines meanwhile.
     if certain
         && age >= 26.0 * HOUR
-        && reading.span >= 5.5 * HOUR
+        && reading.span >= 15.0 * HOUR
         && past.span() >= 12.0 * HOUR
         && reading.end > 1.01 * past.highest()
-        && growth >= 3.0 * given_back
+        && growth >= 4.0 * given_back
     {
         return finding.judged(Judgement::Leaking(Rule::Usual));
     }
