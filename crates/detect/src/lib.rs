@@ -24,6 +24,7 @@ mod settings;
 pub mod stats;
 mod verdict;
 mod window;
+mod wording;
 
 pub use curve::Curve;
 pub use operations::PerOperation;

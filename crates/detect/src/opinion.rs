@@ -1,24 +1,14 @@
 //! What is thought of a series: kept from look to look, since a leak once seen is believed for a while.
 
-use std::time::Duration;
-
-use crate::bursts::bursts;
-use crate::confidence::confidence;
 use crate::forecast::forecast;
 use crate::grow::{Grow, Grown};
 use crate::history::{History, SLOTS, WIDTHS};
 use crate::operations::{Along, Operations};
 use crate::reading::read;
-use crate::reasons::{amount, of_bursts, of_daily, of_finding, of_short, reason, time};
-use crate::rules::{Context, Daily, Finding, Judgement, Life, Rule, Short, judge, judge_daily, judge_short};
-use crate::stats::to_f64;
+use crate::rules::{Context, Daily, Finding, Judgement, Life, Short, judge, judge_daily, judge_short};
 use crate::window::floor_of_ring;
-use crate::{Assessment, Forecast, Horizon, Settings, Slope, Verdict};
-
-/// While a short run goes on, what rises in its first seconds is only growing: most of what fills up is full by then. When the
-/// run has ended, what rose to its end is a leak if there was half as much to see.
-const SHORT_SURE: f64 = 100.0;
-const SHORT_ENDED: f64 = 45.0;
+use crate::wording::{broken_rule, day_by_day, per_operation, risen, short_run, stable, too_little};
+use crate::{Assessment, Forecast, Horizon, Settings, Verdict};
 
 /// Each ring is read whole, and its newer half and third.
 const STRETCHES: [usize; 3] = [SLOTS, SLOTS / 2, SLOTS / 3];
@@ -32,14 +22,12 @@ const TELLING: usize = 2;
 const HOLD: f64 = 12.0 * 3600.0;
 /// What a program needs at rest is what it has in the second half of its first half hour.
 const SETTLED: f64 = 1800.0;
-const HOUR: f64 = 3600.0;
 
 /// What spoke for a leak.
 #[derive(Clone, Copy, Debug)]
 enum Leak {
     Finding(Finding),
     Daily(Daily),
-    Grown(Grown),
     Along(Along),
 }
 
@@ -65,6 +53,8 @@ pub struct Opinion {
     found: [Option<Finding>; WIDTHS.len()],
     /// The last leak that was seen, and at which age.
     leak: Option<(Leak, f64)>,
+    /// When the operator's rule was last seen broken, and by how much.
+    broken: Option<(Grown, f64)>,
     base: Option<f64>,
     short: Option<Short>,
     looked: f64,
@@ -92,19 +82,14 @@ impl Opinion {
     /// The operator's rule needs no look: it is asked at every sample, and its alarm ends when its time is over.
     fn look_at_rule(&mut self, seen: &Seen<'_>) -> bool {
         let Some(grow) = seen.grow else { return false };
-        let alarmed = match self.leak {
-            Some((Leak::Grown(_), since)) => Some(since),
-            _ => None,
-        };
         if let Some(grown) = grow.broken() {
-            self.leak = Some((Leak::Grown(grown), seen.age));
-            alarmed.is_none()
-        } else if alarmed.is_some_and(|since| seen.age - since > grow.rule().within.as_secs_f64()) {
-            self.leak = None;
-            true
-        } else {
-            false
+            return self.broken.replace((grown, seen.age)).is_none();
         }
+        let over = self.broken.is_some_and(|(_, at)| seen.age - at > grow.rule().within.as_secs_f64());
+        if over {
+            self.broken = None;
+        }
+        over
     }
 
     /// There is no more to come: the next look is the last.
@@ -172,9 +157,11 @@ impl Opinion {
         let Seen { age, history, settings, peak, .. } = *seen;
         let leak = self.leak.as_ref().filter(|(_, since)| age - since < HOLD).map(|(leak, _)| leak);
         let mut assessment = match (leak, settings.horizon) {
-            (Some(Leak::Grown(grown)), _) => broken_rule(*grown, settings),
+            _ if let Some((grown, _)) = self.broken => broken_rule(grown, settings),
             (Some(Leak::Along(along)), _) => per_operation(along, age, history, settings),
-            (Some(Leak::Finding(finding)), Horizon::Long) => of(finding, Verdict::Leaking, history, settings),
+            (Some(Leak::Finding(finding)), Horizon::Long) => {
+                risen(finding, Verdict::Leaking, history, settings)
+            }
             (Some(Leak::Daily(daily)), Horizon::Long) => day_by_day(daily, settings),
             (_, Horizon::Short) => self
                 .short
@@ -207,129 +194,10 @@ impl Opinion {
         ];
         for (judgement, verdict) in kinds {
             if let Some(finding) = findings(judgement) {
-                return of(finding, verdict, history, settings);
+                return risen(finding, verdict, history, settings);
             }
         }
         let telling = history.rings().iter().skip(TELLING).any(|ring| ring.filled() >= LEAST_SEEN);
-        if !telling {
-            return too_little(age);
-        }
-        let mut assessment = Assessment {
-            verdict: Verdict::Stable,
-            confidence: confidence(Verdict::Stable, None, 0.0),
-            reasons: vec![reason("no_trend", format!("no rise worth a word in {}", time(age)))],
-            scale: Duration::try_from_secs_f64(age).ok(),
-            ..Assessment::default()
-        };
-        assessment.slope = Life::of(history.sketch()).slope().map(per_hour);
-        assessment
-    }
-}
-
-fn per_hour((slope, low, high): (f64, f64, f64)) -> Slope {
-    Slope { per_hour: slope * HOUR, low: low * HOUR, high: high * HOUR }
-}
-
-fn too_little(age: f64) -> Assessment {
-    Assessment {
-        reasons: vec![reason("too_little_seen", format!("only {} seen", time(age)))],
-        ..Assessment::default()
-    }
-}
-
-fn of(finding: &Finding, verdict: Verdict, history: &History, settings: &Settings) -> Assessment {
-    let reading = &finding.reading;
-    let mut reasons = of_finding(finding, settings.quantity);
-    if verdict >= Verdict::Growing {
-        // The ring that reaches over the stretch, and no further than it must.
-        let mut rings = history.rings().iter();
-        let found =
-            rings.find(|ring| ring.width().as_secs_f64() * to_f64(SLOTS) >= reading.span).and_then(bursts);
-        reasons.extend(found.map(of_bursts));
-    }
-    let rule = match finding.judgement {
-        Judgement::Leaking(rule) => Some(rule),
-        _ => None,
-    };
-    Assessment {
-        verdict,
-        confidence: confidence(verdict, rule, reading.z),
-        reasons,
-        scale: Duration::try_from_secs_f64(reading.span).ok(),
-        slope: Some(per_hour(reading.recent_slope())),
-        ..Assessment::default()
-    }
-}
-
-fn per_operation(along: &Along, age: f64, history: &History, settings: &Settings) -> Assessment {
-    let growth = along.growth;
-    let size = |value| amount(settings.quantity, value);
-    let text = format!(
-        "{} more with each of {} operations ({} to {})",
-        size(growth.slope),
-        growth.operations,
-        size(growth.low),
-        size(growth.high)
-    );
-    Assessment {
-        verdict: Verdict::Leaking,
-        confidence: confidence(Verdict::Leaking, Some(Rule::Operations), along.reading.z),
-        reasons: vec![reason("grows_per_operation", text)],
-        scale: Duration::try_from_secs_f64(age).ok(),
-        slope: Life::of(history.sketch()).slope().map(per_hour),
-        ..Assessment::default()
-    }
-}
-
-fn short_run(short: &Short, ended: bool, settings: &Settings) -> Assessment {
-    let sure = short.age >= if ended { SHORT_ENDED } else { SHORT_SURE };
-    let verdict = match short.verdict() {
-        Verdict::Leaking if !sure => Verdict::Growing,
-        verdict => verdict,
-    };
-    if verdict == Verdict::Unknown {
-        return too_little(short.age);
-    }
-    Assessment {
-        verdict,
-        confidence: confidence(verdict, Some(Rule::Short), short.pace),
-        reasons: of_short(short, settings.quantity),
-        scale: Duration::try_from_secs_f64(short.late).ok(),
-        slope: short.slope.map(per_hour),
-        ..Assessment::default()
-    }
-}
-
-fn day_by_day(daily: &Daily, settings: &Settings) -> Assessment {
-    const DAY: f64 = 24.0 * HOUR;
-    let per_second = |per_day: f64| per_day / DAY;
-    let (low, high) = (daily.mean - 2.0 * daily.deviation, daily.mean + 2.0 * daily.deviation);
-    Assessment {
-        verdict: Verdict::Leaking,
-        confidence: confidence(Verdict::Leaking, Some(Rule::Daily), daily.certainty),
-        reasons: vec![of_daily(daily, settings.quantity)],
-        scale: Some(Duration::from_hours(24).saturating_mul(u32::try_from(daily.days).unwrap_or(1) + 1)),
-        slope: Some(per_hour((per_second(daily.mean), per_second(low), per_second(high)))),
-        ..Assessment::default()
-    }
-}
-
-fn broken_rule(grown: Grown, settings: &Settings) -> Assessment {
-    let allowed = settings.grow.map_or(0.0, |rule| rule.by);
-    let per_hour = grown.by / grown.within.as_secs_f64().max(1e-3) * HOUR;
-    let size = |value| amount(settings.quantity, value);
-    let text = format!(
-        "grew by {} in {}, where no more than {} is allowed",
-        size(grown.by),
-        time(grown.within.as_secs_f64()),
-        size(allowed)
-    );
-    Assessment {
-        verdict: Verdict::Leaking,
-        confidence: confidence(Verdict::Leaking, Some(Rule::Grow), 0.0),
-        reasons: vec![reason("grew_faster_than_allowed", text)],
-        scale: Some(grown.within),
-        slope: Some(Slope { per_hour, low: per_hour, high: per_hour }),
-        ..Assessment::default()
+        if telling { stable(age, history) } else { too_little(age) }
     }
 }

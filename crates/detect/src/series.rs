@@ -7,7 +7,7 @@ use crate::grow::Grow;
 use crate::history::History;
 use crate::operations::Operations;
 use crate::opinion::{Opinion, Seen};
-use crate::{Assessment, Curve, Rejected, Sample, Settings};
+use crate::{Assessment, Curve, Horizon, Rejected, Sample, Settings, Verdict};
 
 /// The bounded history of one number, and what is thought of it.
 pub struct Series {
@@ -20,7 +20,13 @@ pub struct Series {
     peak: Peak,
     opinion: Opinion,
     assessment: Assessment,
+    /// At which age another calm verdict was thought of first.
+    calmer_since: Option<f64>,
+    ended: bool,
 }
+
+/// The share of its age for which a calmer verdict has to hold before it is told.
+const PATIENCE: f64 = 1.0 / 32.0;
 
 impl Series {
     /// The most bytes that a series takes, with all it points to.
@@ -38,6 +44,8 @@ impl Series {
             peak: Peak::default(),
             opinion: Opinion::default(),
             assessment: Assessment::default(),
+            calmer_since: None,
+            ended: false,
         }
     }
 
@@ -74,13 +82,29 @@ impl Series {
             settings: &self.settings,
         };
         if self.opinion.look(&seen) {
-            self.assessment = self.opinion.assessment(&seen);
+            let (age, thought) = (seen.age, self.opinion.assessment(&seen));
+            self.settle(age, thought);
         }
         &self.assessment
     }
 
+    /// Good news has time: what looks calmer, or calm in another way, has to look so for a while. Bad news is told at once.
+    fn settle(&mut self, age: f64, thought: Assessment) {
+        let known = self.assessment.verdict;
+        let patient = self.settings.horizon == Horizon::Long && !self.ended && known != Verdict::Unknown;
+        if patient && thought.verdict < Verdict::Growing && thought.verdict != known {
+            let since = *self.calmer_since.get_or_insert(age);
+            if age - since < age * PATIENCE {
+                return;
+            }
+        }
+        self.calmer_since = None;
+        self.assessment = thought;
+    }
+
     /// Looks at everything, due or not: the last word on a series that has ended.
     pub fn conclude(&mut self) -> &Assessment {
+        self.ended = true;
         self.opinion.end();
         self.assess()
     }
