@@ -59,6 +59,11 @@ pub struct StartTime(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BootId(uuid::Uuid);
 
+impl BootId {
+    /// No machine's: of processes that are only imagined. Nobody who is asked finds one of them.
+    pub const NOWHERE: Self = Self(uuid::Uuid::nil());
+}
+
 impl FromStr for BootId {
     type Err = ParseIdentityError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {

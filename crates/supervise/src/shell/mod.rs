@@ -11,7 +11,6 @@ mod earlier;
 mod engine;
 pub mod foreign;
 mod guardian;
-mod history;
 mod judge;
 mod launch;
 mod logs;

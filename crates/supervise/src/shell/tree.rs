@@ -11,11 +11,10 @@ use scupper_model::{Bytes, Identity, Pid, ProcessSample, RunId, TreeSample, prin
 use scupper_probe::cgroup::{self, Mounts, OomCounter};
 use scupper_probe::{Detail, Proc, Process, Stat, pidfd, tree};
 
-use super::history::History;
 use super::membership::{Membership, WALK_EVERY};
 use crate::knowledge::prefork::{self, Drain, View};
 use crate::knowledge::wrapper;
-use crate::unit::{Look, Role, Seen};
+use crate::unit::{History, Look, Role, SETTLED, Seen};
 
 /// Members whose `statm` is kept open. The others are opened for each look.
 const MOST_OPEN: usize = 2048;
@@ -25,8 +24,6 @@ const MOST_PIDFDS: usize = 512;
 const MOST_MEMBERS: usize = 32_768;
 /// So long after it was first seen, what was forked has executed its own program.
 const EXECUTED: Duration = Duration::from_millis(300);
-/// At this age a process has loaded what it needs at rest: growth is counted from there.
-const SETTLED: Duration = Duration::from_secs(1);
 
 /// One member.
 #[derive(Debug)]

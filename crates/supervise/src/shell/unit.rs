@@ -37,7 +37,7 @@ use super::tree::Tree;
 use crate::control::socket_path;
 use crate::knowledge::notify;
 use crate::record::{NameClaim, Records};
-use crate::unit::{Bounds, Effect, Input, Look, Settings, Unit};
+use crate::unit::{Effect, Input, Look, Settings, Unit};
 use crate::watch::Watch;
 
 /// Longest time between two whole looks (descriptors, threads, swap, CPU time, OOM counters) where no limit asks for
@@ -381,18 +381,7 @@ impl UnitShell {
 const KILL: i32 = 9;
 
 fn settings(spec: &UnitSpec, around: &Surrounding) -> Settings {
-    Settings {
-        grace: spec.grace,
-        restart: spec.restart,
-        retry_after_giving_up: spec.retry_after_giving_up,
-        policy: spec.policy,
-        bounds: Bounds::resolve(&spec.limits, around.whole(&spec.limits)),
-        child_lifetimes: spec.child_lifetimes.clone(),
-        horizon: spec.horizon,
-        grow: spec.grow,
-        recycle: spec.recycle,
-        fail_on_leak: spec.fail_on_leak,
-    }
+    Settings::of(spec, around.whole(&spec.limits))
 }
 
 fn below(mount: Option<&Path>, dir: &Path) -> String {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use scupper_detect::{GrowRule, Horizon};
 use scupper_model::{
-    ChildLifetime, EventKind, HowEnded, Identity, LimitLevel, Policy, RecyclePolicy, Resource, RestartPolicy,
-    SignalReason, UnitPhase,
+    Bytes, ChildLifetime, EventKind, HowEnded, Identity, LimitLevel, Policy, RecyclePolicy, Resource,
+    RestartPolicy, SignalReason, UnitPhase, UnitSpec,
 };
 
 use super::bounds::Bounds;
@@ -66,6 +66,24 @@ pub struct Settings {
     pub recycle: RecyclePolicy,
     /// Whether a leak turns exit code 0 into 1.
     pub fail_on_leak: bool,
+}
+
+impl Settings {
+    /// Those of a unit. `whole` is what its limits are a percentage of, where they are.
+    pub fn of(spec: &UnitSpec, whole: Option<Bytes>) -> Self {
+        Self {
+            grace: spec.grace,
+            restart: spec.restart,
+            retry_after_giving_up: spec.retry_after_giving_up,
+            policy: spec.policy,
+            bounds: Bounds::resolve(&spec.limits, whole),
+            child_lifetimes: spec.child_lifetimes.clone(),
+            horizon: spec.horizon,
+            grow: spec.grow,
+            recycle: spec.recycle,
+            fail_on_leak: spec.fail_on_leak,
+        }
+    }
 }
 
 /// What a person or a configuration asks for.

@@ -19,6 +19,7 @@
 mod bounds;
 mod budget;
 mod culprit;
+mod history;
 mod look;
 mod machine;
 pub mod pace;
@@ -28,6 +29,7 @@ mod targets;
 pub use bounds::{Bound, Bounds, contradiction};
 pub use budget::{Budget, BudgetPlan, Cause, Grant};
 pub use culprit::Action;
+pub(crate) use history::{History, SETTLED};
 pub use look::{Leak, Look, Role, Seen};
 pub use machine::{Ask, Effect, Input, LEFTOVER_GRACE, Settings, Unit};
 pub use targets::WORKER_SPACING;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scupper_detect::{GrowRule, Horizon, Settings};
-use scupper_model::{Bytes, Resource, Watched};
+use scupper_model::{Bytes, Resource, UnitSpec, Watched};
 
 use crate::unit::{Bounds, Look};
 
@@ -23,6 +23,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// That of a unit. `whole` is what its limits are a percentage of, where they are.
+    pub fn of(spec: &UnitSpec, whole: Option<Bytes>) -> Self {
+        let bounds = Bounds::resolve(&spec.limits, whole);
+        Self { horizon: spec.horizon, grow: spec.grow, bounds, ..Self::default() }
+    }
+
     /// How a series of the tree is judged.
     pub(super) fn tree(&self, of: Watched) -> Settings {
         Settings { quantity: of.quantity(), horizon: self.horizon, limit: None, grow: None }
@@ -36,7 +42,7 @@ impl Plan {
 
     /// At this age a tree or a process has started: what it grew by until then was its start. Most processes never get
     /// there.
-    pub(super) const fn after(&self) -> Duration {
+    pub(crate) const fn after(&self) -> Duration {
         match self.horizon {
             Horizon::Long => Duration::from_secs(5),
             Horizon::Short => Duration::from_secs(2),

@@ -9,7 +9,7 @@ use scupper_probe::Detail;
 
 use super::{Fact, Surrounding, UnitShell, allowance};
 use crate::shell::tree::Member;
-use crate::unit::{Bounds, Input, Look};
+use crate::unit::{Input, Look};
 use crate::watch::Plan;
 
 /// A zombie this old at the end of its command was not waited for; a younger one may only just have ended.
@@ -19,14 +19,7 @@ const MOST_TOLD: usize = 20;
 
 /// How growth of a unit is judged. What memory there is, is found out when it is first needed.
 pub(super) fn plan(spec: &UnitSpec, around: &Surrounding) -> Plan {
-    let whole = around.whole(&spec.limits);
-    Plan {
-        horizon: spec.horizon,
-        grow: spec.grow,
-        bounds: Bounds::resolve(&spec.limits, whole),
-        memory: None,
-        descriptors: around.descriptors,
-    }
+    Plan { descriptors: around.descriptors, ..Plan::of(spec, around.whole(&spec.limits)) }
 }
 
 impl Surrounding {

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use scupper_model::Bytes;
 
+/// At this age a process has loaded what it needs at rest: growth is counted from there.
+pub const SETTLED: Duration = Duration::from_secs(1);
+
 /// Points kept.
 const POINTS: usize = 8;
 /// The slope is taken over at least this much time, so that two looks 20 ms apart do not make a trend.
