@@ -31,6 +31,19 @@ pub enum Command {
     Corpus(Corpus),
     /// Replay the cases this program was begun for
     Seeds(Seeds),
+    /// Measure what a push and a look cost
+    Cost(Cost),
+}
+
+/// Measure what a push and a look cost.
+#[derive(Args)]
+pub struct Cost {
+    /// Push so many samples and measure nothing: for a counter of instructions
+    #[arg(long, value_name = "SAMPLES")]
+    pub work: Option<usize>,
+    /// Look after each of them, too
+    #[arg(long, requires = "work")]
+    pub assess: bool,
 }
 
 /// Score detectors on synthetic series.

@@ -13,6 +13,7 @@
 mod args;
 mod baselines;
 mod corpus;
+mod cost;
 mod detector;
 mod founding;
 mod random;
@@ -68,6 +69,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<()> {
             };
             corpus::run(out, &request)
         }
+        Command::Cost(args) => cost::run(&args, cli.markdown, out),
         Command::Seeds(args) => founding::run(out, args.count, args.each, cli.markdown),
     }
 }

@@ -51,7 +51,7 @@ impl Peak {
 mod tests {
     use super::*;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     #[test]
     fn r022_the_interval_of_the_time_is_that_of_the_slope() {
@@ -80,8 +80,8 @@ mod tests {
         let mut peak = Peak::default();
         for second in 0_u32..3600 {
             peak.push(second.into(), if second == 100 { 9.0 } else { 1.0 });
-            assert!(second != 105 || peak.value() == 9.0);
+            assert!(second != 105 || peak.value() > 8.0);
         }
-        assert_eq!(peak.value(), 1.0);
+        assert!(peak.value() < 2.0);
     }
 }

@@ -1,14 +1,13 @@
 //! What is thought of a series: kept from look to look, since a leak once seen is believed for a while.
 
-use crate::forecast::forecast;
 use crate::grow::{Grow, Grown};
-use crate::history::{History, SLOTS, WIDTHS};
+use crate::history::{History, Ring, SLOTS, WIDTHS};
 use crate::operations::{Along, Operations};
 use crate::reading::read;
 use crate::rules::{Context, Daily, Finding, Judgement, Life, Short, judge, judge_daily, judge_short};
 use crate::window::floor_of_ring;
 use crate::wording::{broken_rule, day_by_day, per_operation, risen, short_run, stable, too_little};
-use crate::{Assessment, Forecast, Horizon, Settings, Verdict};
+use crate::{Assessment, Horizon, Settings, Verdict};
 
 /// Each ring is read whole, and its newer half and third.
 const STRETCHES: [usize; 3] = [SLOTS, SLOTS / 2, SLOTS / 3];
@@ -39,8 +38,6 @@ pub struct Seen<'a> {
     pub history: &'a History,
     pub grow: Option<&'a Grow>,
     pub operations: Option<&'a Operations>,
-    /// The highest value of late.
-    pub peak: f64,
     pub settings: &'a Settings,
 }
 
@@ -92,16 +89,13 @@ impl Opinion {
         over
     }
 
-    /// There is no more to come: the next look is the last.
-    pub fn end(&mut self) {
-        self.ended = true;
-        self.forget();
-    }
-
-    /// The next look is at everything.
-    pub fn forget(&mut self) {
-        self.looked = 0.0;
-        self.seen = [0; WIDTHS.len()];
+    /// Whether there is no more to come. When it ends, all of it is looked at again.
+    pub fn set_ended(&mut self, ended: bool) {
+        self.ended = ended;
+        if ended {
+            self.looked = 0.0;
+            self.seen = [0; WIDTHS.len()];
+        }
     }
 
     fn look_short(&mut self, seen: &Seen<'_>) -> bool {
@@ -114,10 +108,10 @@ impl Opinion {
         true
     }
 
+    /// Reads the widest ring that is due; the others wait for the next look, which keeps every look short.
     fn look_long(&mut self, seen: &Seen<'_>) -> bool {
-        let Seen { age, history, settings, .. } = *seen;
-        let mut life = None;
-        for (level, ring) in history.rings().iter().enumerate() {
+        let rings = seen.history.rings().iter().enumerate().rev();
+        for (level, ring) in rings {
             let (Some(read_at), Some(stride)) = (self.seen.get_mut(level), STRIDES.get(level)) else {
                 continue;
             };
@@ -125,36 +119,41 @@ impl Opinion {
                 continue;
             }
             *read_at = ring.filled();
-            let life = life.get_or_insert_with(|| Life::of(history.sketch()));
-            if self.base.is_none() && age >= SETTLED {
-                self.base = life.level_until(SETTLED);
-            }
-            let context =
-                |start| Context { age, base: self.base.unwrap_or(start), quantity: settings.quantity };
-            let width = ring.width().as_secs_f64();
-            let found = STRETCHES.into_iter().filter_map(|count| {
-                let reading = floor_of_ring(ring, count).as_ref().and_then(read)?;
-                Some(judge(reading, width, life, &context(reading.start)))
-            });
-            let worst = found.max_by(Finding::by_weight);
-            if let Some(finding) = worst.filter(|f| matches!(f.judgement, Judgement::Leaking(_))) {
-                self.leak = Some((Leak::Finding(finding), age));
-            }
-            if let Some(slot) = self.found.get_mut(level) {
-                *slot = worst;
-            }
-            if level == WIDTHS.len() - 1
-                && let Some(daily) = judge_daily(ring, life, &context(0.0))
-            {
-                self.leak = Some((Leak::Daily(daily), age));
-            }
+            self.read_ring(level, ring, seen);
+            return true;
         }
-        life.is_some()
+        false
+    }
+
+    fn read_ring(&mut self, level: usize, ring: &Ring, seen: &Seen<'_>) {
+        let Seen { age, history, settings, .. } = *seen;
+        let life = Life::of(history.sketch());
+        if self.base.is_none() && age >= SETTLED {
+            self.base = life.level_until(SETTLED);
+        }
+        let context = |start| Context { age, base: self.base.unwrap_or(start), quantity: settings.quantity };
+        let width = ring.width().as_secs_f64();
+        let found = STRETCHES.into_iter().filter_map(|count| {
+            let reading = floor_of_ring(ring, count).as_ref().and_then(read)?;
+            Some(judge(reading, width, &life, &context(reading.start)))
+        });
+        let worst = found.max_by(Finding::by_weight);
+        if let Some(finding) = worst.filter(|f| matches!(f.judgement, Judgement::Leaking(_))) {
+            self.leak = Some((Leak::Finding(finding), age));
+        }
+        if let Some(slot) = self.found.get_mut(level) {
+            *slot = worst;
+        }
+        if level == WIDTHS.len() - 1
+            && let Some(daily) = judge_daily(ring, &life, &context(0.0))
+        {
+            self.leak = Some((Leak::Daily(daily), age));
+        }
     }
 
     /// Puts into words what is thought.
     pub fn assessment(&self, seen: &Seen<'_>) -> Assessment {
-        let Seen { age, history, settings, peak, .. } = *seen;
+        let Seen { age, history, settings, .. } = *seen;
         let leak = self.leak.as_ref().filter(|(_, since)| age - since < HOLD).map(|(leak, _)| leak);
         let mut assessment = match (leak, settings.horizon) {
             _ if let Some((grown, _)) = self.broken => broken_rule(grown, settings),
@@ -170,15 +169,6 @@ impl Opinion {
             (None, Horizon::Long) => self.no_leak(age, history, settings),
         };
         assessment.per_operation = self.along.map(|along| along.growth);
-        assessment.forecast = match (settings.limit, assessment.slope) {
-            (None, _) => Forecast::Unknown,
-            _ if assessment.verdict == Verdict::Unknown => Forecast::Unknown,
-            (Some(limit), _) if peak >= limit => Forecast::Reached,
-            (Some(limit), Some(slope)) if assessment.verdict >= Verdict::Growing => {
-                forecast(limit, peak, slope)
-            }
-            (Some(_), _) => Forecast::NotAtThisRate,
-        };
         assessment
     }
 

@@ -11,9 +11,6 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// The largest value: far above 2^64, and far below where a 32-bit float ends.
-const MOST: f64 = 1e24;
-
 /// Why a sample was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
@@ -32,13 +29,16 @@ pub enum Rejected {
 }
 
 impl Sample {
+    /// The largest value: far above 2^64, and far below where a 32-bit float ends.
+    pub const MOST: f64 = 1e24;
+
     /// Whether it can follow `last`.
     pub(crate) fn check(self, last: Option<Self>) -> Result<(), Rejected> {
         if !self.value.is_finite() {
             Err(Rejected::NotANumber)
         } else if self.value < 0.0 {
             Err(Rejected::Negative)
-        } else if self.value > MOST {
+        } else if self.value > Self::MOST {
             Err(Rejected::TooLarge)
         } else if last.is_some_and(|last| self.at <= last.at) {
             Err(Rejected::NotLater)

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::forecast::Peak;
+use crate::forecast::{Peak, forecast};
 use crate::grow::Grow;
 use crate::history::History;
 use crate::operations::Operations;
 use crate::opinion::{Opinion, Seen};
-use crate::{Assessment, Curve, Horizon, Rejected, Sample, Settings, Verdict};
+use crate::{Assessment, Curve, Forecast, Horizon, Rejected, Sample, Settings, Verdict};
 
 /// The bounded history of one number, and what is thought of it.
 pub struct Series {
@@ -73,19 +73,37 @@ impl Series {
     /// Looks at what was pushed since the last call, as far as that is due, and says what is thought now. Cheap when
     /// nothing is due, so that it may follow every push.
     pub fn assess(&mut self) -> &Assessment {
+        self.look();
+        &self.assessment
+    }
+
+    fn look(&mut self) -> bool {
         let seen = Seen {
             age: self.age(),
             history: &self.history,
             grow: self.grow.as_deref(),
             operations: self.operations.as_deref(),
-            peak: self.peak.value(),
             settings: &self.settings,
         };
-        if self.opinion.look(&seen) {
+        let due = self.opinion.look(&seen);
+        if due {
             let (age, thought) = (seen.age, self.opinion.assessment(&seen));
             self.settle(age, thought);
         }
-        &self.assessment
+        self.assessment.forecast = self.forecast();
+        due
+    }
+
+    /// The time left is of this moment, whenever the slope was looked at last.
+    fn forecast(&self) -> Forecast {
+        let (verdict, peak) = (self.assessment.verdict, self.peak.value());
+        match (self.settings.limit, self.assessment.slope) {
+            (None, _) => Forecast::Unknown,
+            _ if verdict == Verdict::Unknown => Forecast::Unknown,
+            (Some(limit), _) if peak >= limit => Forecast::Reached,
+            (Some(limit), Some(slope)) if verdict >= Verdict::Growing => forecast(limit, peak, slope),
+            (Some(_), _) => Forecast::NotAtThisRate,
+        }
     }
 
     /// Good news has time: what looks calmer, or calm in another way, has to look so for a while. Bad news is told at once.
@@ -102,11 +120,14 @@ impl Series {
         self.assessment = thought;
     }
 
-    /// Looks at everything, due or not: the last word on a series that has ended.
+    /// Looks at everything, due or not: the last word on a series that has ended, or has for now.
     pub fn conclude(&mut self) -> &Assessment {
         self.ended = true;
-        self.opinion.end();
-        self.assess()
+        self.opinion.set_ended(true);
+        while self.look() {}
+        self.ended = false;
+        self.opinion.set_ended(false);
+        &self.assessment
     }
 
     /// The last assessment.
@@ -121,10 +142,8 @@ impl Series {
 
     /// The limit the forecast is about, in units of the series.
     pub fn set_limit(&mut self, limit: Option<f64>) {
-        if self.settings.limit != limit {
-            self.settings.limit = limit;
-            self.opinion.forget();
-        }
+        self.settings.limit = limit;
+        self.assessment.forecast = self.forecast();
     }
 
     /// What was seen, for drawing: at most 128 points.

@@ -28,6 +28,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them, from best to worst.
+    pub const ALL: [Self; 6] =
+        [Self::Stable, Self::WarmingUp, Self::Step, Self::Unknown, Self::Growing, Self::Leaking];
+
     /// The word: in JSON, in metrics, on the screen.
     pub const fn name(self) -> &'static str {
         match self {
@@ -103,10 +107,9 @@ pub struct Assessment {
 impl Assessment {
     /// Whether somebody should be woken: it leaks, or it grows and reaches its limit within the hour.
     pub fn is_urgent(&self) -> bool {
-        const HOUR: Duration = Duration::from_secs(3600);
+        const HOUR: Duration = Duration::from_hours(1);
         match (self.verdict, self.forecast) {
-            (Verdict::Leaking, _) => true,
-            (Verdict::Growing, Forecast::Reached) => true,
+            (Verdict::Leaking, _) | (Verdict::Growing, Forecast::Reached) => true,
             (Verdict::Growing, Forecast::Within { latest, .. }) => latest.is_some_and(|latest| latest < HOUR),
             _ => false,
         }

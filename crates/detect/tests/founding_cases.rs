@@ -1,5 +1,7 @@
 //! The leaks this program was begun for, replayed with noise, each beside something harmless that looks like it for a while.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::time::Duration;
 
 use scupper_detect::{Assessment, Forecast, Quantity, Sample, Series, Settings, Verdict};

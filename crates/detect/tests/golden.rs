@@ -1,4 +1,4 @@
-//! The statistics against other people's: SciPy 1.17.1 (`theilslopes`, `kendalltau`), NumPy (`quantile`), pymannkendall 1.4.3
+//! The statistics against other people's: `SciPy` 1.17.1 (`theilslopes`, `kendalltau`), `NumPy` (`quantile`), `pymannkendall` 1.4.3
 //! (`original_test`, `hamed_rao_modification_test` with lag = ceil(n/4) - 1) and statsmodels (`OLS`, HAC with Bartlett
 //! weights), on the same numbers. `golden.py` beside this file prints them.
 

@@ -7,7 +7,7 @@ use scupper_detect::Rejected;
 use crate::Why;
 
 /// The largest value that the detector takes.
-const MOST: f64 = 1e24;
+const MOST: f64 = scupper_detect::Sample::MOST;
 
 /// What a cell holds: nothing, a number, or something that cannot be used.
 pub(crate) type Cell = Result<Option<f64>, Why>;

@@ -21,16 +21,6 @@ use scupper_supervise::control::{ProcessStatus, UnitCounts, UnitStatus};
 /// Workers of one unit that get series of their own: the largest ones.
 const MAX_WORKERS: usize = 50;
 
-/// Every verdict, from best to worst.
-const VERDICTS: [Verdict; 6] = [
-    Verdict::Stable,
-    Verdict::WarmingUp,
-    Verdict::Step,
-    Verdict::Unknown,
-    Verdict::Growing,
-    Verdict::Leaking,
-];
-
 /// How the page is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -176,7 +166,7 @@ impl Out<'_, '_> {
         let mut metric = self.encoder.encode_descriptor("unit_verdict", help, None, MetricType::Gauge)?;
         for unit in self.units {
             let Some(verdict) = unit.standing.verdict else { continue };
-            for word in VERDICTS {
+            for word in Verdict::ALL {
                 let labels = [named(unit), ("verdict", word.name().to_owned())];
                 gauge(&mut metric, &labels, i64::from(word == verdict))?;
             }

@@ -219,18 +219,20 @@ fn kept(points: &[Point]) -> Kept {
     Kept { points: kept, deepest_fall, troughs }
 }
 
-/// Moments at which a portion of at least `least` was complete. What comes within two buckets is one portion.
+/// Moments at which a portion of at least `least` was complete. A large one that takes a bucket more is still one.
 fn portions(kept: &[Point], least: f64, width: f64) -> Vec<f64> {
     let mut portions: Vec<f64> = Vec::new();
     let Some((_, mut level)) = kept.first().copied() else { return portions };
     for (x, y) in kept {
-        if y - level >= least {
-            match portions.last_mut() {
-                Some(last) if x - *last <= 1.5 * width && y - level >= 4.0 * least => *last = *x,
-                _ => portions.push(*x),
-            }
-            level = *y;
+        let rise = y - level;
+        if rise < least {
+            continue;
         }
+        match portions.last_mut() {
+            Some(before) if x - *before <= 1.5 * width && rise >= 4.0 * least => *before = *x,
+            _ => portions.push(*x),
+        }
+        level = *y;
     }
     portions
 }

@@ -54,7 +54,7 @@ fn variance_with_ties(points: &[Point]) -> f64 {
     let term = |n: f64| n * (n - 1.0) * (2.0 * n + 5.0);
     let mut values: Vec<f64> = points.iter().map(|(_, y)| *y).collect();
     values.sort_unstable_by(f64::total_cmp);
-    let ties: f64 = values.chunk_by(|a, b| a == b).map(|tied| term(to_f64(tied.len()))).sum();
+    let ties: f64 = values.chunk_by(|a, b| a.total_cmp(b).is_eq()).map(|tied| term(to_f64(tied.len()))).sum();
     (term(to_f64(values.len())) - ties) / 18.0
 }
 
@@ -65,7 +65,7 @@ fn correction(points: &[Point]) -> f64 {
     let detrended: Vec<f64> = points.iter().map(|(x, y)| y - slope * x).collect();
     let ranks = ranks(&detrended);
     let size = to_f64(n);
-    let mean = (size + 1.0) / 2.0;
+    let mean = f64::midpoint(size, 1.0);
     let spread: f64 = ranks.iter().map(|r| (r - mean).powi(2)).sum();
     if spread <= 0.0 {
         return 1.0;
@@ -92,7 +92,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     order.sort_unstable_by(|a, b| value(*a).total_cmp(&value(*b)));
     let mut ranks = vec![0.0; values.len()];
     let mut before = 0;
-    for tied in order.chunk_by(|a, b| value(*a) == value(*b)) {
+    for tied in order.chunk_by(|a, b| value(*a).total_cmp(&value(*b)).is_eq()) {
         let rank = to_f64(2 * before + tied.len() + 1) / 2.0;
         for index in tied {
             if let Some(slot) = ranks.get_mut(*index) {

@@ -6,7 +6,7 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
 }
 
 /// The `q`-quantile of `values` (which it reorders), between the two nearest by linear interpolation: type 7 of
-/// Hyndman & Fan (1996), the default of NumPy and R. `None` of nothing.
+/// Hyndman & Fan (1996), the default of `NumPy` and R. `None` of nothing.
 pub fn quantile(values: &mut [f64], q: f64) -> Option<f64> {
     let last = values.len().checked_sub(1)?;
     let position = q.clamp(0.0, 1.0) * to_f64(last);

@@ -33,7 +33,7 @@ pub fn theil_sen(points: &[Point], variance_of_s: f64) -> Option<Sen> {
     // Ranks count from 1 in the book: the M1-th and the (M2 + 1)-th smallest.
     let at = |rank: f64| slopes.get(to_index(rank.max(0.0)).min(slopes.len() - 1)).copied();
     let low = at(((pairs - spread) / 2.0).round_ties_even() - 1.0)?;
-    let high = at(((pairs + spread) / 2.0).round_ties_even())?;
+    let high = at(f64::midpoint(pairs, spread).round_ties_even())?;
     Some(Sen { slope, low: low.min(slope), high: high.max(slope) })
 }
 
