@@ -3,6 +3,7 @@
 pub mod control;
 pub mod knowledge;
 pub mod record;
+pub mod replay;
 pub mod shell;
 pub mod unit;
 pub mod watch;
