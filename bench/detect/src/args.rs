@@ -31,8 +31,24 @@ pub enum Command {
     Corpus(Corpus),
     /// Replay the cases this program was begun for
     Seeds(Seeds),
+    /// Compare the confidence that is stated with how often it was right
+    Calibration(Calibration),
     /// Measure what a push and a look cost
     Cost(Cost),
+}
+
+/// Compare the confidence that is stated with how often it was right.
+#[derive(Args)]
+pub struct Calibration {
+    /// Seeds: tuning, heldout1, heldout2, heldout (both)
+    #[arg(long, default_value = "tuning")]
+    pub set: String,
+    /// These seeds instead: 1000-1003, or 5,7
+    #[arg(long)]
+    pub seeds: Option<String>,
+    /// Threads
+    #[arg(long, default_value_t = 2)]
+    pub threads: usize,
 }
 
 /// Measure what a push and a look cost.

@@ -12,6 +12,7 @@
 
 mod args;
 mod baselines;
+mod calibration;
 mod corpus;
 mod cost;
 mod detector;
@@ -32,7 +33,7 @@ use clap::Parser;
 
 use crate::args::{Cli, Command, Dump, Real, Score};
 use crate::score::Outcome;
-use crate::synthetic::{Case, Shape, Synthetic};
+use crate::synthetic::{Case, Extent, Shape, Synthetic};
 
 fn main() -> ExitCode {
     let mut out = BufWriter::new(std::io::stdout().lock());
@@ -69,6 +70,11 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<()> {
             };
             corpus::run(out, &request)
         }
+        Command::Calibration(args) => {
+            let seeds = seeds(args.seeds.as_deref(), &args.set)?;
+            let extent = Extent { days: 7.0, interval: 10.0 };
+            calibration::run(out, &cases(&seeds, &Shape::ALL), extent, args.threads, cli.markdown)
+        }
         Command::Cost(args) => cost::run(&args, cli.markdown, out),
         Command::Seeds(args) => founding::run(out, args.count, args.each, cli.markdown),
     }
@@ -76,18 +82,12 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<()> {
 
 fn run_score(args: &Score, markdown: bool, out: &mut dyn Write) -> Result<()> {
     let kinds = detector::kinds_of(&args.detector)?;
-    let seeds = match &args.seeds {
-        Some(seeds) => synthetic::parse_seeds(seeds)?,
-        None => synthetic::seeds_of(&args.set)?,
-    };
+    let seeds = seeds(args.seeds.as_deref(), &args.set)?;
     let shapes = match &args.shapes {
         Some(names) => names.split(',').map(Shape::parse).collect::<Result<Vec<_>>>()?,
         None => Shape::ALL.to_vec(),
     };
-    let cases: Vec<Case> = seeds
-        .iter()
-        .flat_map(|seed| shapes.iter().map(|shape| Case { shape: *shape, seed: *seed }))
-        .collect();
+    let cases = cases(&seeds, &shapes);
     let runs = score::run(&cases, &kinds, args.extent.extent(), args.threads)?;
     for (index, kind) in kinds.iter().enumerate() {
         let outcomes: Vec<&Outcome> = runs.iter().map(|run| &run[index]).collect();
@@ -101,6 +101,15 @@ fn run_score(args: &Score, markdown: bool, out: &mut dyn Write) -> Result<()> {
         }
     }
     score::per_detector(out, &kinds, &runs, markdown)
+}
+
+fn seeds(named: Option<&str>, set: &str) -> Result<Vec<u64>> {
+    named.map_or_else(|| synthetic::seeds_of(set), synthetic::parse_seeds)
+}
+
+fn cases(seeds: &[u64], shapes: &[Shape]) -> Vec<Case> {
+    let of_seed = |seed: u64| shapes.iter().map(move |shape| Case { shape: *shape, seed });
+    seeds.iter().copied().flat_map(of_seed).collect()
 }
 
 fn run_dump(args: &Dump, out: &mut dyn Write) -> Result<()> {

@@ -1,16 +1,24 @@
 //! How often a verdict like this one was right where it could be checked.
+//!
+//! Shares that were counted, not probabilities that were derived: for services on the tuning seeds of the synthetic series, asked
+//! every six hours (`detect-bench calibration`), for short runs on the recorded programs (`detect-bench corpus`). They hold for a
+//! world in which leaks are as frequent as there: 8 of 21 services, 2 of 5 programs.
 
 use crate::Verdict;
 use crate::rules::Rule;
 
-/// The share of verdicts of this kind, reached by this rule, that were right.
-pub fn confidence(verdict: Verdict, rule: Option<Rule>, z: f64) -> Option<f64> {
-    let _ = z;
+/// The share of verdicts of this kind, reached by this rule, that were right; `None` where nothing is claimed.
+pub const fn confidence(verdict: Verdict, rule: Option<Rule>) -> Option<f64> {
     match (verdict, rule) {
         (Verdict::Unknown, _) => None,
+        // A rule of the operator is broken or not.
         (Verdict::Leaking, Some(Rule::Grow)) => Some(1.0),
-        (Verdict::Leaking, _) => Some(0.96),
-        (Verdict::Growing, _) => Some(0.55),
-        _ => Some(0.95),
+        (Verdict::Leaking, _) => Some(0.97),
+        // Of the 35 tuning programs that rose at some moment of a run that went on, 22 leaked.
+        (Verdict::Growing, Some(Rule::Short)) => Some(0.63),
+        (Verdict::Growing, _) => Some(0.52),
+        (_, Some(Rule::Short)) => Some(0.96),
+        (Verdict::Stable, _) => Some(0.93),
+        (Verdict::WarmingUp | Verdict::Step, _) => Some(0.89),
     }
 }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::history::Sketch;
-use crate::reading::{Reading, read};
+use crate::reading::read;
 use crate::rules::{Life, least_growth};
 use crate::settings::Quantity;
 use crate::stats::to_f64;
@@ -41,7 +41,6 @@ pub struct Operations {
 #[derive(Clone, Copy, Debug)]
 pub struct Along {
     pub growth: PerOperation,
-    pub reading: Reading,
     /// Whether it is a line that goes on, and long enough to be called a leak.
     pub leaking: bool,
 }
@@ -86,7 +85,7 @@ impl Operations {
         // A cache is a line too, until it is full; what doubles a program over so many requests is more than its cache.
         let leaking = goes_on && operations >= LEAST_TO_LEAK && reading.growth() >= reading.start;
         let growth = PerOperation { slope: reading.slope, low: reading.low, high: reading.high, operations };
-        goes_on.then_some(Along { growth, reading, leaking })
+        goes_on.then_some(Along { growth, leaking })
     }
 
     /// Bytes on the heap.

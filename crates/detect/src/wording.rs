@@ -27,7 +27,7 @@ pub fn per_hour((slope, low, high): (f64, f64, f64)) -> Slope {
 pub fn stable(age: f64, history: &History) -> Assessment {
     Assessment {
         verdict: Verdict::Stable,
-        confidence: confidence(Verdict::Stable, None, 0.0),
+        confidence: confidence(Verdict::Stable, None),
         reasons: vec![reason("no_trend", format!("no rise worth a word in {}", time(age)))],
         scale: Duration::try_from_secs_f64(age).ok(),
         slope: Life::of(history.sketch()).slope().map(per_hour),
@@ -60,7 +60,7 @@ pub fn risen(finding: &Finding, verdict: Verdict, history: &History, settings: &
     };
     Assessment {
         verdict,
-        confidence: confidence(verdict, rule, reading.z),
+        confidence: confidence(verdict, rule),
         reasons,
         scale: Duration::try_from_secs_f64(reading.span).ok(),
         slope: Some(per_hour(reading.recent_slope())),
@@ -81,7 +81,7 @@ pub fn per_operation(along: &Along, age: f64, history: &History, settings: &Sett
     );
     Assessment {
         verdict: Verdict::Leaking,
-        confidence: confidence(Verdict::Leaking, Some(Rule::Operations), along.reading.z),
+        confidence: confidence(Verdict::Leaking, Some(Rule::Operations)),
         reasons: vec![reason("grows_per_operation", text)],
         scale: Duration::try_from_secs_f64(age).ok(),
         slope: Life::of(history.sketch()).slope().map(per_hour),
@@ -101,7 +101,7 @@ pub fn short_run(short: &Short, ended: bool, settings: &Settings) -> Assessment 
     }
     Assessment {
         verdict,
-        confidence: confidence(verdict, Some(Rule::Short), short.pace),
+        confidence: confidence(verdict, Some(Rule::Short)),
         reasons: of_short(short, settings.quantity),
         scale: Duration::try_from_secs_f64(short.late).ok(),
         slope: short.slope.map(per_hour),
@@ -116,7 +116,7 @@ pub fn day_by_day(daily: &Daily, settings: &Settings) -> Assessment {
     let (low, high) = (daily.mean - 2.0 * daily.deviation, daily.mean + 2.0 * daily.deviation);
     Assessment {
         verdict: Verdict::Leaking,
-        confidence: confidence(Verdict::Leaking, Some(Rule::Daily), daily.certainty),
+        confidence: confidence(Verdict::Leaking, Some(Rule::Daily)),
         reasons: vec![of_daily(daily, settings.quantity)],
         scale: Some(Duration::from_hours(24).saturating_mul(u32::try_from(daily.days).unwrap_or(1) + 1)),
         slope: Some(per_hour((per_second(daily.mean), per_second(low), per_second(high)))),
@@ -137,7 +137,7 @@ pub fn broken_rule(grown: Grown, settings: &Settings) -> Assessment {
     );
     Assessment {
         verdict: Verdict::Leaking,
-        confidence: confidence(Verdict::Leaking, Some(Rule::Grow), 0.0),
+        confidence: confidence(Verdict::Leaking, Some(Rule::Grow)),
         reasons: vec![reason("grew_faster_than_allowed", text)],
         scale: Some(grown.within),
         slope: Some(Slope { per_hour, low: per_hour, high: per_hour }),
