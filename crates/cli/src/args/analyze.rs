@@ -106,7 +106,7 @@ impl From<UnitWord> for Quantity {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum FormatWord {
+pub(super) enum FormatWord {
     /// A header, then a row per look
     Csv,
     /// An object a line, or an array of objects

@@ -3,6 +3,7 @@
 
 mod analyze;
 mod read;
+mod replay;
 mod run;
 mod tools;
 mod units;
@@ -12,6 +13,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use analyze::AnalyzeArgs;
 pub(crate) use read::{EventsArgs, PsArgs};
+pub(crate) use replay::ReplayArgs;
 pub(crate) use run::{RunArgs, UpArgs};
 pub(crate) use tools::{CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs};
 pub(crate) use units::{AskArgs, SetArgs};
@@ -73,6 +75,19 @@ pub(crate) enum Command {
     ///
     /// Exit codes: 0 clean, 1 leaking, 2 nothing to judge.
     Analyze(Box<AnalyzeArgs>),
+    /// Run a unit's policy over a recording: what it would have done, and when
+    ///
+    /// Reads what `analyze` reads, and takes the flags of `run` or a unit of scupper.toml. What decides is what decides in `run`,
+    /// with a clock turned by hand; no process is started or signalled. Memory is `tree_rss_bytes`, else `rss_bytes`; also
+    /// `fds`, `threads`, `sockets`, `children`, `zombies`, and `cpu_seconds`, without which nobody knows when it is quiet: what
+    /// leaks is then replaced when its limit is near.
+    ///
+    /// The recorded tree is taken as one process, which ends on TERM after --drains-in and on KILL at once. Started again, it
+    /// begins where the recording begins, unless --after says otherwise; the replay is as long as the recording. What only a live
+    /// tree shows means nothing here: --child-lifetime, --keep, --log, --env, --directory, --cgroup.
+    ///
+    /// Exit codes: 0 nothing would have been done, 1 a signal would have been sent or something leaks, 2 nothing to replay.
+    Replay(Box<ReplayArgs>),
     /// Say which abilities this machine and user have, and what is lost without each
     Doctor(DoctorArgs),
     /// Check a scupper.toml, or print an example

@@ -62,7 +62,7 @@ pub(crate) struct UpArgs {
     pub output: OutputFlags,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Unit")]
 pub(crate) struct UnitFlags {
     /// Name of the unit [default: from the command]

@@ -68,7 +68,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// One line, whatever was wrong.
-fn not_usable(rejected: &Rejections, samples: usize) -> String {
+pub(super) fn not_usable(rejected: &Rejections, samples: usize) -> String {
     let (count, all) = (rejected.count, samples.saturating_add(rejected.count));
     let first = rejected.first.first().map(|first| format!(": {first}")).unwrap_or_default();
     let were = if count == 1 { "was" } else { "were" };

@@ -10,6 +10,7 @@ mod engine;
 mod events;
 mod live;
 mod ps;
+mod replay;
 mod run;
 mod set;
 mod up;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure
         Command::Recycle(args) => ask::run(&args, &Request::Recycle, printer),
         Command::Set(args) => set::run(args, printer),
         Command::Analyze(args) => analyze::run(&args, printer),
+        Command::Replay(args) => replay::run(*args, printer),
         Command::Doctor(args) => doctor::run(&args, printer),
         Command::Config(args) => config::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),

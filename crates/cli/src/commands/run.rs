@@ -1,5 +1,9 @@
 //! `run`: one command as a unit. Settings come from flags, and with `--unit` from scupper.toml below them.
 
+use std::path::Path;
+
+use scupper_model::UnitName;
+
 use super::engine;
 use crate::args::RunArgs;
 use crate::config::{self, Output, UnitSettings};
@@ -29,14 +33,17 @@ pub(super) fn output(args: RunArgs) -> Output {
 }
 
 fn from_file(args: &RunArgs) -> Result<(UnitSettings, Output), Failure> {
-    let Some(name) = &args.unit else { return Ok(Default::default()) };
-    let config = config::read(&args.config)?.map_err(|problem| Failure::config(&problem))?;
+    args.unit.as_ref().map_or_else(|| Ok(Default::default()), |name| unit_of(name, &args.config))
+}
+
+/// A unit as a file has it, and where that file wants things said.
+pub(super) fn unit_of(name: &UnitName, file: &Path) -> Result<(UnitSettings, Output), Failure> {
+    let config = config::read(file)?.map_err(|problem| Failure::config(&problem))?;
     let output = config.output.clone();
     let names: Vec<String> =
         config.units.iter().flat_map(|unit| &unit.name).map(ToString::to_string).collect();
     let Some(unit) = config.unit(name) else {
-        let message =
-            format!("no unit named {name} in {}; it has: {}", args.config.display(), names.join(", "));
+        let message = format!("no unit named {name} in {}; it has: {}", file.display(), names.join(", "));
         return Err(Failure::usage(message));
     };
     Ok((unit, output))

@@ -5,15 +5,25 @@
 
 use std::fmt::Write;
 
-use scupper_model::{Bytes, Event, format_duration};
+use scupper_model::{Bytes, Event, EventKind, format_duration};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::config::LogFormat;
 
 /// An event as one `key=value` line.
 pub(crate) fn log_line(event: &Event) -> String {
-    let mut line = String::from("scupper:");
-    if let Ok(Value::Object(mut fields)) = serde_json::to_value(event) {
+    format!("scupper:{}", shown(event))
+}
+
+/// The same of what happened alone, where others say when and to whom.
+pub(crate) fn log_fact(kind: &EventKind) -> String {
+    shown(kind).trim_start().to_owned()
+}
+
+fn shown(data: &impl Serialize) -> String {
+    let mut line = String::new();
+    if let Ok(Value::Object(mut fields)) = serde_json::to_value(data) {
         for constant in ["schema", "id", "run"] {
             fields.shift_remove(constant);
         }
