@@ -7,7 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use scupper_detect::{Reason, Verdict};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, Certificate, Identity, Judged, LimitLevel, Profile, Resource, RunId, UnitName, Watched};
+use crate::{
+    Bytes, Certificate, Identity, Judged, LimitLevel, Profile, Resource, RunId, SoakOutcome, SoakResult,
+    UnitName, Watched,
+};
 
 /// The schema of one event line. Grows when a field is added.
 pub const EVENT_SCHEMA: &str = "scupper.event/1";
@@ -173,6 +176,11 @@ pub enum EventKind {
         slope_per_hour: Option<f64>,
         reasons: Vec<Reason>,
     },
+    /// A soak is over: what was asked for, what was seen, and whether the one holds for the other.
+    SoakFinished {
+        #[serde(flatten)]
+        soak: Box<SoakResult>,
+    },
     /// A process is being replaced or ended on purpose.
     RecycleStarted {
         target: Identity,
@@ -247,6 +255,7 @@ impl EventKind {
                 _ if *previous == Verdict::Leaking => Severity::Notice,
                 _ => Severity::Routine,
             },
+            Self::SoakFinished { soak } if soak.outcome == SoakOutcome::Passed => Severity::Notice,
             Self::StartFailed { .. }
             | Self::UnitGaveUp { .. }
             | Self::SignalFailed { .. }
@@ -261,6 +270,7 @@ impl EventKind {
             | Self::SupervisorLost { .. }
             | Self::HeapLimitTooHigh { .. }
             | Self::LeakFound { .. }
+            | Self::SoakFinished { .. }
             | Self::FatalMessage { .. } => Severity::Warning,
             _ => Severity::Notice,
         }
@@ -280,6 +290,7 @@ impl EventKind {
             Self::LimitUnreachable { .. } => "limit_unreachable",
             Self::VerdictChanged { .. } => "verdict_changed",
             Self::LeakFound { .. } => "leak_found",
+            Self::SoakFinished { .. } => "soak_finished",
             Self::RecycleStarted { .. } => "recycle_started",
             Self::RecycleCompleted { .. } => "recycle_completed",
             Self::SignalSent { .. } => "signal_sent",
@@ -353,6 +364,40 @@ mod tests {
             (changed(Verdict::Stable, Verdict::Unknown, false), Severity::Routine),
         ] {
             assert_eq!(kind.severity(), severity, "{kind:?}");
+            let text = serde_json::to_string(&kind).unwrap();
+            assert_eq!(serde_json::from_str::<EventKind>(&text).unwrap(), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_result_of_a_soak_is_read_back() {
+        let of = |outcome| EventKind::SoakFinished {
+            soak: Box::new(SoakResult {
+                outcome,
+                passed: outcome == SoakOutcome::Passed,
+                lasted_ms: 1500,
+                operations: Some(1550),
+                required_operations: Some(1550),
+                base_bytes: Some(Bytes::mib(40)),
+                max_bytes: Some(Bytes::mib(50)),
+                growth_bytes: Some(-4096),
+                max_growth_bytes: None,
+                bytes_per_operation: Some(0.5),
+                bytes_per_operation_interval: Some((-0.5, 1.5)),
+                slope_bytes_per_hour: None,
+                slope_interval: None,
+                verdict: Verdict::Unknown,
+                left_behind: 0,
+                reasons: vec![Reason { tag: "operations".into(), text: "1550 of 1550".into() }],
+            }),
+        };
+        for (outcome, severity) in [
+            (SoakOutcome::Passed, Severity::Notice),
+            (SoakOutcome::Failed, Severity::Warning),
+            (SoakOutcome::CouldNotLook, Severity::Warning),
+        ] {
+            let kind = of(outcome);
+            assert_eq!((kind.severity(), kind.name()), (severity, "soak_finished"));
             let text = serde_json::to_string(&kind).unwrap();
             assert_eq!(serde_json::from_str::<EventKind>(&text).unwrap(), kind, "{text}");
         }

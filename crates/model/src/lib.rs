@@ -13,6 +13,7 @@ mod record;
 mod redact;
 mod resource;
 mod sample;
+mod soak;
 mod text;
 mod unit;
 mod watched;
@@ -25,6 +26,7 @@ pub use record::{RECORD_SCHEMA, UnitPhase, UnitRecord};
 pub use redact::{REDACTED, redact_arguments, redact_assignment, redact_command, redact_line};
 pub use resource::{LimitLevel, Resource};
 pub use sample::{ProcessSample, ProcessState, Total, TreeSample};
+pub use soak::{SoakOutcome, SoakResult};
 pub use text::{ParseDurationError, duration, format_duration, parse_duration, printable};
 pub use unit::{
     ChildLifetime, InvalidName, Limits, Policy, Profile, RecyclePolicy, RestartPolicy, RunId, UnitName,

@@ -5,6 +5,7 @@ pub mod knowledge;
 pub mod record;
 pub mod replay;
 pub mod shell;
+pub mod soak;
 pub mod unit;
 pub mod watch;
 

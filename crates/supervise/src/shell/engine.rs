@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use rustix::process::{PidfdFlags, Resource, Rlimit};
 use scupper_model::{
-    EVENT_SCHEMA, Event, EventKind, Pid, RecyclePolicy, RestartPolicy, RunId, UnitName, UnitPhase, UnitSpec,
+    EVENT_SCHEMA, Event, EventKind, Pid, RecyclePolicy, RestartPolicy, RunId, SignalReason, UnitName,
+    UnitPhase, UnitSpec,
 };
 use scupper_probe::cgroup::{self, Mounts};
 use scupper_probe::{ProbeError, Proc};
@@ -20,12 +21,14 @@ use scupper_probe::{ProbeError, Proc};
 use super::clock::{self, Clock};
 use super::deliver::Untouchable;
 use super::guardian::Handover;
+use super::observer::Observer;
 use super::poller::{Poller, Token};
 use super::relay::Relay;
 use super::signals::{Signals, is_child};
 use super::unit::{Surrounding, UnitShell, stdio_has_another_end, terminal_is_there};
 use crate::record::{RecordError, Records};
-use crate::unit::Input;
+use crate::soak::Wish;
+use crate::unit::{Ask, Input};
 
 /// Where events go. Exactly one per engine: it hands them to the log, the evidence, the hook.
 pub trait Sink {
@@ -121,11 +124,25 @@ pub fn supervise(
     for spec in specs {
         engine.add(spec)?;
     }
-    let result = engine.run();
-    engine.sink.close();
-    result
+    engine.run_and_close()
 }
 
+/// Runs one unit for somebody who follows it, may end it, and says what its exit code is.
+pub fn observe(
+    spec: UnitSpec,
+    options: Options,
+    sink: Box<dyn Sink>,
+    observer: Box<dyn Observer>,
+) -> Result<u8, SuperviseError> {
+    abort_on_panic();
+    let mut engine = Engine::new(options, sink, None)?;
+    engine.add(spec)?;
+    for unit in &mut engine.units {
+        unit.observe_every(observer.every());
+    }
+    engine.observer = Some(observer);
+    engine.run_and_close()
+}
 struct Engine {
     around: Surrounding,
     clock: Clock,
@@ -135,6 +152,7 @@ struct Engine {
     relay: Option<Relay>,
     sink: Box<dyn Sink>,
     reload: Option<Reload>,
+    observer: Option<Box<dyn Observer>>,
     guardian: Option<OwnedFd>,
     parent: Option<OwnedFd>,
     had_terminal: bool,
@@ -193,6 +211,7 @@ impl Engine {
             relay: None,
             sink,
             reload,
+            observer: None,
             guardian: None,
             parent: None,
             had_terminal: false,
@@ -240,6 +259,12 @@ impl Engine {
             }
         }
         Err(SuperviseError::NameTaken { unit: name.clone() })
+    }
+
+    fn run_and_close(&mut self) -> Result<u8, SuperviseError> {
+        let result = self.run();
+        self.sink.close();
+        result
     }
 
     fn run(&mut self) -> Result<u8, SuperviseError> {
@@ -389,9 +414,20 @@ impl Engine {
                 self.units[unit].look(now, &self.around, &mut facts);
             }
             self.record(unit, facts);
+            self.show(unit);
             if self.units[unit].serving() {
                 self.serve(unit);
             }
+        }
+    }
+
+    /// Shows a look to whoever follows the unit, who may have seen enough.
+    fn show(&mut self, unit: usize) {
+        let (Some(observer), Some((age, look))) = (&mut self.observer, self.units[unit].take_shown()) else {
+            return;
+        };
+        if observer.look(age, look) == Wish::Enough {
+            self.drive(unit, Input::Ask(Ask::Stop(SignalReason::Stop)));
         }
     }
 
@@ -422,6 +458,9 @@ impl Engine {
                 run: unit.run,
                 kind,
             };
+            if let Some(observer) = &mut self.observer {
+                observer.event(&event);
+            }
             self.sink.record(&event);
         }
     }
@@ -435,7 +474,11 @@ impl Engine {
     fn retire(&mut self) {
         let mut unit = 0;
         while unit < self.units.len() {
-            if let Some(code) = self.units[unit].exit_code {
+            if let Some(mut code) = self.units[unit].exit_code {
+                if let Some((facts, instead)) = self.observer.as_mut().map(|observer| observer.finish()) {
+                    self.record(unit, facts);
+                    code = instead;
+                }
                 let on_purpose = self.stopping || self.units[unit].machine.asked_to_end();
                 if self.exit_code == 0 && !(on_purpose && self.reload.is_some()) {
                     self.exit_code = code;

@@ -16,6 +16,7 @@ mod launch;
 mod logs;
 mod membership;
 mod notify_socket;
+mod observer;
 mod ownership;
 mod poller;
 mod pss;
@@ -28,9 +29,10 @@ mod trim;
 mod unit;
 
 pub use earlier::end_abandoned;
-pub use engine::{Options, ParentExit, Reload, Sink, SuperviseError, supervise};
+pub use engine::{Options, ParentExit, Reload, Sink, SuperviseError, observe, supervise};
 pub use guardian::{guard, guarded};
 pub use launch::{is_launch, launch};
+pub use observer::Observer;
 pub use ownership::{KEEP, MARK, UNIT, remove_cgroup};
 
 /// Lets go of stdin and stdout, which are the command's alone: a reader of its output sees the end when the command

@@ -115,6 +115,7 @@ pub(super) struct UnitShell {
     left_behind: u32,
     left_behind_total: u64,
     reason_signal: Option<i32>,
+    observed: looking::Observed,
     _claim: NameClaim,
 }
 
@@ -172,6 +173,7 @@ impl UnitShell {
             left_behind: 0,
             left_behind_total: 0,
             reason_signal: None,
+            observed: looking::Observed::default(),
             _claim: claim,
         }
     }

@@ -28,6 +28,9 @@ const QUIT: i32 = 3;
 /// the command has ended, so there is no work to finish that anybody waits for.
 pub const LEFTOVER_GRACE: Duration = Duration::from_secs(5);
 
+/// Why a unit is over whose command nobody had asked to end.
+pub const ENDED_BY_ITSELF: &str = "the command ended";
+
 /// With `fail_on_leak`, what ends by itself within this time after its command was not left behind.
 const ENDS_WITH_IT: Duration = Duration::from_secs(1);
 

@@ -31,5 +31,5 @@ pub use budget::{Budget, BudgetPlan, Cause, Grant};
 pub use culprit::Action;
 pub(crate) use history::{History, SETTLED};
 pub use look::{Leak, Look, Role, Seen};
-pub use machine::{Ask, Effect, Input, LEFTOVER_GRACE, Settings, Unit};
+pub use machine::{Ask, ENDED_BY_ITSELF, Effect, Input, LEFTOVER_GRACE, Settings, Unit};
 pub use targets::WORKER_SPACING;

@@ -6,13 +6,45 @@ use scupper_model::{Pid, Resource, UnitPhase};
 use scupper_probe::Detail;
 
 use super::{Fact, PSS_FROM_PERCENT, Surrounding, UnitShell, WHOLE_LOOK};
+use crate::shell::launch;
 use crate::shell::ownership::UnitCgroup;
 use crate::unit::{Input, Look, Role, pace};
 
 /// While somebody who leaks waits for a quiet moment, processor time is read as often as this.
 const LOAD_EVERY: Duration = Duration::from_secs(1);
 
+/// What somebody asks for who follows the unit.
+#[derive(Debug, Default)]
+pub(super) struct Observed {
+    every: Option<Duration>,
+    next: Duration,
+    /// A look that was made for it and not yet shown.
+    made: Option<Duration>,
+}
+
 impl UnitShell {
+    /// From now on somebody wants to see the whole of it so often.
+    pub(in crate::shell) fn observe_every(&mut self, every: Duration) {
+        self.observed.every = Some(every.max(pace::SHORTEST));
+    }
+
+    /// Whether somebody follows it, who judges it himself.
+    pub(super) const fn is_observed(&self) -> bool {
+        self.observed.every.is_some()
+    }
+
+    /// The last look, where it was made for whoever follows the unit: so long after its start.
+    pub(in crate::shell) fn take_shown(&mut self) -> Option<(Duration, &Look)> {
+        let at = self.observed.made.take()?;
+        if self.look.processes.iter().any(|seen| seen.name.as_bytes() == launch::NAME.as_bytes()) {
+            // It is about to become the command: of that nothing was seen yet.
+            self.observed.next = at;
+            return None;
+        }
+        let runs = self.machine.phase() == UnitPhase::Running;
+        runs.then(|| (at.saturating_sub(self.started_at), &self.look))
+    }
+
     /// Looks at the tree, and gives the machine what was seen.
     pub(in crate::shell) fn look(&mut self, now: Duration, around: &Surrounding, facts: &mut Vec<Fact>) {
         let gone = self.tree.keep_up(&around.proc, self.cgroup.as_ref().map(UnitCgroup::path), now);
@@ -37,11 +69,20 @@ impl UnitShell {
         let age = now.saturating_sub(self.started_at);
         self.drive(Input::Look(&look), now, around, facts);
         self.next_look = self.machine.next_look(&look, age, now).map(|after| on_the_grid(now, after));
+        if self.is_observed() && self.next_look.is_some() {
+            self.next_look = self.next_look.min(Some(self.observed.next));
+        }
         self.look = look;
     }
 
     /// What a look reads beside memory: everything now and then, and always what is limited.
     pub(in crate::shell) fn detail(&mut self, now: Duration) -> Option<Detail> {
+        if let Some(every) = self.observed.every.filter(|_| now >= self.observed.next) {
+            self.observed.next = now + every;
+            self.observed.made = Some(now);
+            self.last_whole = now;
+            return Some(Detail { memory_split: true, fds: true, sockets: true, pss: false });
+        }
         let bounds = &self.machine.settings().bounds;
         let sockets = bounds.counts(Resource::Sockets);
         let counted = sockets || bounds.counts(Resource::Descriptors) || bounds.counts(Resource::Threads);

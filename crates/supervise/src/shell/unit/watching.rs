@@ -55,7 +55,7 @@ impl UnitShell {
 
     /// The command has ended: what leaked, and whom it had not waited for.
     pub(super) fn conclude(&mut self, now: Duration, around: &Surrounding, facts: &mut Vec<Fact>) {
-        if !self.spec.fail_on_leak {
+        if !self.spec.fail_on_leak || self.is_observed() {
             return;
         }
         let mut found = self.watch.findings();
@@ -76,7 +76,9 @@ impl UnitShell {
         around: &Surrounding,
         facts: &mut Vec<Fact>,
     ) -> bool {
-        if !self.spec.fail_on_leak || targets.is_empty() {
+        // Who stopped the command has not waited for the rest of it to end.
+        let stopped = self.is_observed() && self.machine.asked_to_end();
+        if !self.spec.fail_on_leak || stopped || targets.is_empty() {
             return false;
         }
         let more = targets.len().saturating_sub(MOST_TOLD);

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use scupper_model::{EventKind, HowEnded, Identity, RestartPolicy, SignalReason};
 
-use super::{ENDS_WITH_IT, Effect, KILL, LEFTOVER_GRACE, Recycle, State, TERM, Then, Unit, millis};
+use super::{
+    ENDED_BY_ITSELF, ENDS_WITH_IT, Effect, KILL, LEFTOVER_GRACE, Recycle, State, TERM, Then, Unit, millis,
+};
 use crate::unit::budget::{Cause, Grant};
 
 /// The exit code of a unit whose command succeeded, and leaked.
@@ -89,7 +91,7 @@ impl Unit {
     pub(super) fn tree_empty(&mut self, then: Then, now: Duration, effects: &mut Vec<Effect>) {
         match then {
             Then::Exit(reason) => self.finish(reason.describe(), effects),
-            Then::Decide => self.finish("the command ended", effects),
+            Then::Decide => self.finish(ENDED_BY_ITSELF, effects),
             Then::Restart(cause) => self.restart(cause, now, effects),
         }
     }
