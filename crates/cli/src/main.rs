@@ -7,6 +7,7 @@ mod args;
 mod chart;
 mod commands;
 mod config;
+mod counter;
 mod failure;
 mod guard;
 mod hook;

@@ -5,6 +5,7 @@ mod analyze;
 mod read;
 mod replay;
 mod run;
+mod soak;
 mod tools;
 mod units;
 mod words;
@@ -15,6 +16,7 @@ pub(crate) use analyze::AnalyzeArgs;
 pub(crate) use read::{EventsArgs, PsArgs};
 pub(crate) use replay::ReplayArgs;
 pub(crate) use run::{RunArgs, UpArgs};
+pub(crate) use soak::SoakArgs;
 pub(crate) use tools::{CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs};
 pub(crate) use units::{AskArgs, SetArgs};
 
@@ -88,6 +90,8 @@ pub(crate) enum Command {
     ///
     /// Exit codes: 0 nothing would have been done, 1 a signal would have been sent or something leaks, 2 nothing to replay.
     Replay(Box<ReplayArgs>),
+    /// Prove that a command does not leak over so many operations
+    Soak(Box<SoakArgs>),
     /// Say which abilities this machine and user have, and what is lost without each
     Doctor(DoctorArgs),
     /// Check a scupper.toml, or print an example
@@ -99,7 +103,7 @@ pub(crate) enum Command {
 impl Command {
     /// Whether it owns units, and so needs the guardian.
     pub(crate) const fn owns_a_unit(&self) -> bool {
-        matches!(self, Self::Run(_) | Self::Up(_))
+        matches!(self, Self::Run(_) | Self::Up(_) | Self::Soak(_))
     }
 }
 

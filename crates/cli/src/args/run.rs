@@ -164,7 +164,7 @@ impl UnitFlags {
     }
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "What scupper says")]
 pub(crate) struct OutputFlags {
     /// How log lines on stderr look: text or json [default: text]
@@ -208,7 +208,7 @@ impl From<OutputFlags> for Output {
     }
 }
 
-fn assignment(text: &str) -> Result<(OsString, OsString), String> {
+pub(super) fn assignment(text: &str) -> Result<(OsString, OsString), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
         _ => Err("write NAME=VALUE".to_owned()),

@@ -1,6 +1,6 @@
 //! `analyze`: a recording is read, judged as it would have been judged while it was made, told, and drawn.
 
-mod draw;
+pub(super) mod draw;
 mod finding;
 mod report;
 mod said;

@@ -1,9 +1,9 @@
-//! What `run` and `up` have in common: where events go, where metrics are served, and the engine itself.
+//! What `run`, `up` and `soak` have in common: where events go, where metrics are served, and the engine itself.
 
 use anyhow::Context;
 use scupper_model::UnitSpec;
 use scupper_supervise::record::Records;
-use scupper_supervise::shell::{self, ParentExit, Reload};
+use scupper_supervise::shell::{self, Observer, Options, ParentExit, Reload};
 
 use crate::config::{OnParentExit, Output};
 use crate::failure::Failure;
@@ -17,6 +17,28 @@ pub(super) fn start(
     records: Records,
     reload: Option<Reload>,
 ) -> Result<u8, Failure> {
+    let options = options(output, records)?;
+    let sink = Box::new(EventSink::new(output));
+    shell::supervise(units, options, sink, reload).map_err(|error| {
+        let code = error.exit_code();
+        Failure { code, ..Failure::scupper(error) }
+    })
+}
+
+/// Runs one unit for somebody who follows it and says the exit code.
+pub(super) fn follow(
+    unit: UnitSpec,
+    output: &Output,
+    records: Records,
+    observer: Box<dyn Observer>,
+) -> Result<u8, Failure> {
+    let options = options(output, records)?;
+    let sink = Box::new(EventSink::new(output));
+    // An exit code of 125 would be the command's.
+    Ok(shell::observe(unit, options, sink, observer)?)
+}
+
+fn options(output: &Output, records: Records) -> Result<Options, Failure> {
     if let Some(address) = output.metrics {
         metrics::serve(address.0, records.clone())
             .with_context(|| format!("cannot serve metrics on {}", address.0))
@@ -27,10 +49,5 @@ pub(super) fn start(
         OnParentExit::Stop => ParentExit::Stop,
         OnParentExit::Ignore => ParentExit::Ignore,
     };
-    let options = shell::Options { records, parent_exit, watch_terminal: true };
-    let sink = Box::new(EventSink::new(output));
-    shell::supervise(units, options, sink, reload).map_err(|error| {
-        let code = error.exit_code();
-        Failure { code, ..Failure::scupper(error) }
-    })
+    Ok(Options { records, parent_exit, watch_terminal: true })
 }

@@ -13,6 +13,7 @@ mod ps;
 mod replay;
 mod run;
 mod set;
+mod soak;
 mod up;
 
 use scupper_supervise::control::Request;
@@ -27,6 +28,7 @@ pub(crate) fn output(command: Command) -> Output {
     match command {
         Command::Run(args) => run::output(*args),
         Command::Up(args) => up::output(args),
+        Command::Soak(args) => soak::output(*args),
         _ => Output::default(),
     }
 }
@@ -36,6 +38,7 @@ pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure
     match command {
         Command::Run(args) => run::run(*args),
         Command::Up(args) => up::run(args),
+        Command::Soak(args) => soak::run(&args, printer),
         Command::Ps(args) => ps::run(&args, printer),
         Command::Events(args) => events::run(&args, printer),
         Command::Stop(args) => ask::run(&args, &Request::Stop, printer),

@@ -73,17 +73,19 @@ impl Printer {
     }
 
     /// What goes on, on one line that is replaced by the next one; only on a terminal.
-    pub(crate) fn progress(&mut self, text: &str) {
-        if self.err.is_terminal() {
-            self.progress = true;
-            let _ = write!(self.err.lock(), "\r\x1b[K{text}");
+    /// Says whether there is one. Nobody waits for it: where the terminal is held, it is left out.
+    pub(crate) fn progress(&mut self, text: &str) -> bool {
+        let is_terminal = self.err.is_terminal();
+        if is_terminal {
+            self.progress |= write_without_waiting(&self.err, format!("\r\x1b[K{text}").as_bytes());
         }
+        is_terminal
     }
 
     /// Removes the progress line.
     pub(crate) fn end_progress(&mut self) {
         if std::mem::take(&mut self.progress) {
-            let _ = write!(self.err.lock(), "\r\x1b[K");
+            let _ = write_without_waiting(&self.err, b"\r\x1b[K");
         }
     }
 

@@ -78,7 +78,7 @@ fn start(origin: Duration) -> Option<Timestamp> {
 
 /// Writes a file so that it is there as a whole or not at all. What is no regular file (a pipe, `/dev/null`) is written
 /// into, never replaced.
-pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
+pub(in crate::commands) fn write(path: &Path, text: &str) -> io::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
         return File::options().write(true).open(&path)?.write_all(text.as_bytes());
