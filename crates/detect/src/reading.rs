@@ -3,6 +3,9 @@
 use crate::stats::{mann_kendall, perron_yabu, sen_slope, theil_sen};
 use crate::window::Floor;
 
+/// What rises in its last half by so much more than in the whole is no line.
+const ACCELERATES: f64 = 1.3;
+
 /// The numbers of one floor. Times in seconds, slopes per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reading {
@@ -28,6 +31,8 @@ pub struct Reading {
     pub sawtooth: bool,
     /// Slope of the last half by the slope of the whole.
     pub still_rising: f64,
+    /// Slope of the last half less that of the first.
+    pub bend: f64,
     /// Share of the growth that its two largest steps make.
     pub largest_steps: f64,
     /// Least rise between quarters, by what the slope lets expect.
@@ -35,11 +40,16 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The slope to forecast by, with its interval: that of the last half where it has grown steeper, since a line through
-    /// all of an accelerating series promises too much time.
+    /// The slope to forecast by, with its interval. Where the last half is much steeper than the whole, a line through all of
+    /// it promises too much time: then it is the slope at the end, if the curve bends as it did from half to half, and at
+    /// worst the slope it will have after as long again.
     pub fn recent_slope(&self) -> (f64, f64, f64) {
-        let slope = if self.still_rising > 1.3 { self.slope * self.still_rising } else { self.slope };
-        (slope, self.low, self.high.max(slope))
+        if self.still_rising <= ACCELERATES || self.bend <= 0.0 {
+            return (self.slope, self.low, self.high);
+        }
+        let late = self.slope * self.still_rising;
+        let end = late + self.bend / 2.0;
+        (end, self.low, self.high.max(end + 2.0 * self.bend))
     }
 
     /// How much it rose.
@@ -82,6 +92,7 @@ pub fn read(floor: &Floor) -> Option<Reading> {
         end,
         sawtooth: floor.sawtooth,
         still_rising: late / sen.slope,
+        bend: late - early,
         largest_steps: floor.share_of_largest_steps(),
         least_quarter: floor.least_quarter_rise() / (sen.slope * floor.span / 4.0),
     })

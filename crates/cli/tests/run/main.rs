@@ -26,6 +26,7 @@ mod limits;
 mod limits_asked;
 mod limits_tree;
 mod own;
+mod programs;
 mod scene;
 mod secrets;
 mod stdio;

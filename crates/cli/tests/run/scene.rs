@@ -182,8 +182,12 @@ impl Running {
         kill(self.pid(), signal);
     }
 
-    pub fn wait(mut self) -> ExitStatus {
-        wait_for("scupper ends", PATIENCE * 2, || match self.child.try_wait().unwrap() {
+    pub fn wait(self) -> ExitStatus {
+        self.wait_at_most(PATIENCE * 2)
+    }
+
+    pub fn wait_at_most(mut self, patience: Duration) -> ExitStatus {
+        wait_for("scupper ends", patience, || match self.child.try_wait().unwrap() {
             Some(status) => Ok(status),
             None => Err(format!("still there: {}", comm(self.pid()))),
         })
