@@ -12,6 +12,7 @@
 //! * **Bounded.** [`MOST_MOMENTS`] are told, and the number of steps hangs on the number of samples.
 
 mod figures;
+mod imagined;
 mod recorded;
 mod timeline;
 mod world;

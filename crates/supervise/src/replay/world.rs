@@ -1,15 +1,14 @@
 //! The world that the machine is told of: one process that weighs what was recorded, and a clock.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use scupper_model::{
-    BootId, Bytes, Certificate, EndedBy, EventKind, HowEnded, Identity, Pid, Resource, SignalReason,
-    StartTime, Total, TreeSample, UnitPhase,
+    Bytes, Certificate, EndedBy, EventKind, HowEnded, Identity, Resource, SignalReason, TreeSample, UnitPhase,
 };
 
 use super::figures::ResourceFigures;
+use super::imagined::{identity, imagined, saturated, total, with_children};
 use super::recorded::{Number, Recorded, Rows, whole};
 use super::timeline::{Stopped, Timeline};
 use super::{After, Drains, Setup};
@@ -17,15 +16,6 @@ use crate::unit::{Effect, History, Input, Look, Role, SETTLED, Seen, Unit};
 use crate::watch::Watch;
 
 const KILL: i32 = 9;
-/// The kernel gives numbers below this (`PID_MAX_LIMIT`): nobody has one of ours.
-const ABOVE_EVERY_PID: i32 = 1 << 22;
-/// Where ours end.
-const LAST: Pid = match Pid::new(i32::MAX) {
-    Some(pid) => pid,
-    None => Pid::INIT,
-};
-/// Children stand in for those that were counted; more are counted as so many.
-const MOST_CHILDREN: u64 = 10_000;
 /// The spread of restart delays is the same in each replay.
 const SEED: u64 = 7;
 /// Steps that a replay may take beside those for each sample.
@@ -350,60 +340,4 @@ impl<'r> World<'r> {
         self.give(Input::Look(&look));
         self.look = look;
     }
-}
-
-/// The process, and as many below it as there are to be.
-fn with_children(processes: &mut Vec<Seen>, main: Seen, children: u64, name: &Arc<str>) {
-    let children = usize::try_from(children.min(MOST_CHILDREN)).unwrap_or(0);
-    let (parent, start_time) = (main.identity.pid, main.identity.start_time);
-    match processes.first_mut() {
-        Some(first) => *first = main,
-        None => processes.push(main),
-    }
-    processes.truncate(children + 1);
-    while processes.len() <= children {
-        let number = saturated(processes.len() as u64).saturating_add(1 << 24);
-        let identity = Identity { start_time, ..identity(number, Duration::ZERO) };
-        processes.push(Seen { parent: Some(parent), ..imagined(identity, Role::Helper, name) });
-    }
-}
-
-/// A process of which nothing is known but that it is there.
-fn imagined(identity: Identity, role: Role, name: &Arc<str>) -> Seen {
-    Seen {
-        identity,
-        parent: None,
-        role,
-        name: Arc::clone(name),
-        program: Arc::clone(name),
-        age: Duration::ZERO,
-        spared: false,
-        zombie: false,
-        rss: None,
-        growth: 0,
-        slope: None,
-        cpu: None,
-        leak: None,
-        counts: [None; 4],
-    }
-}
-
-/// Who nobody is, on any machine.
-fn identity(number: u32, born: Duration) -> Identity {
-    let number = i32::try_from(number).unwrap_or(i32::MAX);
-    Identity {
-        pid: Pid::new(ABOVE_EVERY_PID.saturating_add(number)).unwrap_or(LAST),
-        start_time: StartTime(u64::try_from(born.as_millis()).unwrap_or(u64::MAX)),
-        boot_id: BootId::NOWHERE,
-    }
-}
-
-fn total(value: Option<u64>) -> Total {
-    let mut total = Total::default();
-    total.add(value);
-    total
-}
-
-fn saturated(value: u64) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
 }
