@@ -4,7 +4,7 @@ use crate::stats::{mann_kendall, perron_yabu, sen_slope, theil_sen};
 use crate::window::Floor;
 
 /// What rises in its last half by so much more than in the whole is no line.
-const ACCELERATES: f64 = 1.3;
+const ACCELERATES: f64 = 1.12;
 
 /// The numbers of one floor. Times in seconds, slopes per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
