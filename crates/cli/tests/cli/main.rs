@@ -7,5 +7,6 @@ mod arguments;
 mod config;
 mod events;
 mod ps;
+mod replay;
 mod support;
 mod tools;

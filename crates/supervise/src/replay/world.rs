@@ -282,7 +282,9 @@ impl<'r> World<'r> {
         }
         let findings = self.watch.findings();
         if !findings.is_empty() {
-            findings.into_iter().for_each(|finding| self.tell(finding));
+            for finding in findings {
+                self.tell(finding);
+            }
             self.give(Input::LeakFound);
         }
     }
@@ -335,8 +337,9 @@ impl<'r> World<'r> {
                 figures.replayed.note(self.now, value, figures.bound);
             }
         }
-        let news = self.watch.observe(self.now, age, &mut look);
-        news.into_iter().for_each(|kind| self.tell(kind));
+        for kind in self.watch.observe(self.now, age, &mut look) {
+            self.tell(kind);
+        }
         self.give(Input::Look(&look));
         self.look = look;
     }

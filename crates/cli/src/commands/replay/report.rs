@@ -20,7 +20,7 @@ pub(super) struct Report<'r> {
     /// The first sample on the recording's own clock.
     started_at_seconds: f64,
     summary: Summary,
-    events: Vec<At<'r>>,
+    events: Vec<Entry<'r>>,
     /// Events that are not listed.
     more_events: u64,
     /// Limits and rules whose column is not there.
@@ -79,7 +79,7 @@ struct Reached {
 
 /// An event, and when.
 #[derive(Serialize)]
-struct At<'r> {
+struct Entry<'r> {
     after_seconds: f64,
     /// On the recording's own clock.
     at_seconds: f64,
@@ -101,7 +101,7 @@ pub(super) fn report<'r>(
         format: recording.format.name(),
         started_at_seconds: clock.reading(Duration::ZERO).as_secs_f64(),
         summary: summary(timeline, recorded.lasts()),
-        events: timeline.moments.iter().map(|moment| at(moment, clock)).collect(),
+        events: timeline.moments.iter().map(|moment| entry(moment, clock)).collect(),
         more_events: timeline.more,
         not_judged,
         rejected_samples: recording.rejected.count,
@@ -163,8 +163,8 @@ fn reached(of: &Heights) -> Reached {
     }
 }
 
-fn at(moment: &Moment, clock: Clock) -> At<'_> {
-    At {
+fn entry(moment: &Moment, clock: Clock) -> Entry<'_> {
+    Entry {
         after_seconds: moment.at.as_secs_f64(),
         at_seconds: clock.reading(moment.at).as_secs_f64(),
         at: clock.timestamp(moment.at),
