@@ -255,7 +255,8 @@ impl EventKind {
                 _ if *previous == Verdict::Leaking => Severity::Notice,
                 _ => Severity::Routine,
             },
-            Self::SoakFinished { soak } if soak.outcome == SoakOutcome::Passed => Severity::Notice,
+            // Whoever ran it has the result on stdout.
+            Self::SoakFinished { soak } if soak.outcome == SoakOutcome::Passed => Severity::Routine,
             Self::StartFailed { .. }
             | Self::UnitGaveUp { .. }
             | Self::SignalFailed { .. }
@@ -392,7 +393,7 @@ mod tests {
             }),
         };
         for (outcome, severity) in [
-            (SoakOutcome::Passed, Severity::Notice),
+            (SoakOutcome::Passed, Severity::Routine),
             (SoakOutcome::Failed, Severity::Warning),
             (SoakOutcome::CouldNotLook, Severity::Warning),
         ] {

@@ -90,7 +90,15 @@ pub(crate) enum Command {
     ///
     /// Exit codes: 0 nothing would have been done, 1 a signal would have been sent or something leaks, 2 nothing to replay.
     Replay(Box<ReplayArgs>),
-    /// Prove that a command does not leak over so many operations
+    /// Prove that a command does not leak over so many operations.
+    ///
+    /// Runs the command as `scupper run` does, looks at its whole process tree twice a second, counts its operations, and
+    /// stops it when enough were done, when --for is over or when it ends by itself. It passes where every criterion held: as
+    /// many operations as asked for, growth below --max-growth, no series that leaks, nothing left behind.
+    ///
+    /// Growth is that of the floor: the lowest memory of the last tenth less the lowest of the first tenth after the warm-up.
+    /// What the command writes to stdout goes to stderr: stdout is the result's. The result is an event as well
+    /// (`scupper events UNIT`).
     Soak(Box<SoakArgs>),
     /// Say which abilities this machine and user have, and what is lost without each
     Doctor(DoctorArgs),

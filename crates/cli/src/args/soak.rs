@@ -13,15 +13,7 @@ use super::run::{OutputFlags, assignment};
 use crate::config::UnitSettings;
 use crate::counter::OpsFrom;
 
-/// Prove that a command does not leak over so many operations.
-///
-/// Runs the command as `scupper run` does, looks at its whole process tree twice a second, counts its operations, and
-/// stops it when enough were done, when --for is over or when it ends by itself. It passes where every criterion held: as
-/// many operations as asked for, growth below --max-growth, no series that leaks, nothing left behind.
-///
-/// Growth is that of the floor: the lowest memory of the last tenth less the lowest of the first tenth after the warm-up.
-/// What the command writes to stdout goes to stderr: stdout is the result's. The result is an event as well
-/// (`scupper events UNIT`).
+/// What has to be shown, and of which command.
 #[derive(Args, Debug)]
 #[command(
     override_usage = "scupper soak [FLAGS] -- COMMAND...",

@@ -50,6 +50,15 @@ fn bad_values_say_what_would_be_right() {
         (&["run", "true"], "unexpected argument 'true'"),
         (&["set", "web"], "--mem-soft"),
         (&["run", "--config", "x.toml", "--", "true"], "--unit"),
+        (&["soak"], "COMMAND"),
+        (&["soak", "--ops", "5", "--", "true"], "--ops-from"),
+        (&["soak", "--ops-from", "log:x", "--", "true"], "add --log FILE"),
+        (&["soak", "--ops-from", "https://localhost/#x", "--", "true"], "https cannot be read"),
+        (&["soak", "--ops-from", "http://localhost/", "--", "true"], "which metric"),
+        (&["soak", "--ops-from", "log:(", "--log", "x", "--", "true"], "is no pattern"),
+        (&["soak", "--warm-up", "5", "--", "true"], "add --ops-from"),
+        (&["soak", "--warm-up", "some", "--", "true"], "write operations (200) or a time (30s)"),
+        (&["soak", "--every", "1ms", "--", "true"], "from 20ms to 1m"),
     ] {
         let said = refused(arguments);
         assert!(said.contains(words), "{arguments:?}: {said}");

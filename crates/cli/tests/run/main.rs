@@ -29,6 +29,7 @@ mod own;
 mod programs;
 mod scene;
 mod secrets;
+mod soak;
 mod stdio;
 mod systemd;
 mod terminal;

@@ -290,6 +290,7 @@ impl UnitShell {
         self.started_at = now;
         self.next_look = Some(now + crate::unit::pace::SHORTEST);
         self.next_whole = now;
+        self.observed.begin(now);
         self.next_status_look = Duration::ZERO;
         self.fatal = None;
         (self.kept, self.left_behind) = (0, 0);

@@ -109,9 +109,9 @@ impl Rows {
         self.highest = self.highest.max(row.memory);
     }
 
-    /// The first look.
-    pub fn first(&self) -> Option<&Row> {
-        self.kept.first()
+    /// The first look from then on.
+    pub fn after(&self, at: Duration) -> Option<&Row> {
+        self.kept.iter().find(|row| row.at >= at)
     }
 
     /// The last look.

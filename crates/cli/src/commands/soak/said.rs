@@ -22,12 +22,10 @@ pub(super) fn progress(soak: &Soak) -> String {
         (None, None) => parts.push(span(Duration::from_secs(last.at.as_secs()))),
     }
     if let Some(memory) = last.memory {
-        let first = soak.rows().first().and_then(|first| first.memory).unwrap_or(memory);
-        parts.push(format!(
-            "memory {} ({} since the start)",
-            Bytes(memory),
-            signed(float(memory) - float(first))
-        ));
+        let begun = soak.rows().after(Duration::from_secs(1)).and_then(|row| row.memory);
+        let grown =
+            begun.map(|begun| format!(" ({})", signed(float(memory) - float(begun)))).unwrap_or_default();
+        parts.push(format!("memory {}{grown}", Bytes(memory)));
     }
     parts.extend(left(soak, rate).map(|left| format!("{} left", span(left))));
     parts.join(", ")

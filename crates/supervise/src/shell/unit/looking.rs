@@ -22,6 +22,16 @@ pub(super) struct Observed {
     made: Option<Duration>,
 }
 
+/// By then what was started has most often become the command.
+const BECOMES_ITSELF: Duration = Duration::from_millis(100);
+
+impl Observed {
+    /// The command was started: what is seen at once is the process that becomes it.
+    pub(super) fn begin(&mut self, now: Duration) {
+        *self = Self { every: self.every, next: now + BECOMES_ITSELF, made: None };
+    }
+}
+
 impl UnitShell {
     /// From now on somebody wants to see the whole of it so often.
     pub(in crate::shell) fn observe_every(&mut self, every: Duration) {
