@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use regex_lite::{Captures, Regex};
@@ -19,6 +19,8 @@ const CHUNK: u64 = 1 << 20;
 const MOST_CHUNKS: usize = 64;
 /// A line longer than this is cut.
 const LONGEST_LINE: usize = 64 << 10;
+/// So much of what was read last is remembered, to know the file again.
+const KNOWN: usize = 128;
 /// `O_NONBLOCK`: a FIFO that nobody writes to holds nobody up.
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
@@ -81,14 +83,19 @@ struct Tail {
     path: PathBuf,
     file: Option<(File, u64)>,
     position: u64,
+    /// What stood right before the position.
+    known: Vec<u8>,
     partial: Vec<u8>,
 }
 
 impl Tail {
     fn of(path: &Path) -> Self {
-        let mut tail = Self { path: path.to_owned(), file: None, position: 0, partial: Vec::new() };
+        let mut tail =
+            Self { path: path.to_owned(), file: None, position: 0, known: Vec::new(), partial: Vec::new() };
         tail.open();
         tail.position = tail.length();
+        let before = tail.position.min(KNOWN as u64);
+        tail.known = tail.before(usize::try_from(before).unwrap_or(0)).unwrap_or_default();
         tail
     }
 
@@ -102,7 +109,26 @@ impl Tail {
             let found = file.metadata().ok()?;
             found.is_file().then_some((file, found.ino()))
         });
+        self.begin();
+    }
+
+    fn begin(&mut self) {
         self.position = 0;
+        self.known.clear();
+        self.partial.clear();
+    }
+
+    /// So many bytes that stand before the position.
+    fn before(&self, count: usize) -> Option<Vec<u8>> {
+        let (file, _) = self.file.as_ref()?;
+        let mut bytes = vec![0; count];
+        file.read_exact_at(&mut bytes, self.position.checked_sub(count as u64)?).ok()?;
+        Some(bytes)
+    }
+
+    /// Cut to nothing and written on: it is shorter than it was, or something else stands in it.
+    fn was_cut(&self) -> bool {
+        self.position > 0 && self.before(self.known.len()).is_none_or(|bytes| bytes != self.known)
     }
 
     /// Every whole line that is new.
@@ -113,15 +139,13 @@ impl Tail {
         if there.is_some() && there != open {
             // A program that has moved its log away may have written to it until a moment ago: read above.
             self.open();
-            self.partial.clear();
             self.read_open(line);
         }
     }
 
     fn read_open(&mut self, line: &mut impl FnMut(&str)) {
-        if self.length() < self.position {
-            self.position = 0;
-            self.partial.clear();
+        if self.was_cut() {
+            self.begin();
         }
         for _ in 0..MOST_CHUNKS {
             let Some((file, _)) = &mut self.file else { return };
@@ -133,6 +157,8 @@ impl Tail {
                 return;
             }
             self.position += fresh.len() as u64;
+            self.known.extend_from_slice(&fresh);
+            self.known.drain(..self.known.len().saturating_sub(KNOWN));
             for byte in fresh {
                 if byte == b'\n' {
                     line(&String::from_utf8_lossy(&self.partial));
@@ -178,6 +204,12 @@ mod tests {
         assert_eq!(lines.more(), Ok(0.0));
         append(&path, "done\n");
         assert_eq!(lines.more(), Ok(1.0));
+        // The same, with as much in it as before until it is looked at.
+        append(&path, "1 done\ndone 2\n");
+        assert_eq!(lines.more(), Ok(1.0));
+        File::options().write(true).truncate(true).open(&path).unwrap();
+        append(&path, "done\ndone 3\n1 done\n");
+        assert_eq!(lines.more(), Ok(2.0));
         // Moved away, and not yet there again.
         std::fs::remove_file(&path).unwrap();
         assert_eq!(lines.more(), Ok(0.0));

@@ -6,9 +6,8 @@ use scupper_model::{Pid, Resource, UnitPhase};
 use scupper_probe::Detail;
 
 use super::{Fact, PSS_FROM_PERCENT, Surrounding, UnitShell, WHOLE_LOOK};
-use crate::shell::launch;
 use crate::shell::ownership::UnitCgroup;
-use crate::unit::{Input, Look, Role, pace};
+use crate::unit::{Input, Look, Role, Seen, pace};
 
 /// While somebody who leaks waits for a quiet moment, processor time is read as often as this.
 const LOAD_EVERY: Duration = Duration::from_secs(1);
@@ -22,6 +21,8 @@ pub(super) struct Observed {
     made: Option<Duration>,
 }
 
+/// What is called like us after this time is called so by itself.
+const STARTS_WITHIN: Duration = Duration::from_secs(2);
 /// By then what was started has most often become the command.
 const BECOMES_ITSELF: Duration = Duration::from_millis(100);
 
@@ -46,8 +47,9 @@ impl UnitShell {
     /// The last look, where it was made for whoever follows the unit: so long after its start.
     pub(in crate::shell) fn take_shown(&mut self) -> Option<(Duration, &Look)> {
         let at = self.observed.made.take()?;
-        if self.look.processes.iter().any(|seen| seen.name.as_bytes() == launch::NAME.as_bytes()) {
-            // It is about to become the command: of that nothing was seen yet.
+        // It is still us, or the launch stage: of the command nothing was seen yet.
+        let ours = |seen: &Seen| seen.age < STARTS_WITHIN && seen.name.starts_with("scupper");
+        if self.look.processes.iter().any(ours) {
             self.observed.next = at;
             return None;
         }
