@@ -4,10 +4,14 @@
 //! the series never gave back, as far as was seen. A leak keeps more and more until the run ends; a cache stops at its bound, a
 //! warm-up slows down, a collector gives back, a data set comes at once.
 
+mod kept;
+mod noisy;
+
 use super::least_growth;
 use crate::history::{Bucket, Sketch};
 use crate::stats::{Point, mann_kendall, theil_sen, to_f64};
 use crate::{Quantity, Verdict};
+use kept::kept;
 
 /// A run shorter than this says nothing, in seconds.
 const LEAST_AGE: f64 = 30.0;
@@ -24,6 +28,15 @@ const LEAST_RATE: f64 = 0.006;
 const FLAT_END: f64 = 0.15;
 /// Growth of the last 30 % by that of the 30 % before; 0.40 for 1 - exp(-t/tau) with tau a third of the run.
 const LEAST_PACE: f64 = 0.5;
+/// A run that falls by more than this share of the growth it would be called for, and often, is read by its troughs.
+const NOISY: f64 = 0.2;
+/// A rise that noise could have made is doubted below so many standard deviations from no trend ...
+const LEAST_DOUBTLESS: f64 = 2.0;
+/// ... and one that noise could have hidden is believed from so many on, if its end stands so high above where it was.
+const LEAST_STEADY: f64 = 3.5;
+const LEAST_STEADY_PACE: f64 = 0.45;
+/// Growth, by the deepest fall, where falls are few.
+const GIVEN_BACK: f64 = 1.0;
 /// A leak comes in at least so many portions; what comes in fewer is a step or two.
 const LEAST_PORTIONS: usize = 4;
 
@@ -83,6 +96,38 @@ pub fn judge_short(sketch: &Sketch, quantity: Quantity) -> Short {
 }
 
 fn judge_buckets(buckets: &[Bucket], width: f64, quantity: Quantity) -> Short {
+    let (mut short, noise) = judge_kept(buckets, width, quantity);
+    let Some(Noise { points, troughs, least_late }) = noise else { return short };
+    if short.given_back < NOISY * short.late_growth.max(least_late) {
+        return short;
+    }
+    let middles = noisy::read(&noisy::middles(&points), short.age);
+    let doubtful = middles.is_none_or(|steady| steady.z < LEAST_DOUBTLESS);
+    if short.shape == Shape::Rising && doubtful && short.growth < 1.5 * short.given_back {
+        short.shape = Shape::GivenBack;
+    }
+    let lows = noisy::read(&noisy::troughs(&troughs), short.age);
+    for steady in [middles, lows].into_iter().flatten() {
+        let late_growth = steady.slope * short.late;
+        let rises = steady.z >= LEAST_STEADY
+            && late_growth >= least_late
+            && steady.largest_step <= 0.6
+            && steady.pace >= LEAST_STEADY_PACE;
+        if rises && short.shape != Shape::Rising {
+            (short.shape, short.pace, short.late_growth) = (Shape::Rising, steady.pace, late_growth);
+        }
+    }
+    short
+}
+
+/// What a second look at a run that goes up and down needs.
+struct Noise {
+    points: Vec<Point>,
+    troughs: Vec<Point>,
+    least_late: f64,
+}
+
+fn judge_kept(buckets: &[Bucket], width: f64, quantity: Quantity) -> (Short, Option<Noise>) {
     let age = width * to_f64(buckets.len());
     let start = (START * age).max(LEAST_START);
     let points: Vec<Point> = buckets
@@ -107,7 +152,7 @@ fn judge_buckets(buckets: &[Bucket], width: f64, quantity: Quantity) -> Short {
     let (Some((_, first)), true) =
         (points.first().copied(), points.len() >= LEAST_POINTS && age >= LEAST_AGE)
     else {
-        return short;
+        return (short, None);
     };
     let kept = kept(&points);
     let level_at = |share: f64| {
@@ -125,13 +170,15 @@ fn judge_buckets(buckets: &[Bucket], width: f64, quantity: Quantity) -> Short {
         Quantity::Count => 3.0,
         Quantity::Percent => 0.5,
     };
-    if short.late_growth < rate.max(LEAST_RATE * end) * minutes || short.growth < least(quantity) {
+    let least_late = rate.max(LEAST_RATE * end) * minutes;
+    if short.late_growth < least_late || short.growth < least(quantity) {
         short.shape = if short.growth >= (0.1 * end).max(least_growth(quantity)) {
             Shape::FlatEnd
         } else {
             Shape::Flat
         };
-        return short;
+        let noise = Noise { points, troughs: kept.troughs, least_late };
+        return (short, Some(noise));
     }
     let portions = portions(&kept.points, 0.05 * short.late_growth, width);
     short.portions = portions.len();
@@ -146,12 +193,12 @@ fn judge_buckets(buckets: &[Bucket], width: f64, quantity: Quantity) -> Short {
         Shape::FlatEnd
     } else if short.pace < LEAST_PACE {
         Shape::SlowingDown
-    } else if short.growth < short.given_back && kept.troughs < 4 {
+    } else if short.growth < GIVEN_BACK * short.given_back && kept.troughs.len() < 4 {
         Shape::GivenBack
     } else {
         Shape::Rising
     };
-    short
+    (short, Some(Noise { points, troughs: kept.troughs, least_late }))
 }
 
 const fn least(quantity: Quantity) -> f64 {
@@ -160,63 +207,6 @@ const fn least(quantity: Quantity) -> f64 {
         Quantity::Count => 8.0,
         Quantity::Percent => 1.0,
     }
-}
-
-/// What a series keeps.
-struct Kept {
-    /// The lowest that is still to come, at each moment: what was there and was never given back. It does not fall.
-    points: Vec<Point>,
-    /// The deepest fall from an earlier peak.
-    deepest_fall: f64,
-    /// Falls of at least half of that.
-    troughs: usize,
-}
-
-fn kept(points: &[Point]) -> Kept {
-    let (mut peak, mut deepest_fall) = (f64::NEG_INFINITY, 0.0_f64);
-    for (_, y) in points {
-        peak = peak.max(*y);
-        deepest_fall = deepest_fall.max(peak - y);
-    }
-    // Each large fall ends in a trough. What rose since the last one is no more than was given back before: it does not
-    // count as kept.
-    let (mut peak, mut low, mut troughs, mut last_trough) = (f64::NEG_INFINITY, f64::INFINITY, 0, None);
-    for (i, (_, y)) in points.iter().enumerate() {
-        if *y > peak {
-            (peak, low) = (*y, f64::INFINITY);
-        } else if peak - y >= 0.5 * deepest_fall && deepest_fall > 0.0 {
-            if low.is_infinite() {
-                troughs += 1;
-            }
-            if *y < low {
-                low = *y;
-                last_trough = Some(i);
-            }
-        }
-        if low.is_finite() && y - low >= 0.5 * deepest_fall {
-            (peak, low) = (*y, f64::INFINITY);
-        }
-    }
-    let mut still_to_come = f64::INFINITY;
-    let mut kept: Vec<Point> = points
-        .iter()
-        .rev()
-        .map(|(x, y)| {
-            still_to_come = still_to_come.min(*y);
-            (*x, still_to_come)
-        })
-        .collect();
-    kept.reverse();
-    let last = points.last().map_or(0.0, |(_, y)| *y);
-    if let Some(trough) = last_trough
-        && let Some((_, low)) = points.get(trough)
-        && last - low <= deepest_fall
-    {
-        for (_, y) in kept.iter_mut().skip(trough) {
-            *y = y.min(*low);
-        }
-    }
-    Kept { points: kept, deepest_fall, troughs }
 }
 
 /// Moments at which a portion of at least `least` was complete. A large one that takes a bucket more is still one.
