@@ -92,11 +92,11 @@ fn row(name: String, count: &Count) -> [String; 4] {
 
 /// Every answer: what was said and why, how sure, whether rightly.
 fn ask(case: Case, extent: Extent) -> Vec<((Verdict, String), f64, Count)> {
-    let mut source = Synthetic::new(case, extent);
+    let source = Synthetic::new(case, extent);
     let onset = source.onset().unwrap_or(f64::INFINITY);
     let mut series = Series::new(Settings { limit: Some(source.limit), ..Settings::default() });
     let (mut answers, mut next) = (Vec::new(), EVERY);
-    while let Some(point) = source.next() {
+    for point in source {
         let sample = Sample { at: Duration::from_secs_f64(point.at), value: point.value };
         if series.push(sample).is_err() {
             continue;
