@@ -1,4 +1,4 @@
-//! Whether growth comes in bursts after rest: the sign of a leak that work causes, in a program that has little of it.
+//! Whether growth comes in bursts after rest (R028): the sign of a leak that work causes, in a program that has little of it.
 
 use crate::history::Ring;
 use crate::stats::{median, to_f64};

@@ -1,4 +1,4 @@
-//! Many workers of one build: who grows unlike the others, and what a sum over them really grew.
+//! Many workers of one build: who grows unlike the others, and what a sum over them really grew (R105).
 //!
 //! One worker that grows where its equals do not has met something they have not. All that grow alike have a leak in
 //! common, or a load in common.

@@ -1,4 +1,4 @@
-//! The operator's rule: more than so much within so long.
+//! The operator's rule: more than so much within so long (R105).
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Growth per request: the axis that idle hours cannot stretch.
+//! Growth per request: the axis that idle hours cannot stretch (R041).
 //!
 //! A program that leaks half a megabyte a request is flat at night and steep in the morning; over the count of its requests it
 //! is a line.

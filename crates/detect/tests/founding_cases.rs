@@ -1,4 +1,5 @@
-//! The leaks this program was begun for, replayed with noise, each beside something harmless that looks like it for a while.
+//! The leaks this program was begun for, replayed with noise, each beside something harmless that looks like it for a while:
+//! R021, R022, R027, R028, R041, R048, R064, R088, R107.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
