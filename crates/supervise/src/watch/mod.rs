@@ -7,7 +7,7 @@
 //! * The tree's series begin anew when the main process is started again, when the number of workers is changed for
 //!   good, and when a process was replaced because it leaked. A process' series end with it.
 //! * A worker that a master replaces takes its series along, and the tree's go on: many short lives may leak together.
-//! * Bounded: [`MOST_FOLLOWED`] processes and [`MOST_SERIES`] series of 8 KiB a unit.
+//! * Bounded: `MOST_FOLLOWED` processes and `MOST_SERIES` series of 8 KiB a unit.
 
 mod line;
 mod plan;
