@@ -16,6 +16,8 @@ pub struct Grow {
     first: Option<Duration>,
     points: VecDeque<(Duration, f64)>,
     last: Option<(Duration, f64)>,
+    /// The sample before that: all there is to compare with where samples are further apart than the rule looks back.
+    before: Option<(Duration, f64)>,
 }
 
 /// It grew by so much in so long.
@@ -29,12 +31,12 @@ impl Grow {
     pub fn new(rule: GrowRule) -> Self {
         // One more than the steps that fit, and the one that is pushed before the oldest goes.
         let points = VecDeque::with_capacity(POINTS as usize + 2);
-        Self { rule, first: None, points, last: None }
+        Self { rule, first: None, points, last: None, before: None }
     }
 
     pub fn push(&mut self, at: Duration, value: f64) {
         let first = *self.first.get_or_insert(at);
-        self.last = Some((at, value));
+        self.before = self.last.replace((at, value));
         let oldest = at.saturating_sub(self.rule.within);
         while self.points.front().is_some_and(|(at, _)| *at < oldest) {
             self.points.pop_front();
@@ -54,9 +56,18 @@ impl Grow {
         Some(Grown { by: after - before, within: now.saturating_sub(then) })
     }
 
-    /// Whether that is more than is allowed; as much as is allowed is not.
+    /// Whether that is more than is allowed; as much as is allowed is not. Of samples further apart than the rule looks back,
+    /// the mean between them counts: somewhere in between it grew by at least that.
     pub fn broken(&self) -> Option<Grown> {
-        self.grown().filter(|grown| grown.by > self.rule.by)
+        let grown = self.grown()?;
+        if let (Some((then, before)), Some((now, after))) = (self.before, self.last)
+            && now - then > self.rule.within
+        {
+            let by = after - before;
+            let share = self.rule.within.as_secs_f64() / (now - then).as_secs_f64();
+            return (by * share > self.rule.by).then_some(Grown { by, within: now - then });
+        }
+        Some(grown).filter(|grown| grown.by > self.rule.by)
     }
 
     pub const fn rule(&self) -> GrowRule {
@@ -97,6 +108,16 @@ mod tests {
         assert_eq!(grow.grown(), Some(Grown { by: 0.0, within: Duration::ZERO }));
         grow.push(SECOND * 20, ALLOWED * 2.0);
         assert!(grow.broken().is_some());
+    }
+
+    #[test]
+    fn samples_further_apart_than_the_rule_count_by_their_mean() {
+        for (growth, broken) in [(ALLOWED * 2.0, false), (ALLOWED * 2.0 + 1.0, true)] {
+            let mut grow = rule();
+            grow.push(SECOND, 0.0);
+            grow.push(SECOND * 601, growth);
+            assert_eq!(grow.broken().is_some(), broken, "{growth}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::window::floor;
 /// Operations between two samples say little about one operation; this many make a slope.
 const LEAST_OPERATIONS: u64 = 100;
 /// And this many a leak.
-const LEAST_TO_LEAK: u64 = 500;
+const LEAST_TO_LEAK: u64 = 1000;
 
 /// How much a series grows with each operation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,8 +82,8 @@ impl Operations {
             && reading.largest_steps <= 0.6
             && reading.least_quarter >= 0.2
             && life.deceleration().unwrap_or(1.0) >= 0.8;
-        // A cache is a line too, until it is full; what doubles a program over so many requests is more than its cache.
-        let leaking = goes_on && operations >= LEAST_TO_LEAK && reading.growth() >= reading.start;
+        // A cache is a line too, until it is full; what it adds to a program is seldom more than so much of the program.
+        let leaking = goes_on && operations >= LEAST_TO_LEAK && reading.growth() >= 1.5 * reading.start;
         let growth = PerOperation { slope: reading.slope, low: reading.low, high: reading.high, operations };
         goes_on.then_some(Along { growth, leaking })
     }

@@ -5,7 +5,7 @@ use crate::history::{History, Ring, SLOTS, WIDTHS};
 use crate::operations::{Along, Operations};
 use crate::reading::read;
 use crate::rules::{Context, Daily, Finding, Judgement, Life, Short, judge, judge_daily, judge_short};
-use crate::window::floor_of_ring;
+use crate::window::{floor_of_life, floor_of_ring};
 use crate::wording::{broken_rule, day_by_day, per_operation, risen, short_run, stable, too_little};
 use crate::{Assessment, Horizon, Settings, Verdict};
 
@@ -17,7 +17,7 @@ const STRIDES: [u64; WIDTHS.len()] = [12, 6, 6, 3, 1, 1];
 const LEAST_SEEN: u64 = 24;
 /// The ring from which on `stable` can be said of a service that runs for days: minutes.
 const TELLING: usize = 2;
-/// A leak is believed for this many seconds before it is judged again.
+/// A leak is believed for this many seconds before it is judged again, and for no more than twice the stretch it was seen on.
 const HOLD: f64 = 12.0 * 3600.0;
 /// What a program needs at rest is what it has in the second half of its first half hour.
 const SETTLED: f64 = 1800.0;
@@ -27,7 +27,15 @@ const SETTLED: f64 = 1800.0;
 enum Leak {
     Finding(Finding),
     Daily(Daily),
-    Along(Along),
+}
+
+impl Leak {
+    fn hold(&self) -> f64 {
+        match self {
+            Self::Finding(finding) => HOLD.min(2.0 * finding.reading.span),
+            Self::Daily(_) => HOLD,
+        }
+    }
 }
 
 /// What there is to form an opinion on.
@@ -56,6 +64,8 @@ pub struct Opinion {
     short: Option<Short>,
     looked: f64,
     along: Option<Along>,
+    /// Whether something was read that `stable` can be said of.
+    telling: bool,
     ended: bool,
 }
 
@@ -68,10 +78,6 @@ impl Opinion {
         };
         if due {
             self.along = seen.operations.and_then(|operations| operations.along(seen.settings.quantity));
-            let long = seen.settings.horizon == Horizon::Long;
-            if let Some(along) = self.along.filter(|along| along.leaking && long) {
-                self.leak = Some((Leak::Along(along), seen.age));
-            }
         }
         self.look_at_rule(seen) || due
     }
@@ -133,11 +139,24 @@ impl Opinion {
         }
         let context = |start| Context { age, base: self.base.unwrap_or(start), quantity: settings.quantity };
         let width = ring.width().as_secs_f64();
+        let mut readable = false;
         let found = STRETCHES.into_iter().filter_map(|count| {
-            let reading = floor_of_ring(ring, count).as_ref().and_then(read)?;
+            let floor = floor_of_ring(ring, count)?;
+            readable = true;
+            let reading = read(&floor)?;
             Some(judge(reading, width, &life, &context(reading.start)))
         });
-        let worst = found.max_by(Finding::by_weight);
+        let mut worst = found.max_by(Finding::by_weight);
+        if level == WIDTHS.len() - 1 && !readable {
+            // Samples too far apart for any ring: the whole life is all there is to read.
+            let floor = floor_of_life(history.sketch());
+            readable = floor.is_some();
+            worst = floor
+                .as_ref()
+                .and_then(read)
+                .map(|reading| judge(reading, width, &life, &context(reading.start)));
+        }
+        self.telling |= readable && level >= TELLING;
         if let Some(finding) = worst.filter(|f| matches!(f.judgement, Judgement::Leaking(_))) {
             self.leak = Some((Leak::Finding(finding), age));
         }
@@ -154,10 +173,9 @@ impl Opinion {
     /// Puts into words what is thought.
     pub fn assessment(&self, seen: &Seen<'_>) -> Assessment {
         let Seen { age, history, settings, .. } = *seen;
-        let leak = self.leak.as_ref().filter(|(_, since)| age - since < HOLD).map(|(leak, _)| leak);
+        let leak = self.leak.as_ref().filter(|(leak, since)| age - since < leak.hold()).map(|(leak, _)| leak);
         let mut assessment = match (leak, settings.horizon) {
             _ if let Some((grown, _)) = self.broken => broken_rule(grown, settings),
-            (Some(Leak::Along(along)), _) => per_operation(along, age, history, settings),
             (Some(Leak::Finding(finding)), Horizon::Long) => {
                 risen(finding, Verdict::Leaking, history, settings)
             }
@@ -166,6 +184,9 @@ impl Opinion {
                 .short
                 .as_ref()
                 .map_or_else(|| too_little(age), |short| short_run(short, self.ended, settings)),
+            (None, Horizon::Long) if let Some(along) = self.along.as_ref().filter(|along| along.leaking) => {
+                per_operation(along, age, history, settings)
+            }
             (None, Horizon::Long) => self.no_leak(age, history, settings),
         };
         assessment.per_operation = self.along.map(|along| along.growth);
@@ -187,7 +208,6 @@ impl Opinion {
                 return risen(finding, verdict, history, settings);
             }
         }
-        let telling = history.rings().iter().skip(TELLING).any(|ring| ring.filled() >= LEAST_SEEN);
-        if telling { stable(age, history) } else { too_little(age) }
+        if self.telling { stable(age, history) } else { too_little(age) }
     }
 }

@@ -24,6 +24,8 @@ pub fn amount(quantity: Quantity, value: f64) -> String {
             let digits = usize::from(unit > 0);
             format!("{value:.digits$} {}", UNITS.get(unit).unwrap_or(&"B"))
         }
+        // A slope of counts is often a small part of one.
+        Quantity::Count if value.abs() < 10.0 && value.fract() != 0.0 => format!("{value:.2}"),
         Quantity::Count => format!("{value:.0}"),
         Quantity::Percent => format!("{value:.1} points"),
     }
@@ -144,7 +146,11 @@ pub fn of_short(short: &Short, quantity: Quantity) -> Vec<Reason> {
             vec![reason("one_step", text)]
         }
         Shape::Rising => {
-            let end = format!("its end rises at {:.0} % of the pace before", percent(short.pace));
+            let end = if short.pace < 3.0 {
+                format!("its end rises at {:.0} % of the pace before", percent(short.pace))
+            } else {
+                "its end rises faster than what came before".to_owned()
+            };
             vec![kept(), reason("still_rising", end)]
         }
     }

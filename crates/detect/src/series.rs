@@ -7,6 +7,7 @@ use crate::grow::Grow;
 use crate::history::History;
 use crate::operations::Operations;
 use crate::opinion::{Opinion, Seen};
+use crate::wording::too_little;
 use crate::{Assessment, Curve, Forecast, Horizon, Rejected, Sample, Settings, Verdict};
 
 /// The bounded history of one number, and what is thought of it.
@@ -43,7 +44,7 @@ impl Series {
             last: None,
             peak: Peak::default(),
             opinion: Opinion::default(),
-            assessment: Assessment::default(),
+            assessment: too_little(0.0),
             calmer_since: None,
             ended: false,
         }

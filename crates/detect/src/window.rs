@@ -1,6 +1,6 @@
 //! A stretch of a series reduced to its floor: what is still there when everything that comes and goes is gone.
 
-use crate::history::{Bucket, Ring};
+use crate::history::{Bucket, Ring, Sketch};
 use crate::stats::{Point, quantile};
 use crate::stats::{median, to_f64, to_index};
 
@@ -26,7 +26,17 @@ pub struct Floor {
     pub sawtooth: bool,
 }
 
-/// The floor of the last `count` buckets of a ring; `None` where less than half of them hold something.
+/// One bucket in so many has to hold something: a program that runs or is seen by day only is judged all the same.
+const MOST_EMPTY: usize = 4;
+
+/// The floor of a whole life, for what is sampled so seldom that no ring is filled.
+pub fn floor_of_life(sketch: &Sketch) -> Option<Floor> {
+    #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are long")]
+    let width = sketch.width() as f64 / 1000.0;
+    floor(sketch.buckets(), 0.0, width)
+}
+
+/// The floor of the last `count` buckets of a ring; `None` where fewer than a quarter of them hold something.
 pub fn floor_of_ring(ring: &Ring, count: usize) -> Option<Floor> {
     let width = ring.width().as_secs_f64();
     let mut first = None;
@@ -46,7 +56,7 @@ pub fn floor_of_ring(ring: &Ring, count: usize) -> Option<Floor> {
 /// The floor of buckets `width` seconds wide that begin at `began`.
 pub fn floor(buckets: &[Bucket], began: f64, width: f64) -> Option<Floor> {
     let filled = buckets.iter().filter(|b| !b.is_empty()).count();
-    if filled < 24 || filled * 2 < buckets.len() {
+    if filled < 24 || filled * MOST_EMPTY < buckets.len() {
         return None;
     }
     let n = buckets.len();

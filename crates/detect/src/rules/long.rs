@@ -46,6 +46,9 @@ pub fn judge(reading: Reading, width: f64, life: &Life, context: &Context) -> Fi
     if reading.still_rising < 0.5 || deceleration < 0.65 {
         return finding.judged(Judgement::WarmingUp);
     }
+    if reading.z >= 6.0 && leapt(&reading, deceleration, quantity) {
+        return finding.judged(Judgement::Leaking(Rule::Fast));
+    }
     finding.given_back = past.deepest_fall();
     let given_back = finding.given_back;
     let certain = width >= 360.0
@@ -75,6 +78,16 @@ pub fn judge(reading: Reading, width: f64, life: &Life, context: &Context) -> Fi
         return finding.judged(Judgement::Growing);
     }
     finding
+}
+
+/// Many times what it was, on a straight line, for minutes: what a program loads at its start takes less long or slows down.
+fn leapt(reading: &Reading, deceleration: f64, quantity: Quantity) -> bool {
+    let growth = reading.growth();
+    reading.span >= 200.0
+        && growth >= 7.0 * reading.start
+        && growth >= 256.0 * least_growth(quantity)
+        && reading.still_rising >= 0.8
+        && deceleration >= 0.9
 }
 
 /// Judges the growth from day to day.

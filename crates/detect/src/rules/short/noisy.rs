@@ -7,10 +7,12 @@ use crate::stats::{Point, mann_kendall, median, perron_yabu, sen_slope, to_f64};
 
 /// Blocks of a floor.
 const BLOCKS: usize = 18;
-/// Points it takes.
-const LEAST_POINTS: usize = 6;
-/// With fewer points the second statistic says nothing.
+/// With fewer points the statistics of a service say nothing, and Student's t of the line says it.
 const FEW: usize = 8;
+/// Student's t at .995 with 1 to 5 degrees of freedom: three to seven points.
+const STUDENT: [f64; 5] = [63.657, 9.925, 5.841, 4.604, 4.032];
+/// Standard deviations from no trend that this is as good as.
+const STUDENT_Z: f64 = 3.5;
 /// A cache that is full by this share of the run is no leak; whether it was is seen after the second.
 const FULL: f64 = 0.8;
 const END: f64 = 0.88;
@@ -48,13 +50,39 @@ pub fn troughs(troughs: &[Point]) -> Vec<Point> {
 
 /// Reads a floor of a run of this age; `None` of too few points, or where nothing rises.
 pub fn read(floor: &[Point], age: f64) -> Option<Steady> {
-    if floor.len() < LEAST_POINTS {
+    let slope = sen_slope(floor).filter(|slope| *slope > 0.0)?;
+    if floor.len() < FEW {
+        return few(floor, slope, age);
+    }
+    let z = mann_kendall(floor)?.z.min(perron_yabu(floor)?.z);
+    Some(Steady { z, slope, largest_step: largest_step(floor), pace: pace(floor, age) })
+}
+
+/// Few teeth, at distances of a fifth of the run: they have to lie on a line, and the last has to be as recent as the distance
+/// between them lets expect.
+fn few(floor: &[Point], slope: f64, age: f64) -> Option<Steady> {
+    let (first, last) = (floor.first()?, floor.last()?);
+    let before = floor.get(floor.len().checked_sub(2)?)?;
+    let distance = (last.0 - first.0) / to_f64(floor.len() - 1);
+    let asked = STUDENT.get(floor.len().checked_sub(3)?)?;
+    if age - last.0 > 1.6 * distance {
         return None;
     }
-    let slope = sen_slope(floor).filter(|slope| *slope > 0.0)?;
-    let order = mann_kendall(floor)?.z;
-    let z = if floor.len() < FEW { order } else { order.min(perron_yabu(floor)?.z) };
-    Some(Steady { z, slope, largest_step: largest_step(floor), pace: pace(floor, age) })
+    let pace = (last.1 - before.1) / (last.0 - before.0) / slope;
+    Some(Steady { z: student(floor)? / asked * STUDENT_Z, slope, largest_step: 0.0, pace })
+}
+
+/// Student's t of the slope of the least-squares line.
+fn student(points: &[Point]) -> Option<f64> {
+    let n = to_f64(points.len());
+    let mean = |of: fn(&Point) -> f64| points.iter().map(of).sum::<f64>() / n;
+    let (x0, y0) = (mean(|p| p.0), mean(|p| p.1));
+    let xx: f64 = points.iter().map(|(x, _)| (x - x0).powi(2)).sum();
+    let slope = points.iter().map(|(x, y)| (x - x0) * (y - y0)).sum::<f64>() / xx;
+    let errors: f64 = points.iter().map(|(x, y)| (y - y0 - slope * (x - x0)).powi(2)).sum();
+    let deviation = (errors / (n - 2.0) / xx).sqrt();
+    // What lies on a line to the byte is as certain as what can be said.
+    (xx > 0.0).then(|| slope / deviation.max(slope.abs() / 1e3).max(f64::MIN_POSITIVE))
 }
 
 fn level(points: &[Point]) -> f64 {
