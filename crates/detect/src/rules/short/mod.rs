@@ -37,6 +37,10 @@ const LEAST_STEADY: f64 = 3.5;
 const LEAST_STEADY_PACE: f64 = 0.45;
 /// Growth, by the deepest fall, where falls are few.
 const GIVEN_BACK: f64 = 1.0;
+/// What grows by less than this share of its level in the part that counts has to go on at this pace: compilers and allocators
+/// warm up for long by a little.
+const SMALL: f64 = 0.05;
+const LEAST_PACE_OF_SMALL: f64 = 0.62;
 /// A leak comes in at least so many portions; what comes in fewer is a step or two.
 const LEAST_PORTIONS: usize = 4;
 
@@ -191,7 +195,7 @@ fn judge_kept(buckets: &[Bucket], width: f64, quantity: Quantity) -> (Short, Opt
         Shape::Portions
     } else if short.flat_end > (FLAT_END * age).max(1.3 * longest_wait.min(0.2 * age)) {
         Shape::FlatEnd
-    } else if short.pace < LEAST_PACE {
+    } else if short.pace < if short.late_growth < SMALL * end { LEAST_PACE_OF_SMALL } else { LEAST_PACE } {
         Shape::SlowingDown
     } else if short.growth < GIVEN_BACK * short.given_back && kept.troughs.len() < 4 {
         Shape::GivenBack
