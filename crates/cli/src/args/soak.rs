@@ -23,8 +23,9 @@ use crate::counter::OpsFrom;
         scupper soak --ops 10000 --ops-from 'http://127.0.0.1:8000/metrics#requests_total{code=\"200\"}' -- ./serve\n  \
         scupper soak --for 3m --warm-up 30s --json -- ./load-test.sh\n  \
         scupper soak --for 2h --csv soak.csv --svg soak.svg -- gunicorn app:app\n\n\
-        Exit codes: 0 every criterion held, 1 one did not, 2 could not look (nothing was counted, the command could\n\
-        not be started) or bad usage."
+        Without --max-growth the memory has to be seen for 45 s or more: a verdict takes that long.\n\n\
+        Exit codes: 0 every criterion held, 1 one did not, 2 could not look (nothing was counted, too little was seen\n\
+        for a verdict, the command could not be started) or bad usage."
 )]
 pub(crate) struct SoakArgs {
     /// The command and its arguments

@@ -69,6 +69,7 @@ fn checked(args: &SoakArgs) -> Result<Output, Failure> {
         let message = "--warm-up in operations needs to know how many were done";
         return Err(Failure::usage(message).hint("add --ops-from, or write a time such as 30s"));
     }
+    keep::can_keep(args)?;
     Ok(output)
 }
 

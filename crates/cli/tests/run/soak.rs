@@ -107,7 +107,8 @@ fn operations_are_counted_in_a_log_that_is_rotated() {
     let log = scene.at("log");
     // What is there already is of an earlier run.
     fs::write(&log, "operation 1 done\noperation 2 done\n").unwrap();
-    let flags = ["--ops", "90", "--ops-from", "log:^operation \\w+ done", "--log", &log];
+    let flags =
+        ["--ops", "90", "--ops-from", "log:^operation \\w+ done", "--log", &log, "--max-growth", "50M"];
     let (code, report) = scene.soak(&flags, &["--log", &log, "--rotate", "--ops", "90"]);
     // A group that captures no number counts lines; here none captures.
     assert_eq!((code, number(&report, "operations")), (0, 90), "{report}");
@@ -146,6 +147,28 @@ fn who_cannot_count_or_start_the_command_could_not_look() {
     assert_eq!(code, 2, "{report}");
     assert!(reasons(&report)[0].contains("could not be started (127)"), "{report}");
     assert_eq!(scene.evidence()["outcome"], "could_not_look");
+}
+
+/// A verdict takes its time; and what cannot be kept is said before the command runs.
+#[test]
+fn what_is_seen_too_briefly_is_no_pass_and_what_cannot_be_kept_never_starts() {
+    for (flags, command) in [(&[][..], &["true"][..]), (&["--for", "2s"], &["sleep", "1000"])] {
+        let scene = Scene::new();
+        let (code, report) = scene.ended(scene.start_soak(flags, command));
+        assert_eq!((code, &report["outcome"]), (2, &Value::from("could_not_look")), "{report}");
+        let said = reasons(&report)[0];
+        assert!(said.ends_with("seen: a verdict needs 45 s, or give --max-growth"), "{said}");
+        assert_eq!(scene.evidence()["outcome"], "could_not_look");
+    }
+    for flag in ["--csv", "--svg"] {
+        let scene = Scene::new();
+        let (file, started) = (scene.at("nowhere/soak"), scene.at("started"));
+        let running = scene.start_soak(&[flag, &file, "--for", "1s"], &["touch", &started]);
+        assert_eq!(running.wait().code(), Some(2));
+        let said = scene.text("stderr");
+        assert!(said.contains(&format!("cannot write {file}: ")), "{said}");
+        assert!(!scene.path("started").exists());
+    }
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use scupper_detect::stats::Sen;
-use scupper_detect::{Analysis, Horizon, Reason, Sample, Settings, Verdict, analyze_counted};
+use scupper_detect::{Analysis, Horizon, Reason, Sample, Settings, analyze_counted};
 use scupper_model::{Bytes, HowEnded, SoakOutcome, SoakResult, Watched, format_duration};
 
 use super::criteria::Criterion;
 use super::level::{float, judged, level, warmed_up};
 use super::rows::Row;
+use super::verdict;
 use super::{Counted, Ended, Soak};
 
 /// A soak that lasted longer than this is judged like a service.
@@ -45,7 +46,7 @@ pub(super) fn judge(soak: &Soak, counted: &Counted) -> Judgement {
     let level = level(rows.get(warm..).unwrap_or_default());
     let horizon = if lasted > SHORT { Horizon::Long } else { Horizon::Short };
     let series = series(judged(&rows, warm, &soak.criteria), horizon);
-    let verdict = worst(&series);
+    let worst = verdict::worst(&series);
     let operations = match counted {
         Counted::Operations(done) => Some(*done),
         Counted::Nothing | Counted::Silent(_) => None,
@@ -56,7 +57,7 @@ pub(super) fn judge(soak: &Soak, counted: &Counted) -> Judgement {
     if criteria.is_empty() {
         criteria.extend(work(soak, &ended, counted, lasted));
         criteria.extend(soak.criteria.max_growth.map(|most| growth(most, level.map(|level| level.growth))));
-        criteria.push(leaking(verdict, &series));
+        criteria.push(verdict::criterion(&series, horizon, soak.criteria.max_growth));
         criteria.push(left_behind(soak.left_behind()));
         criteria.extend(one_life(soak, &ended));
     }
@@ -77,7 +78,7 @@ pub(super) fn judge(soak: &Soak, counted: &Counted) -> Judgement {
         bytes_per_operation_interval: per_operation.map(interval),
         slope_bytes_per_hour: per_hour.map(|slope| digits(slope.slope)),
         slope_interval: per_hour.map(interval),
-        verdict,
+        verdict: worst,
         left_behind: soak.left_behind(),
         reasons: reasons(&criteria, outcome),
     };
@@ -96,12 +97,6 @@ fn series(rows: &[Row], horizon: Horizon) -> Vec<SeriesJudgement> {
         (!samples.is_empty()).then_some(SeriesJudgement { of, samples, analysis })
     };
     Watched::ALL.into_iter().filter_map(of).collect()
-}
-
-/// The worst that is known; `unknown` only where nothing is.
-fn worst(series: &[SeriesJudgement]) -> Verdict {
-    let known = series.iter().map(|series| series.analysis.assessment.verdict);
-    known.filter(|verdict| *verdict != Verdict::Unknown).max().unwrap_or(Verdict::Unknown)
 }
 
 /// A command that never ran has no other criterion.
@@ -168,17 +163,6 @@ fn growth(most: Bytes, grown: Option<i64>) -> Criterion {
     Criterion { name: "growth", required: format!("< {most}"), observed, held }
 }
 
-fn leaking(verdict: Verdict, series: &[SeriesJudgement]) -> Criterion {
-    let leaks: Vec<&str> = series
-        .iter()
-        .filter(|series| series.analysis.assessment.verdict == Verdict::Leaking)
-        .map(|series| series.of.name())
-        .collect();
-    let observed =
-        if leaks.is_empty() { verdict.to_string() } else { format!("leaking: {}", leaks.join(", ")) };
-    Criterion { name: "verdict", required: "not leaking".to_owned(), observed, held: Some(leaks.is_empty()) }
-}
-
 fn left_behind(left: u32) -> Criterion {
     let observed = match left {
         0 => "nothing".to_owned(),
@@ -214,16 +198,22 @@ fn outcome(criteria: &[Criterion], ended: &Ended, counted: &Counted) -> SoakOutc
     }
 }
 
-/// Of a soak that did not pass, what did not hold; else what held.
+/// Of a soak that passed, what held; of one that failed, what did not; of one that could not look, also what it could
+/// not see.
 fn reasons(criteria: &[Criterion], outcome: SoakOutcome) -> Vec<Reason> {
-    let passed = outcome == SoakOutcome::Passed;
-    let told = criteria.iter().filter(|criterion| passed || criterion.held != Some(true));
+    let told = criteria.iter().filter(|criterion| match outcome {
+        SoakOutcome::Passed => true,
+        SoakOutcome::Failed => criterion.held == Some(false),
+        SoakOutcome::CouldNotLook => criterion.held != Some(true),
+    });
     told.map(|criterion| Reason { tag: criterion.name.into(), text: sentence(criterion) }).collect()
 }
 
 fn sentence(criterion: &Criterion) -> String {
-    let Criterion { name, required, observed, .. } = criterion;
+    let Criterion { name, required, observed, held } = criterion;
     match *name {
+        // It says itself what it could not see.
+        "verdict" if held.is_none() => observed.clone(),
         "growth" => format!("memory grew by {observed} (required: {required})"),
         "verdict" => format!("verdict {observed} (required: {required})"),
         "left_behind" => format!("left behind: {observed}"),

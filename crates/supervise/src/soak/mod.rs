@@ -8,6 +8,7 @@ mod criteria;
 mod judge;
 mod level;
 mod rows;
+mod verdict;
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -264,6 +264,59 @@ fn every_series_is_judged() {
     assert!(judgement.result.reasons[0].text.contains("leaking: descriptors"));
 }
 
+/// Who asked for no amount of growth asked for a verdict: one that saw too little to have one could not look.
+#[test]
+fn what_was_seen_too_briefly_for_a_verdict_does_not_pass() {
+    let ends = |seconds: u64, max_growth| {
+        let mut soak =
+            play(Criteria { max_growth, ..Criteria::default() }, seconds, |done| 80 * MIB + done * 100_000);
+        soak.note(&exited(HowEnded::Exited { code: 0 }));
+        soak.note(&stopped(crate::unit::ENDED_BY_ITSELF, 0));
+        soak.conclude(&Counted::Nothing).result
+    };
+    let brief = ends(8, None);
+    assert_eq!((brief.outcome, brief.verdict), (SoakOutcome::CouldNotLook, Verdict::Unknown), "{brief:?}");
+    assert_eq!(brief.reasons[0].text, "only 8 s seen: a verdict needs 45 s, or give --max-growth");
+    let nothing = ends(0, None);
+    assert_eq!((nothing.outcome, tags(&nothing)), (SoakOutcome::CouldNotLook, vec!["verdict"]));
+    assert_eq!(nothing.reasons[0].text, "nothing seen: a verdict needs 45 s, or give --max-growth");
+    // An amount of growth is a criterion that needs no verdict.
+    let allowed = ends(8, Some(Bytes::mib(50)));
+    assert_eq!((allowed.outcome, allowed.verdict), (SoakOutcome::Passed, Verdict::Unknown), "{allowed:?}");
+    // What is said of 45 s is true, and what failed is told without what could not be seen.
+    assert_ne!(ends(45, None).verdict, Verdict::Unknown);
+    let mut soak = play(r072_without_growth(), 8, |_| 80 * MIB);
+    soak.note(&exited(HowEnded::Exited { code: 0 }));
+    soak.note(&stopped(crate::unit::ENDED_BY_ITSELF, 0));
+    let failed = result(&soak);
+    assert_eq!((failed.outcome, tags(&failed)), (SoakOutcome::Failed, vec!["operations"]));
+    // Time is not all: too few looks are no verdict either.
+    let mut soak = Soak::new(Criteria::default());
+    (1..=8).for_each(|look| assert_eq!(soak.take(row(look * 10_000, None, MIB)), Wish::GoOn));
+    let rare = soak.conclude(&Counted::Nothing).result;
+    assert_eq!(rare.verdict, Verdict::Unknown);
+    assert!(rare.reasons.iter().any(|reason| reason.text.contains("give --max-growth")), "{rare:?}");
+}
+
+fn r072_without_growth() -> Criteria {
+    Criteria { max_growth: None, ..r072() }
+}
+
+/// The worst of several: what is not known is no better than what is stable.
+#[test]
+fn a_series_that_is_not_known_is_not_dropped() {
+    let mut soak = Soak::new(Criteria { lasting: Some(Duration::from_mins(1)), ..Criteria::default() });
+    for look in 1..=120_u64 {
+        let sockets = (look > 110).then_some(3);
+        soak.take(Row { sockets, ..row(look * 500, None, 80 * MIB) });
+    }
+    let judgement = soak.conclude(&Counted::Nothing);
+    let result = &judgement.result;
+    assert_eq!((result.outcome, result.verdict), (SoakOutcome::Passed, Verdict::Unknown), "{result:?}");
+    let criterion = judgement.criteria.iter().find(|criterion| criterion.name == "verdict").unwrap();
+    assert_eq!(criterion.observed, "memory is stable; unknown: sockets");
+}
+
 #[test]
 fn a_long_soak_keeps_a_bounded_number_of_rows() {
     let mut soak = Soak::new(Criteria::default());

@@ -1,19 +1,52 @@
 //! Keeps what a soak has measured: as CSV, which `analyze` reads, and as a picture.
 
 use std::fmt::Write as _;
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::Path;
 
 use anyhow::Context;
+use rustix::fs::{Access, access};
 use scupper_supervise::soak::{Judgement, Row, SeriesJudgement, Soak};
 
 use super::said;
 use crate::args::SoakArgs;
 use crate::chart::{self, Chart};
 use crate::commands::analyze::draw;
+use crate::failure::Failure;
 
 /// The curve has two points for each of these.
 const COLUMNS: usize = 1000;
 const HEADER: &str = "seconds,rss_bytes,tree_rss_bytes,rss_anon_bytes,fds,threads,sockets,children,zombies,requests,\
                       cpu_seconds";
+
+/// Whether what was asked for can be written: said before the command starts, not after hours.
+pub(super) fn can_keep(args: &SoakArgs) -> Result<(), Failure> {
+    for path in args.csv.iter().chain(&args.svg) {
+        writable(path).map_err(|why| Failure::usage(format!("cannot write {}: {why}", path.display())))?;
+    }
+    Ok(())
+}
+
+/// A file is replaced by another one in its directory; what is no file, such as a pipe, is written into.
+fn writable(path: &Path) -> io::Result<()> {
+    let found = fs::metadata(path);
+    if found.as_ref().is_ok_and(Metadata::is_dir) {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if found.is_ok_and(|found| !found.is_file()) {
+        return Ok(access(path, Access::WRITE_OK)?);
+    }
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if path.file_name().is_none() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !fs::metadata(directory)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    Ok(access(directory, Access::WRITE_OK | Access::EXEC_OK)?)
+}
 
 /// Writes what was asked for.
 pub(super) fn keep(args: &SoakArgs, soak: &Soak, judgement: &Judgement) -> anyhow::Result<()> {
