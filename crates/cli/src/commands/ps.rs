@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scupper_detect::Verdict;
 use scupper_model::{Bytes, Resource, Size, UnitPhase, UnitRecord, format_duration, printable};
-use scupper_supervise::control::{ProcessStatus, Standing, UnitStatus};
+use scupper_supervise::control::{ProcessStatus, SeriesStatus, Standing, UnitStatus};
 use serde::Serialize;
 
 use super::live::{self, Supervisor};
@@ -166,9 +166,15 @@ fn to_limit(standing: &Standing) -> Option<String> {
     Some(short(Duration::from_secs(standing.time_to_limit_seconds?)))
 }
 
-/// What grows, and why that is thought: one line for each series.
+/// What grows, and why that is thought: one line for each series. What is thought of the tree for the very reasons for
+/// which it is thought of one of its processes is said of that one.
 fn why(unit: &UnitStatus) -> impl Iterator<Item = String> {
-    let grows = unit.series.iter().filter(|series| series.judged.verdict >= Verdict::Growing);
+    let said = |series: &SeriesStatus| (series.series, series.judged.verdict, series.judged.reasons.clone());
+    let processes: Vec<_> = unit.series.iter().filter(|series| series.target.is_some()).map(said).collect();
+    let grows = unit.series.iter().filter(move |series| {
+        series.judged.verdict >= Verdict::Growing
+            && (series.target.is_some() || !processes.contains(&said(series)))
+    });
     grows.map(|series| {
         let whose = match (&series.target, &series.name) {
             (Some(target), Some(name)) => format!(" of {name} ({target})"),

@@ -131,6 +131,20 @@ fn a_unit_that_answers_is_shown_as_it_is() {
     );
 }
 
+/// A unit of one process is judged twice and for the same reasons: they are said once, of the process.
+#[test]
+fn equal_reasons_are_said_once() {
+    let sandbox = Sandbox::new();
+    let mut status = status();
+    let tree = status.series[0].clone();
+    status.series.push(SeriesStatus { target: Some(myself()), name: Some("app".into()), ..tree });
+    let server = serve(&sandbox, vec![Reply::Status(Box::new(status))]);
+    let answer = sandbox.run(&["ps"]);
+    server.join().unwrap();
+    let said = format!("web: memory of app ({}) is leaking: the floor rose\n", myself());
+    assert_eq!(answer.err, said);
+}
+
 #[test]
 fn a_unit_whose_supervisor_is_gone_is_a_finding() {
     let sandbox = Sandbox::new();

@@ -154,9 +154,14 @@ impl Line {
         assessment.is_urgent().then(|| Leak { time_to_limit: time_to_limit(assessment.forecast, since) })
     }
 
+    /// The word, as far as it is known without judging a flat stretch.
+    pub(super) fn verdict(&self) -> Verdict {
+        self.state().verdict
+    }
+
     /// Whether it is proven a leak.
     pub(super) fn leaks(&self) -> bool {
-        self.state().verdict == Verdict::Leaking
+        self.verdict() == Verdict::Leaking
     }
 
     /// Whether it grows, and is judged at least as badly as `whole`, which it is a part of.
@@ -168,6 +173,16 @@ impl Line {
     /// A change that is to be told now: what was said before. Noted as said.
     pub(super) fn news(&mut self, now: Duration) -> Option<Verdict> {
         self.told.news(now, self.state())
+    }
+
+    /// The same, without what changes from one calm state to another: that is noted, and told by nobody.
+    pub(super) fn loud_news(&mut self, now: Duration) -> Option<Verdict> {
+        let state = self.state();
+        if state.is_calm() && self.told.state.is_calm() {
+            self.told.state = state;
+            return None;
+        }
+        self.told.news(now, state)
     }
 }
 
@@ -181,6 +196,11 @@ struct State {
 impl State {
     fn of(assessment: &Assessment) -> Self {
         Self { verdict: assessment.verdict, urgent: assessment.is_urgent() }
+    }
+
+    /// Whether it neither grows nor wakes anybody.
+    fn is_calm(self) -> bool {
+        self.verdict < Verdict::Growing && !self.urgent
     }
 
     /// Whether it wants to be heard at once after `other`.

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scupper_detect::Settings;
+use scupper_detect::{Settings, Verdict};
 use scupper_model::{Bytes, EventKind, Identity, Pid, Resource, Total, Watched};
 
 use crate::unit::{Bound, Look, Role, Seen};
@@ -44,6 +44,8 @@ pub struct Watch {
     fewer_since: Option<Duration>,
     recycled: Vec<Identity>,
     found: Vec<EventKind>,
+    /// The process of which it was told that the tree's memory grows.
+    explained: Option<Identity>,
     still: Option<Still>,
 }
 
@@ -265,34 +267,49 @@ impl Watch {
         }
     }
 
+    /// What changed: of a process only that it grows or leaks, or does so no more; whatever else changes is told of the
+    /// tree.
     fn news(&mut self, now: Duration) -> Vec<EventKind> {
         let mut events = Vec::new();
-        let mut tell = |of: Watched, line: &mut Line, whose: Option<(Identity, &Arc<str>)>| {
-            let Some(previous) = line.news(now) else { return };
-            events.push(EventKind::VerdictChanged {
-                series: of,
-                target: whose.map(|(identity, _)| identity),
-                name: whose.map(|(_, name)| name.to_string()),
-                value: line.value().unwrap_or_default(),
-                previous,
-                judged: Box::new(line.judged(now)),
-            });
-        };
         for followed in self.processes.values_mut() {
             for (of, line) in &mut followed.lines {
-                tell(*of, line, Some((followed.identity, &followed.name)));
+                let Some(previous) = line.loud_news(now) else { continue };
+                events.push(changed(*of, line, previous, Some((followed.identity, &followed.name)), now));
             }
         }
         for (of, line) in &mut self.tree {
-            // What one of its processes explains is told of that one.
-            let mut memories = self.processes.values().filter_map(|followed| memory(&followed.lines));
-            if *of == Watched::Memory && memories.any(|process| process.explains(line)) {
-                let _ = line.news(now);
-            } else {
-                tell(*of, line, None);
+            // What one of its processes explains is told of that one, and so is that it is over.
+            let explains = |followed: &&Followed| memory(&followed.lines).is_some_and(|it| it.explains(line));
+            let by = self.processes.values().find(explains).map(|followed| followed.identity);
+            let Some(previous) = line.news(now) else { continue };
+            if *of == Watched::Memory {
+                let before = std::mem::replace(&mut self.explained, by);
+                let stays = |who: Identity| self.processes.values().any(|followed| followed.identity == who);
+                let over = previous >= Verdict::Growing && line.verdict() < Verdict::Growing;
+                if by.is_some() || (over && before.is_some_and(stays)) {
+                    continue;
+                }
             }
+            events.push(changed(*of, line, previous, None, now));
         }
         events
+    }
+}
+
+fn changed(
+    series: Watched,
+    line: &mut Line,
+    previous: Verdict,
+    whose: Option<(Identity, &Arc<str>)>,
+    now: Duration,
+) -> EventKind {
+    EventKind::VerdictChanged {
+        series,
+        target: whose.map(|(identity, _)| identity),
+        name: whose.map(|(_, name)| name.to_string()),
+        value: line.value().unwrap_or_default(),
+        previous,
+        judged: Box::new(line.judged(now)),
     }
 }
 

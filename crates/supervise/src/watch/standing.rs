@@ -1,9 +1,10 @@
 //! What the watch thinks now: for `ps` and metrics, and at the end for `--fail-on-leak`.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use scupper_detect::{Horizon, Verdict};
-use scupper_model::{EventKind, Identity, Watched};
+use scupper_model::{EventKind, Identity, Judged, Watched};
 
 use super::line::Line;
 use super::{Followed, MOST_FOUND, Watch};
@@ -15,19 +16,22 @@ impl Watch {
         self.plan.horizon
     }
 
-    /// The tree: verdict and reasons of its worst series, slope and forecast of its memory.
+    /// The unit, as its worst series is judged. Slope and forecast are about memory: where the worst series counts
+    /// something else, those of the tree's memory.
     pub fn standing(&mut self, now: Duration) -> Standing {
         self.catch_up();
         let mut standing = self.tree_memory(now).unwrap_or_default();
-        let worst = self.all(now).into_iter().max_by_key(|status| (weight(status), status.judged.urgent));
-        if let Some(SeriesStatus { judged, .. }) = worst
+        if let Some(SeriesStatus { series, judged, .. }) = self.all(now).into_iter().max_by_key(weight)
             && (standing.verdict, standing.urgent) < (Some(judged.verdict), judged.urgent)
             && judged.verdict != Verdict::Unknown
         {
-            standing.verdict = Some(judged.verdict);
-            standing.confidence = judged.confidence;
-            standing.urgent = judged.urgent;
-            standing.reasons = judged.reasons;
+            let of_worst = Standing::of_memory(judged);
+            standing = if series == Watched::Memory {
+                of_worst
+            } else {
+                let Standing { slope_bytes_per_hour, slope_interval, time_to_limit_seconds, .. } = standing;
+                Standing { slope_bytes_per_hour, slope_interval, time_to_limit_seconds, ..of_worst }
+            };
         }
         standing.verdict.get_or_insert(Verdict::Unknown);
         standing
@@ -77,7 +81,7 @@ impl Watch {
         found
     }
 
-    fn tree_memory(&mut self, now: Duration) -> Option<Standing> {
+    pub(super) fn tree_memory(&mut self, now: Duration) -> Option<Standing> {
         memory(&mut self.tree, now)
     }
 }
@@ -111,10 +115,11 @@ fn memory(lines: &mut [(Watched, Line)], now: Duration) -> Option<Standing> {
     Some(Standing::of_memory(line.judged(now)))
 }
 
-/// A series that is too young to be judged says nothing about the unit.
-fn weight(status: &SeriesStatus) -> Verdict {
-    match status.judged.verdict {
-        Verdict::Unknown => Verdict::Stable,
-        verdict => verdict,
-    }
+/// How bad it is. Of several that are as bad, memory, which has figures that a unit shows, and the one whose limit is
+/// next. A series that is too young to be judged says nothing about the unit.
+fn weight(status: &SeriesStatus) -> (Verdict, bool, bool, Reverse<u64>) {
+    let Judged { verdict, urgent, time_to_limit_seconds, .. } = status.judged;
+    let verdict = if verdict == Verdict::Unknown { Verdict::Stable } else { verdict };
+    let left = time_to_limit_seconds.unwrap_or(u64::MAX);
+    (verdict, urgent, status.series == Watched::Memory, Reverse(left))
 }

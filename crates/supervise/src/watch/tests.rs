@@ -253,3 +253,54 @@ fn descriptors_that_pile_up_are_found() {
         "{found:?}"
     );
 }
+
+/// What a process does is a word of its own only when it is bad: the rest is told of the tree, once.
+#[test]
+fn calm_changes_of_a_process_are_told_of_its_tree_alone() {
+    let mut unit = Unit::new(ruled());
+    unit.add(7, Role::Main, 50);
+    unit.looks(40, |_| {});
+    unit.looks(4, |unit| unit.grow(7, 4096));
+    unit.looks(160, |_| {});
+    assert_eq!(unit.told(Watched::Memory, None), [Verdict::Stable], "{:?}", unit.events);
+    assert_eq!(unit.told(Watched::Memory, Some(7)), []);
+    unit.looks(40, |unit| unit.grow(7, 2 * MIB));
+    unit.looks(400, |_| {});
+    let (tree, process) = (unit.told(Watched::Memory, None), unit.told(Watched::Memory, Some(7)));
+    let leaks = |told: &[Verdict]| told.iter().filter(|verdict| **verdict == Verdict::Leaking).count();
+    assert_eq!((leaks(&tree), leaks(&process)), (0, 1), "{:?}", unit.events);
+    assert!(process.last().is_some_and(|verdict| *verdict < Verdict::Growing), "that it is over is told");
+    let calm = |event: &EventKind| match event {
+        EventKind::VerdictChanged { previous, .. } => *previous < Verdict::Growing,
+        _ => true,
+    };
+    let of_tree = |event: &&EventKind| matches!(event, EventKind::VerdictChanged { target: None, .. });
+    assert!(unit.events.iter().filter(of_tree).all(calm), "its end is told once: {:?}", unit.events);
+}
+
+/// The figures beside a verdict are those it was made of: a process that leaks while the tree as a whole does not.
+#[test]
+fn the_figures_of_a_unit_are_of_what_decides() {
+    let limits = Limits { mem_soft: Some(Size::Absolute(Bytes::mib(4000))), ..Limits::default() };
+    let mut unit = Unit::new(Plan { bounds: Bounds::resolve(&limits, None), ..ruled() });
+    unit.add(7, Role::Main, 1000).add(8, Role::Helper, 50);
+    // What the one takes, the other gives back.
+    unit.looks(160, |unit| {
+        unit.grow(8, 2 * MIB);
+        unit.processes[0].2 -= 2 * MIB;
+    });
+    let now = unit.now;
+    let tree = unit.watch.tree_memory(now).unwrap();
+    assert!(tree.verdict < Some(Verdict::Growing) && tree.time_to_limit_seconds.is_none(), "{tree:?}");
+    let (standing, process) = (unit.watch.standing(now), unit.watch.process(&identity(8), now).unwrap());
+    assert_eq!((standing.verdict, standing.urgent), (Some(Verdict::Leaking), true));
+    assert!(standing.slope_bytes_per_hour.unwrap() > 0.0 && standing.time_to_limit_seconds.is_some());
+    assert_eq!(standing, process);
+    // A leak of something else has no figures in bytes: those of the tree's memory stay.
+    let mut unit = Unit::new(Plan { grow: None, ..ruled() });
+    unit.add(7, Role::Main, 50);
+    unit.looks(360, |unit| unit.descriptors += 1);
+    let (standing, tree) = (unit.watch.standing(unit.now), unit.watch.tree_memory(unit.now).unwrap());
+    assert_eq!(standing.verdict, Some(Verdict::Leaking));
+    assert_eq!(standing.slope_bytes_per_hour, tree.slope_bytes_per_hour);
+}
