@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::config::Problem;
-use crate::output::Closed;
+use crate::output::Unwritten;
 
 /// Exit code where something was found that somebody should look at.
 pub(crate) const FINDINGS: u8 = 1;
@@ -48,10 +48,13 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
-/// The reader had enough: nothing to say, and nobody who would read it.
-impl From<Closed> for Failure {
-    fn from(_: Closed) -> Self {
-        Self { code: 0, error: anyhow::Error::msg(""), hint: None }
+/// Where the reader had enough there is nothing to say, and nobody who would read it.
+impl From<Unwritten> for Failure {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Closed => Self { code: 0, error: anyhow::Error::msg(""), hint: None },
+            Unwritten::Failed(error) => anyhow::Error::new(error).context("cannot write to stdout").into(),
+        }
     }
 }
 

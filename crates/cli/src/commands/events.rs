@@ -13,7 +13,7 @@ use scupper_supervise::shell::clock;
 
 use crate::args::EventsArgs;
 use crate::failure::Failure;
-use crate::output::{Closed, Printer, log_line};
+use crate::output::{Printer, Unwritten, log_line};
 use crate::paths;
 
 /// How many events are shown where nothing is said.
@@ -61,7 +61,7 @@ fn look(file: &Path, query: &Query) -> Result<Option<Vec<Stored>>, Failure> {
 }
 
 /// Prints events; gives the last row.
-fn show(events: &[Stored], json: bool, printer: &mut Printer) -> Result<i64, Closed> {
+fn show(events: &[Stored], json: bool, printer: &mut Printer) -> Result<i64, Unwritten> {
     for stored in events {
         match &stored.event {
             Ok(event) if json => printer.line(&serde_json::to_string(event).unwrap_or_default())?,

@@ -6,5 +6,5 @@ mod printer;
 mod table;
 
 pub(crate) use logfmt::{ascii_json, log_fact, log_line, remark};
-pub(crate) use printer::{Closed, Printer};
+pub(crate) use printer::{Printer, Unwritten};
 pub(crate) use table::Table;

@@ -1,5 +1,5 @@
 //! The one place that prints. Data goes to stdout, everything else to stderr; nothing is coloured, so `NO_COLOR` is
-//! honoured as it is. What cannot be written to stderr is lost without a word; a closed stdout ends the command.
+//! honoured as it is. What cannot be written to stderr is lost without a word; a stdout that takes no more ends the command.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -10,9 +10,20 @@ use serde::Serialize;
 
 use crate::failure::{Failure, UNUSABLE};
 
-/// Nobody reads stdout any more. Not a failure: the reader had enough.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Closed;
+/// Why data did not reach stdout.
+#[derive(Debug)]
+pub(crate) enum Unwritten {
+    /// Nobody reads it any more. Not a failure: the reader had enough.
+    Closed,
+    /// The disk is full, the device is gone: what is there is not all there was to say.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Unwritten {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Failed(error) }
+    }
+}
 
 /// Writes what a command has to say.
 #[derive(Debug)]
@@ -35,21 +46,21 @@ impl Printer {
     }
 
     /// One line (or several) of data.
-    pub(crate) fn line(&mut self, text: &str) -> Result<(), Closed> {
+    pub(crate) fn line(&mut self, text: &str) -> Result<(), Unwritten> {
         self.write(format!("{}\n", text.trim_end_matches('\n')).as_bytes())
     }
 
     /// One object of data, readable; with a `schema` key of its own.
-    pub(crate) fn json(&mut self, data: &impl Serialize) -> Result<(), Closed> {
+    pub(crate) fn json(&mut self, data: &impl Serialize) -> Result<(), Unwritten> {
         let mut text = serde_json::to_vec_pretty(data).unwrap_or_default();
         text.push(b'\n');
         self.write(&text)
     }
 
     /// Bytes of data.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Unwritten> {
         let mut out = self.out.lock();
-        out.write_all(bytes).and_then(|()| out.flush()).map_err(|_| Closed)
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(Unwritten::from)
     }
 
     /// A remark for the person in front of it.
@@ -103,8 +114,11 @@ impl Printer {
             self.note(text.trim_end());
             UNUSABLE
         } else {
-            let _ = self.line(&text);
-            0
+            let unwritten = self.line(&text).map_err(Failure::from).err();
+            unwritten.map_or(0, |failure| {
+                self.failure(&failure);
+                failure.code
+            })
         }
     }
 }

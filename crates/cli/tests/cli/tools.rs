@@ -1,5 +1,8 @@
 //! `doctor` and `completions`.
 
+use std::fs::File;
+use std::process::Stdio;
+
 use crate::support::Sandbox;
 
 #[test]
@@ -29,4 +32,39 @@ fn completions_know_the_commands() {
     }
     let answer = sandbox.run(&["completions", "tcl"]);
     assert!(answer.code == 2 && answer.err.contains("bash"), "{}", answer.err);
+}
+
+/// What was to be said is not there: that is no success, whoever asked for it.
+#[test]
+fn what_cannot_be_written_is_said_and_no_success() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("rec.csv"), "seconds,rss_bytes\n0,1\n1,1\n").unwrap();
+    for arguments in [
+        &["analyze", "rec.csv"][..],
+        &["analyze", "rec.csv", "--json"],
+        &["analyze", "rec.csv", "--svg", "-"],
+        &["replay", "rec.csv"],
+        &["replay", "rec.csv", "--json"],
+        &["ps", "--json"],
+        &["doctor"],
+        &["config", "example"],
+        &["completions", "bash"],
+        &["--help"],
+        &["--version"],
+    ] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = sandbox.command(arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert_eq!(said, "error: cannot write to stdout: No space left on device (os error 28)\n");
+    }
+}
+
+#[test]
+fn a_reader_that_had_enough_is_no_failure() {
+    let sandbox = Sandbox::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = sandbox.command(&["doctor"]).stdout(Stdio::from(writer)).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
