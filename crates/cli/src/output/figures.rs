@@ -26,7 +26,7 @@ pub(crate) fn unit(quantity: Quantity, size: f64) -> Unit {
     }
 }
 
-/// A number with few digits: `512`, `50.1`, `0.04`, `1.8e19`.
+/// A number with few digits: `512`, `50.1`, `0.123`, `0.04`, `1.8e19`.
 pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     // Rounding may reach the next power of ten: 9.96 is 10.0, and no 10.
@@ -34,10 +34,12 @@ pub(crate) fn number(value: f64) -> String {
         format!("{value:.1e}")
     } else if size >= 999.5 || value == 0.0 {
         format!("{:.0}", value.abs().copysign(if value == 0.0 { 1.0 } else { value }))
-    } else if size >= 0.05 {
+    } else if size >= 0.9995 {
         format!("{value:.1}")
     } else if size >= 0.0005 {
-        format!("{value:.4}")
+        // Three digits that count, and no zeros after them: a tenth of a descriptor with each operation is no 0.
+        let zeros = [0.1, 0.01, 0.001].iter().filter(|power| size < **power).count();
+        format!("{value:.*}", 3 + zeros).trim_end_matches('0').to_owned()
     } else {
         format!("{value:.1e}")
     }
@@ -90,7 +92,12 @@ mod tests {
             (Quantity::Bytes, 18_446_744_073_709_551_615.0, "16 EiB"),
             (Quantity::Count, 900.0, "900"),
             (Quantity::Count, 12_345.0, "12345"),
-            (Quantity::Count, 0.021, "0.0210"),
+            (Quantity::Count, 0.021, "0.021"),
+            (Quantity::Count, 0.1, "0.1"),
+            (Quantity::Count, 0.063_12, "0.0631"),
+            (Quantity::Count, -0.000_512_3, "-0.000512"),
+            (Quantity::Count, 0.999_6, "1"),
+            (Quantity::Percent, 0.1234, "0.123 %"),
             (Quantity::Count, 1e-9, "1.0e-9"),
             (Quantity::Percent, 41.96, "42 %"),
         ] {
