@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use scupper_detect::{Rejected, Sample};
+use scupper_detect::Sample;
 
 use crate::cell::Cell;
 use crate::error::shown;
@@ -37,13 +37,15 @@ impl Row {
 pub(crate) struct Collector {
     format: Format,
     columns: Vec<Column>,
+    /// Where each column's last sample is.
+    last: Vec<Place>,
     samples: usize,
     pub rejected: Rejections,
 }
 
 impl Collector {
     pub(crate) const fn new(format: Format) -> Self {
-        Self { format, columns: Vec::new(), samples: 0, rejected: Rejections { count: 0, first: Vec::new() } }
+        Self { format, columns: Vec::new(), last: Vec::new(), samples: 0, rejected: Rejections::new() }
     }
 
     /// The column of this name; a new one where there is none yet.
@@ -60,6 +62,7 @@ impl Collector {
             return Err(Unreadable::TooManyColumns);
         }
         self.columns.push(Column { name: name.to_owned(), kind, samples: Vec::new() });
+        self.last.push(Place::Line(0));
         Ok(self.columns.len() - 1)
     }
 
@@ -74,6 +77,7 @@ impl Collector {
     pub(crate) fn drop_last(&mut self) {
         if let Some(column) = self.columns.pop() {
             self.samples -= column.samples.len();
+            self.last.pop();
         }
     }
 
@@ -91,14 +95,14 @@ impl Collector {
             }
         };
         // The whole row is too early: one entry for it, not one for each of its columns.
-        let (mut not_later, mut too_late) = (0, 0);
+        let (mut not_later, mut too_late) = (None, 0);
         for (column, cell) in &row.cells {
             match cell {
                 Ok(None) => {}
-                Ok(Some(value)) => match self.sample(*column, Sample { at, value: *value })? {
+                Ok(Some(value)) => match self.sample(*column, place, Sample { at, value: *value })? {
                     Ok(()) => {}
                     Err(Why::TooLate) => too_late += 1,
-                    Err(_) => not_later += 1,
+                    Err(why) => not_later.get_or_insert((0, why)).0 += 1,
                 },
                 Err(why) => {
                     // A Prometheus series may have its name later: its place says which one it is.
@@ -108,8 +112,8 @@ impl Collector {
                 }
             }
         }
-        if not_later > 0 {
-            self.rejected.add(not_later, place, None, Rejected::NotLater.into());
+        if let Some((samples, why)) = not_later {
+            self.rejected.add(samples, place, None, why);
         }
         if too_late > 0 {
             self.rejected.add(too_late, place, None, Why::TooLate);
@@ -117,10 +121,12 @@ impl Collector {
         Ok(())
     }
 
-    fn sample(&mut self, column: usize, sample: Sample) -> Result<Result<(), Why>, Unreadable> {
-        let Some(column) = self.columns.get_mut(column) else { return Ok(Ok(())) };
-        if column.samples.last().is_some_and(|last| sample.at <= last.at) {
-            return Ok(Err(Rejected::NotLater.into()));
+    fn sample(&mut self, column: usize, place: Place, sample: Sample) -> Result<Result<(), Why>, Unreadable> {
+        let (Some(column), Some(before)) = (self.columns.get_mut(column), self.last.get_mut(column)) else {
+            return Ok(Ok(()));
+        };
+        if let Some(last) = column.samples.last().filter(|last| sample.at <= last.at) {
+            return Ok(Err(Why::NotLater { before: *before, at: last.at }));
         }
         if column.samples.first().is_some_and(|first| sample.at.saturating_sub(first.at) > LONGEST) {
             return Ok(Err(Why::TooLate));
@@ -130,12 +136,13 @@ impl Collector {
         }
         self.samples += 1;
         column.samples.push(sample);
+        *before = place;
         Ok(Ok(()))
     }
 
     /// What was collected, counted from its first moment.
     pub(crate) fn finish(self, options: &Options) -> Result<Recording, Unreadable> {
-        let Self { format, mut columns, samples, rejected } = self;
+        let Self { format, mut columns, samples, rejected, .. } = self;
         if samples == 0 {
             return Err(Unreadable::NothingUsable { rejected });
         }
@@ -179,7 +186,7 @@ mod tests {
         assert_eq!(
             said,
             [
-                "line 3: not later than the sample before it",
+                "line 3: not later than the sample before it (line 2 is at 5 s)",
                 "line 4: more than 100 years after the first sample"
             ]
         );

@@ -75,7 +75,10 @@ pub(crate) enum Command {
     /// `rss_bytes`, `tree_rss_bytes`, `rss_anon_bytes`, `fds`, `threads`, `sockets`, `children`, `zombies`, `tasks`; `requests`
     /// and `cpu_seconds` are counters, which are not judged. Of Prometheus every series is taken.
     ///
-    /// Exit codes: 0 clean, 1 leaking, 2 nothing to judge.
+    /// Of four or more equals (series of one metric, or columns of one unit that --column names) it also says which grow
+    /// unlike the others; that does not change the exit code.
+    ///
+    /// Exit codes: 0 clean, 1 leaking, 2 nothing to judge, or more than half of the samples cannot be used.
     Analyze(Box<AnalyzeArgs>),
     /// Run a unit's policy over a recording: what it would have done, and when
     ///

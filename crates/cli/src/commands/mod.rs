@@ -10,6 +10,7 @@ mod engine;
 mod events;
 mod live;
 mod ps;
+mod recorded;
 mod replay;
 mod run;
 mod set;

@@ -5,16 +5,14 @@ mod report;
 mod said;
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use scupper_model::{Limits, Resource, Size, Timestamp, UnitSpec};
-use scupper_recording::{Recording, Unreadable};
 use scupper_supervise::replay::{self, Recorded, Setup};
 
+use super::recorded::{self, is_dash, shown};
 use crate::args::ReplayArgs;
 use crate::config::UnitSettings;
 use crate::failure::{FINDINGS, Failure};
@@ -43,11 +41,9 @@ pub(super) fn run(mut args: ReplayArgs, printer: &mut Printer) -> Result<u8, Fai
     }
 
     let whose = || format!("cannot replay {}", shown(&args.file));
-    let recording = read(&args).with_context(whose)?;
+    let recording = recorded::read(&args.file, &args.options()).with_context(whose)?;
     let recorded = columns::choose(&recording).map_err(anyhow::Error::msg).with_context(whose)?;
-    if recording.rejected.count > 0 {
-        printer.note(&super::analyze::not_usable(&recording.rejected, recording.samples()));
-    }
+    recorded::note_rejected(&recording, printer);
     let not_judged = not_judged(&spec, &recorded);
     if !not_judged.is_empty() {
         let flags = not_judged.join(", ");
@@ -66,20 +62,6 @@ pub(super) fn run(mut args: ReplayArgs, printer: &mut Printer) -> Result<u8, Fai
         printer.line(&said::summary(&timeline, recorded.lasts()))?;
     }
     Ok(if timeline.has_findings() { FINDINGS } else { 0 })
-}
-
-fn read(args: &ReplayArgs) -> Result<Recording, Unreadable> {
-    let input: Box<dyn Read> =
-        if is_dash(&args.file) { Box::new(io::stdin().lock()) } else { Box::new(File::open(&args.file)?) };
-    scupper_recording::read(input, &args.options())
-}
-
-fn is_dash(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
-fn shown(path: &Path) -> String {
-    if is_dash(path) { "stdin".to_owned() } else { path.display().to_string() }
 }
 
 /// What is shown as the command of a unit that has none: the recording is what it is known by.

@@ -1,5 +1,7 @@
 //! `scupper analyze`: what it says of recordings, and what it makes of those that are none.
 
+mod fleet;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::Stdio;
@@ -277,7 +279,7 @@ fn samples_that_cannot_be_used_are_counted_in_one_line() {
     let first = &report["rejected"]["first"];
     assert_eq!(first[0]["place"], "line 17");
     assert_eq!((&first[1]["column"], &first[1]["why"]), (&"rss_bytes".into(), &"negative".into()));
-    assert_eq!(first[2]["why"], "not later than the sample before it");
+    assert_eq!(first[2]["why"], "not later than the sample before it (line 21 is at 190 s)");
 }
 
 #[test]
@@ -377,4 +379,21 @@ fn bad_flags_say_what_would_be_right() {
         assert_eq!((answer.code, answer.out.as_str()), (2, ""));
         assert!(answer.err.contains(words), "{}", answer.err);
     }
+}
+
+#[test]
+fn one_bad_time_that_costs_the_most_of_it_makes_it_unusable() {
+    let mut text = "seconds,rss_bytes\n".to_owned();
+    for row in 0..3600 {
+        let at = if row == 6 { 90_000 } else { row };
+        writeln!(text, "{at},{}", 100_000_000 + row * 4096).unwrap();
+    }
+    let said = refused(&text, &[]);
+    let why = "line 9: not later than the sample before it (line 8 is at 90000 s)";
+    assert_eq!(said, format!("cannot analyze rec: 3593 of 3600 samples cannot be used: {why}"));
+    // Half of it is enough.
+    let half = "seconds,rss_bytes\n0,1\n1,x\n2,1\n3,-\n";
+    assert_eq!(analyze(half, &[]).code, 0);
+    let said = refused(format!("{half}4,-1\n"), &[]);
+    assert!(said.ends_with("3 of 5 samples cannot be used: line 3: rss_bytes: not a number"), "{said}");
 }

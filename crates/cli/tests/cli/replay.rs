@@ -197,6 +197,7 @@ fn a_recording_comes_from_stdin_and_from_prometheus() {
 fn what_is_no_recording_is_refused_in_one_line() {
     for (text, arguments, said) in [
         ("", &[][..], "cannot replay web.csv: it is empty"),
+        ("seconds,rss_bytes\n9,1\n1,2\n2,3\n", &[], "2 of 3 samples cannot be used: line 3: not later than"),
         ("seconds,zombies\n1,2\n", &[], "cannot replay web.csv: it has no column of memory, descriptors"),
         ("seconds,rss_bytes\n1,2\n", &["--mem-soft", "2G", "--mem-hard", "1G"], "--mem-soft (2GiB) is above"),
         ("seconds,a,b\n1,2,3\n", &["--column", "a", "--column", "b"], "`a` or `b`? Name it with --column"),

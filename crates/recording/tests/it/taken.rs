@@ -59,8 +59,8 @@ fn what_cannot_be_used_is_left_out_counted_and_named() {
             "line 3: rss_bytes: not a number",
             "line 4: rss_bytes: negative",
             "line 5: rss_bytes: not a number",
-            "line 7: not later than the sample before it",
-            "line 8: not later than the sample before it",
+            "line 7: not later than the sample before it (line 6 is at 3 s)",
+            "line 8: not later than the sample before it (line 6 is at 3 s)",
             "line 9: it has no time",
             "line 10: its time is neither seconds nor RFC 3339",
             "line 11: its time is negative",
@@ -120,7 +120,7 @@ fn prometheus_series_are_called_by_their_labels() {
         rejected(&recording),
         [
             "series 1, value 2: not a number",
-            "series 2, value 2: not later than the sample before it",
+            "series 2, value 2: not later than the sample before it (series 2, value 1 is at 2023-11-14T22:13:21.000Z)",
             "series 2, value 3: no pair of time and value",
             "series 2, value 4: no pair of time and value",
         ]

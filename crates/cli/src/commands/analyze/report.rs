@@ -7,6 +7,7 @@ use scupper_recording::{Recording, Rejection};
 use serde::Serialize;
 
 use super::finding::Finding;
+use super::fleet::Outlier;
 
 #[derive(Serialize)]
 pub(super) struct Report<'r> {
@@ -18,6 +19,8 @@ pub(super) struct Report<'r> {
     /// The first moment on the recording's own clock.
     started_at_seconds: f64,
     series: Vec<Series<'r>>,
+    /// Columns that grow unlike their equals.
+    unlike: Vec<Unlike<'r>>,
     rejected: Rejected,
 }
 
@@ -69,6 +72,16 @@ enum Prospect {
 }
 
 #[derive(Serialize)]
+struct Unlike<'r> {
+    column: &'r str,
+    slope_per_hour: f64,
+    /// The median slope of all of them.
+    usual_per_hour: f64,
+    /// The modified z-score.
+    score: f64,
+}
+
+#[derive(Serialize)]
 struct Rejected {
     count: usize,
     /// The first ones.
@@ -86,6 +99,7 @@ pub(super) fn report<'r>(
     recording: &'r Recording,
     findings: &'r [Finding<'r>],
     worst: &'r Finding<'r>,
+    unlike: &'r [Outlier],
 ) -> Report<'r> {
     let of = |finding| series(finding, recording.origin);
     let refusal = |rejection: &Rejection| Refusal {
@@ -99,10 +113,21 @@ pub(super) fn report<'r>(
         format: recording.format.name(),
         started_at_seconds: recording.origin.as_secs_f64(),
         series: findings.iter().map(of).collect(),
+        unlike: unlike.iter().map(outlier).collect(),
         rejected: Rejected {
             count: recording.rejected.count,
             first: recording.rejected.first.iter().map(refusal).collect(),
         },
+    }
+}
+
+fn outlier(outlier: &Outlier) -> Unlike<'_> {
+    let unlike = &outlier.unlike;
+    Unlike {
+        column: &unlike.id,
+        slope_per_hour: unlike.slope_per_hour,
+        usual_per_hour: unlike.usual_per_hour,
+        score: unlike.score,
     }
 }
 

@@ -7,12 +7,18 @@ use scupper_model::printable;
 use scupper_recording::Recording;
 
 use super::finding::Finding;
+use super::fleet::Outlier;
 use crate::output::figures::{amount, number, span, unit};
 
 /// So many changes of the verdict are told; the JSON has them all.
 const MOST_CHANGES: usize = 12;
 
-pub(super) fn said(recording: &Recording, findings: &[Finding<'_>], worst: &Finding<'_>) -> String {
+pub(super) fn said(
+    recording: &Recording,
+    findings: &[Finding<'_>],
+    worst: &Finding<'_>,
+    unlike: &[Outlier],
+) -> String {
     let mut out = String::new();
     for finding in findings {
         let _ = writeln!(out, "{}: {}", name(finding), summary(finding));
@@ -23,10 +29,30 @@ pub(super) fn said(recording: &Recording, findings: &[Finding<'_>], worst: &Find
             let _ = writeln!(out, "  history: {}", history(finding));
         }
     }
+    if !unlike.is_empty() {
+        out.push('\n');
+    }
+    for outlier in unlike {
+        let _ = writeln!(out, "grows unlike the others: {}", outlying(outlier));
+    }
     if recording.columns.len() > 1 {
         let _ = writeln!(out, "\nverdict: {} ({})", worst.assessment.verdict, name(worst));
     }
     out
+}
+
+/// `rss{worker="3"} +50.1 MiB/h where 0.2 MiB/h is usual`.
+fn outlying(outlier: &Outlier) -> String {
+    let unlike = &outlier.unlike;
+    // One unit for both, so that they can be compared; what is nothing in it is 0.
+    let (name, one) = unit(outlier.quantity, unlike.slope_per_hour);
+    let space = if name.is_empty() { "" } else { " " };
+    let of = |value: f64| format!("{}{space}{name}/h", number(value / one));
+    let is_nothing = unlike.usual_per_hour.abs() * 1000.0 < unlike.slope_per_hour.abs();
+    let usual = if is_nothing { 0.0 } else { unlike.usual_per_hour };
+    let sign = if unlike.slope_per_hour > 0.0 { "+" } else { "" };
+    let who = printable(unlike.id.as_bytes(), 120);
+    format!("{who} {sign}{} where {} is usual", of(unlike.slope_per_hour), of(usual))
 }
 
 /// The name of a column, on one line.
