@@ -61,11 +61,11 @@ impl Grow {
     pub fn broken(&self) -> Option<Grown> {
         let grown = self.grown()?;
         if let (Some((then, before)), Some((now, after))) = (self.before, self.last)
-            && now - then > self.rule.within
+            && now.saturating_sub(then) > self.rule.within
         {
             let by = after - before;
-            let share = self.rule.within.as_secs_f64() / (now - then).as_secs_f64();
-            return (by * share > self.rule.by).then_some(Grown { by, within: now - then });
+            let share = self.rule.within.as_secs_f64() / now.saturating_sub(then).as_secs_f64();
+            return (by * share > self.rule.by).then_some(Grown { by, within: now.saturating_sub(then) });
         }
         Some(grown).filter(|grown| grown.by > self.rule.by)
     }

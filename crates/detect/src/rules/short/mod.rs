@@ -35,6 +35,7 @@ const LEAST_DOUBTLESS: f64 = 2.0;
 /// ... and one that noise could have hidden is believed from so many on, if its end stands so high above where it was.
 const LEAST_STEADY: f64 = 3.5;
 const LEAST_STEADY_PACE: f64 = 0.45;
+const FEW_TEETH: usize = 6;
 /// Growth, by the deepest fall, where falls are few.
 const GIVEN_BACK: f64 = 1.0;
 /// What grows by less than this share of its level in the part that counts has to go on at this pace: compilers and allocators
@@ -109,6 +110,12 @@ fn judge_buckets(buckets: &[Bucket], width: f64, quantity: Quantity) -> Short {
     let doubtful = middles.is_none_or(|steady| steady.z < LEAST_DOUBTLESS);
     if short.shape == Shape::Rising && doubtful && short.growth < 1.5 * short.given_back {
         short.shape = Shape::GivenBack;
+    }
+    // Its end stands below the line that leads there: noise hid how much it has slowed down. (Of few deep teeth the middles are
+    // where the teeth happen to be.)
+    let teeth = troughs.len() < FEW_TEETH && short.given_back > short.late_growth / 2.0;
+    if short.shape == Shape::Rising && !teeth && middles.is_some_and(|steady| steady.pace < 0.0) {
+        short.shape = Shape::SlowingDown;
     }
     let lows = noisy::read(&noisy::troughs(&troughs), short.age);
     for steady in [middles, lows].into_iter().flatten() {
