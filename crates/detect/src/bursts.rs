@@ -1,7 +1,7 @@
 //! Whether growth comes in bursts after rest (R028): the sign of a leak that work causes, in a program that has little of it.
 
 use crate::history::Ring;
-use crate::stats::{median, to_f64};
+use crate::stats::{keep, median, to_f64};
 
 /// Bursts it takes to call it a pattern.
 const LEAST_BURSTS: usize = 3;
@@ -22,12 +22,7 @@ pub struct Bursts {
 pub fn bursts(ring: &Ring) -> Option<Bursts> {
     let mut lows: Vec<f64> =
         ring.last(usize::MAX).filter(|(_, b)| !b.is_empty()).map(|(_, b)| f64::from(b.low)).collect();
-    // What was kept: the lowest that is still to come. It does not fall, so its rises add up to the growth.
-    let mut still_to_come = f64::INFINITY;
-    for low in lows.iter_mut().rev() {
-        still_to_come = still_to_come.min(*low);
-        *low = still_to_come;
-    }
+    keep(lows.iter_mut());
     let rises: Vec<f64> = lows.windows(2).filter_map(|w| Some(w.get(1)? - w.first()?)).collect();
     let growth: f64 = rises.iter().sum();
     if growth <= 0.0 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::history::History;
 use crate::rules::{Life, least_growth};
-use crate::stats::median;
+use crate::stats::{level, median};
 use crate::{Assessment, Settings};
 
 /// The whole life of a series in few points.
@@ -30,7 +30,7 @@ impl Curve {
         settings: &Settings,
     ) -> Self {
         let at = |seconds: f64| began + Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let life = Life::of(history.sketch());
+        let life = Life::of(history.life());
         let points = life.points();
         let fit = assessment.slope.zip(assessment.scale).and_then(|(slope, scale)| {
             let from = (age - scale.as_secs_f64()).max(0.0);
@@ -62,7 +62,6 @@ fn steps(points: &[(f64, f64)], least: f64) -> Vec<(f64, f64, f64)> {
         })
         .collect();
     let usual = median(&mut moves).unwrap_or(0.0);
-    let level = |of: &[(f64, f64)]| median(&mut of.iter().map(|(_, y)| *y).collect::<Vec<_>>());
     let mut found: Vec<(f64, f64, f64)> = Vec::new();
     for i in 2..points.len().saturating_sub(1) {
         let side = |from: usize, to: usize| points.get(from..to.min(points.len())).and_then(level);

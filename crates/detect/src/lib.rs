@@ -29,7 +29,7 @@ mod wording;
 pub use curve::Curve;
 pub use operations::PerOperation;
 pub use recording::{Analysis, Change, analyze, analyze_counted};
-pub use sample::{Rejected, Sample};
+pub use sample::{Rejected, Sample, exact};
 pub use series::Series;
 pub use settings::{GrowRule, Horizon, Quantity, Settings};
 pub use verdict::{Assessment, Forecast, Reason, Slope, Verdict};

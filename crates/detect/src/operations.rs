@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::Sketch;
 use crate::reading::read;
-use crate::rules::{Life, least_growth};
+use crate::rules::{LEAST_OF_QUARTER, Life, MOST_OF_STEPS, STILL_RISING, least_growth};
 use crate::settings::Quantity;
 use crate::stats::to_f64;
 use crate::window::floor;
@@ -72,16 +72,14 @@ impl Operations {
         }
         let width = to_f64(usize::try_from(self.sketch.width()).ok()?);
         let buckets = self.sketch.buckets();
-        let floor = floor(buckets, 0.0, width)?;
-        let reading = read(&floor)?;
+        let reading = read(&floor(buckets, 0.0, width)?)?;
         if reading.z < 4.0 || reading.growth() < (0.05 * reading.start).max(least_growth(quantity)) {
             return None;
         }
-        let life = Life::with(&self.sketch, width);
-        let goes_on = reading.still_rising >= 0.6
-            && reading.largest_steps <= 0.6
-            && reading.least_quarter >= 0.2
-            && life.deceleration().unwrap_or(1.0) >= 0.8;
+        let goes_on = reading.still_rising >= STILL_RISING
+            && reading.largest_steps <= MOST_OF_STEPS
+            && reading.least_quarter >= LEAST_OF_QUARTER
+            && Life::of((buckets, width)).deceleration().unwrap_or(1.0) >= 0.8;
         // A cache is a line too, until it is full; what it adds to a program is seldom more than so much of the program.
         let leaking = goes_on && operations >= LEAST_TO_LEAK && reading.growth() >= 1.5 * reading.start;
         let growth = PerOperation { slope: reading.slope, low: reading.low, high: reading.high, operations };

@@ -5,7 +5,7 @@ use crate::history::{History, Ring, SLOTS, WIDTHS};
 use crate::operations::{Along, Operations};
 use crate::reading::read;
 use crate::rules::{Context, Daily, Finding, Judgement, Life, Short, judge, judge_daily, judge_short};
-use crate::window::{floor_of_life, floor_of_ring};
+use crate::window::{floor, floor_of_ring};
 use crate::wording::{broken_rule, day_by_day, per_operation, risen, short_run, stable, too_little};
 use crate::{Assessment, Horizon, Settings, Verdict};
 
@@ -46,6 +46,8 @@ pub struct Seen<'a> {
     pub history: &'a History,
     pub grow: Option<&'a Grow>,
     pub operations: Option<&'a Operations>,
+    /// Whether there is no more to come.
+    pub ended: bool,
     pub settings: &'a Settings,
 }
 
@@ -66,7 +68,6 @@ pub struct Opinion {
     along: Option<Along>,
     /// Whether something was read that `stable` can be said of.
     telling: bool,
-    ended: bool,
 }
 
 impl Opinion {
@@ -95,13 +96,10 @@ impl Opinion {
         over
     }
 
-    /// Whether there is no more to come. When it ends, all of it is looked at again.
-    pub fn set_ended(&mut self, ended: bool) {
-        self.ended = ended;
-        if ended {
-            self.looked = 0.0;
-            self.seen = [0; WIDTHS.len()];
-        }
+    /// The next looks are at everything, due or not.
+    pub fn look_again(&mut self) {
+        self.looked = 0.0;
+        self.seen = [0; WIDTHS.len()];
     }
 
     fn look_short(&mut self, seen: &Seen<'_>) -> bool {
@@ -110,7 +108,7 @@ impl Opinion {
             return false;
         }
         self.looked = age;
-        self.short = Some(judge_short(seen.history.sketch(), seen.settings.quantity));
+        self.short = Some(judge_short(seen.history.life(), seen.settings.quantity));
         true
     }
 
@@ -133,7 +131,7 @@ impl Opinion {
 
     fn read_ring(&mut self, level: usize, ring: &Ring, seen: &Seen<'_>) {
         let Seen { age, history, settings, .. } = *seen;
-        let life = Life::of(history.sketch());
+        let life = Life::of(history.life());
         if self.base.is_none() && age >= SETTLED {
             self.base = life.level_until(SETTLED);
         }
@@ -149,7 +147,8 @@ impl Opinion {
         let mut worst = found.max_by(Finding::by_weight);
         if level == WIDTHS.len() - 1 && !readable {
             // Samples too far apart for any ring: the whole life is all there is to read.
-            let floor = floor_of_life(history.sketch());
+            let (buckets, width) = history.life();
+            let floor = floor(buckets, 0.0, width);
             readable = floor.is_some();
             worst = floor
                 .as_ref()
@@ -172,7 +171,7 @@ impl Opinion {
 
     /// Puts into words what is thought.
     pub fn assessment(&self, seen: &Seen<'_>) -> Assessment {
-        let Seen { age, history, settings, .. } = *seen;
+        let Seen { age, history, settings, ended, .. } = *seen;
         let leak = self.leak.as_ref().filter(|(leak, since)| age - since < leak.hold()).map(|(leak, _)| leak);
         let mut assessment = match (leak, settings.horizon) {
             _ if let Some((grown, _)) = self.broken => broken_rule(grown, settings),
@@ -180,10 +179,9 @@ impl Opinion {
                 risen(finding, Verdict::Leaking, history, settings)
             }
             (Some(Leak::Daily(daily)), Horizon::Long) => day_by_day(daily, settings),
-            (_, Horizon::Short) => self
-                .short
-                .as_ref()
-                .map_or_else(|| too_little(age), |short| short_run(short, self.ended, settings)),
+            (_, Horizon::Short) => {
+                self.short.as_ref().map_or_else(|| too_little(age), |short| short_run(short, ended, settings))
+            }
             (None, Horizon::Long) if let Some(along) = self.along.as_ref().filter(|along| along.leaking) => {
                 per_operation(along, age, history, settings)
             }

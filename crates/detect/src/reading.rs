@@ -1,6 +1,6 @@
 //! What the statistics say of one floor: how fast it rises, how certain that is, and what shape it has.
 
-use crate::stats::{mann_kendall, perron_yabu, sen_slope, theil_sen};
+use crate::stats::{Sen, mann_kendall, perron_yabu, sen_slope, theil_sen};
 use crate::window::Floor;
 
 /// What rises in its last half by so much more than in the whole is no line.
@@ -43,13 +43,13 @@ impl Reading {
     /// The slope to forecast by, with its interval. Where the last half is much steeper than the whole, a line through all of
     /// it promises too much time: then it is the slope at the end, if the curve bends as it did from half to half, and at
     /// worst the slope it will have after as long again.
-    pub fn recent_slope(&self) -> (f64, f64, f64) {
+    pub fn recent_slope(&self) -> Sen {
         if self.still_rising <= ACCELERATES || self.bend <= 0.0 {
-            return (self.slope, self.low, self.high);
+            return Sen { slope: self.slope, low: self.low, high: self.high };
         }
         let late = self.slope * self.still_rising;
         let end = late + self.bend / 2.0;
-        (end, self.low, self.high.max(end + 2.0 * self.bend))
+        Sen { slope: end, low: self.low, high: self.high.max(end + 2.0 * self.bend) }
     }
 
     /// How much it rose.

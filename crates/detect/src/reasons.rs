@@ -118,12 +118,16 @@ pub fn of_bursts(bursts: Bursts) -> Reason {
 pub fn of_short(short: &Short, quantity: Quantity) -> Vec<Reason> {
     let size = |value: f64| amount(quantity, value);
     let kept = || {
-        let text = format!(
-            "keeps {} more after the last {} than before them, in {} portions",
-            size(short.late_growth),
-            time(short.late),
-            short.portions
-        );
+        let (grown, late) = (size(short.late_growth), time(short.late));
+        if let Some(z) = short.z {
+            let text = format!(
+                "rises by {grown} in {late} below its noise, {z:.1} standard deviations from no trend"
+            );
+            return reason("rising_floor", text);
+        }
+        let portions = short.portions;
+        let text =
+            format!("keeps {grown} more after the last {late} than before them, in {portions} portions");
         reason("keeps_more", text)
     };
     match short.shape {

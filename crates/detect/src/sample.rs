@@ -28,7 +28,18 @@ pub enum Rejected {
     NotLater,
 }
 
+/// A count as a number: exact below 2^53, which no size or count reaches.
+#[expect(clippy::cast_precision_loss, reason = "see above")]
+pub const fn exact(count: u64) -> f64 {
+    count as f64
+}
+
 impl Sample {
+    /// One look at a size or a count.
+    pub const fn new(at: Duration, count: u64) -> Self {
+        Self { at, value: exact(count) }
+    }
+
     /// The largest value: far above 2^64, and far below where a 32-bit float ends.
     pub const MOST: f64 = 1e24;
 

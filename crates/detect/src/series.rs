@@ -23,7 +23,6 @@ pub struct Series {
     assessment: Assessment,
     /// At which age another calm verdict was thought of first.
     calmer_since: Option<f64>,
-    ended: bool,
 }
 
 /// The share of its age for which a calmer verdict has to hold before it is told.
@@ -46,7 +45,6 @@ impl Series {
             opinion: Opinion::default(),
             assessment: too_little(0.0),
             calmer_since: None,
-            ended: false,
         }
     }
 
@@ -74,22 +72,24 @@ impl Series {
     /// Looks at what was pushed since the last call, as far as that is due, and says what is thought now. Cheap when
     /// nothing is due, so that it may follow every push.
     pub fn assess(&mut self) -> &Assessment {
-        self.look();
+        self.look(false);
         &self.assessment
     }
 
-    fn look(&mut self) -> bool {
+    /// `ended`: there is no more to come.
+    fn look(&mut self, ended: bool) -> bool {
         let seen = Seen {
             age: self.age(),
             history: &self.history,
             grow: self.grow.as_deref(),
             operations: self.operations.as_deref(),
+            ended,
             settings: &self.settings,
         };
         let due = self.opinion.look(&seen);
         if due {
             let (age, thought) = (seen.age, self.opinion.assessment(&seen));
-            self.settle(age, thought);
+            self.settle(age, thought, ended);
         }
         self.assessment.forecast = self.forecast();
         due
@@ -108,9 +108,9 @@ impl Series {
     }
 
     /// Good news has time: what looks calmer, or calm in another way, has to look so for a while. Bad news is told at once.
-    fn settle(&mut self, age: f64, thought: Assessment) {
+    fn settle(&mut self, age: f64, thought: Assessment, ended: bool) {
         let known = self.assessment.verdict;
-        let patient = self.settings.horizon == Horizon::Long && !self.ended && known != Verdict::Unknown;
+        let patient = self.settings.horizon == Horizon::Long && !ended && known != Verdict::Unknown;
         if patient && thought.verdict < Verdict::Growing && thought.verdict != known {
             let since = *self.calmer_since.get_or_insert(age);
             if age - since < age * PATIENCE {
@@ -123,11 +123,8 @@ impl Series {
 
     /// Looks at everything, due or not: the last word on a series that has ended, or has for now.
     pub fn conclude(&mut self) -> &Assessment {
-        self.ended = true;
-        self.opinion.set_ended(true);
-        while self.look() {}
-        self.ended = false;
-        self.opinion.set_ended(false);
+        self.opinion.look_again();
+        while self.look(true) {}
         &self.assessment
     }
 

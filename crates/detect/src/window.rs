@@ -1,13 +1,12 @@
 //! A stretch of a series reduced to its floor: what is still there when everything that comes and goes is gone.
 
-use crate::history::{Bucket, Ring, Sketch};
-use crate::stats::{Point, quantile};
-use crate::stats::{median, to_f64, to_index};
+use crate::history::{Bucket, Ring};
+use crate::stats::{Point, level, quantile, to_f64, to_index};
 
 /// Blocks a floor is made of, at most.
 const BLOCKS: usize = 32;
 /// And at least, for a test to be worth anything.
-pub const LEAST_BLOCKS: usize = 10;
+const LEAST_BLOCKS: usize = 10;
 /// A drop of more than this share of the spread is a tooth of a saw.
 const TOOTH: f64 = 0.35;
 
@@ -28,13 +27,6 @@ pub struct Floor {
 
 /// One bucket in so many has to hold something: a program that runs or is seen by day only is judged all the same.
 const MOST_EMPTY: usize = 4;
-
-/// The floor of a whole life, for what is sampled so seldom that no ring is filled.
-pub fn floor_of_life(sketch: &Sketch) -> Option<Floor> {
-    #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are long")]
-    let width = sketch.width() as f64 / 1000.0;
-    floor(sketch.buckets(), 0.0, width)
-}
 
 /// The floor of the last `count` buckets of a ring; `None` where fewer than a quarter of them hold something.
 pub fn floor_of_ring(ring: &Ring, count: usize) -> Option<Floor> {
@@ -66,20 +58,28 @@ pub fn floor(buckets: &[Bucket], began: f64, width: f64) -> Option<Floor> {
     let sawtooth = teeth >= 2 && wide > usual;
     let per_block = if sawtooth { wide } else { usual };
     let block = width * to_f64(per_block);
-    // Whole blocks, counted from the end: the newest is never a part of one.
     let skipped = n % per_block;
+    let points = blocks(buckets, began, width, per_block);
     let began = began + width * to_f64(skipped);
-    let points: Vec<Point> = buckets
-        .get(skipped..)?
-        .chunks_exact(per_block)
-        .enumerate()
-        .filter_map(|(i, block_of)| {
-            let low = block_of.iter().filter(|b| !b.is_empty()).map(|b| f64::from(b.low)).reduce(f64::min)?;
-            Some((began + block * (to_f64(i) + 0.5), low))
-        })
-        .collect();
     let span = block * to_f64((n - skipped) / per_block);
     (points.len() >= LEAST_BLOCKS).then_some(Floor { points, block, began, span, sawtooth })
+}
+
+/// The lowest of each `per_block` buckets, at the middle of them. Whole blocks, counted from the end: the newest is never a part
+/// of one.
+pub fn blocks(buckets: &[Bucket], began: f64, width: f64, per_block: usize) -> Vec<Point> {
+    let skipped = buckets.len() % per_block;
+    let (began, block) = (began + width * to_f64(skipped), width * to_f64(per_block));
+    let lowest = |block: &[Bucket]| {
+        block.iter().filter(|bucket| !bucket.is_empty()).map(|bucket| f64::from(bucket.low)).reduce(f64::min)
+    };
+    buckets
+        .get(skipped..)
+        .unwrap_or_default()
+        .chunks_exact(per_block)
+        .enumerate()
+        .filter_map(|(i, of_block)| Some((began + block * (to_f64(i) + 0.5), lowest(of_block)?)))
+        .collect()
 }
 
 /// Teeth of a saw: sudden drops, in a series whose steps are many small rises and few large falls.
@@ -106,21 +106,19 @@ fn skewness(values: &[f64]) -> f64 {
 }
 
 impl Floor {
-    /// Values alone.
-    pub fn values(&self) -> impl DoubleEndedIterator<Item = f64> + ExactSizeIterator {
+    fn values(&self) -> impl Iterator<Item = f64> {
         self.points.iter().map(|(_, y)| *y)
     }
 
     /// Level at the beginning: the median of its first eighth.
     pub fn start(&self) -> f64 {
-        let few = self.points.len().div_ceil(8);
-        median(&mut self.values().take(few).collect::<Vec<_>>()).unwrap_or(0.0)
+        self.points.get(..self.points.len().div_ceil(8)).and_then(level).unwrap_or(0.0)
     }
 
     /// Level at the end: the median of its last eighth.
     pub fn end(&self) -> f64 {
-        let few = self.points.len().div_ceil(8);
-        median(&mut self.values().rev().take(few).collect::<Vec<_>>()).unwrap_or(0.0)
+        let (few, all) = (self.points.len().div_ceil(8), self.points.len());
+        self.points.get(all - few..).and_then(level).unwrap_or(0.0)
     }
 
     /// How much it rose from its beginning to its end.
@@ -156,9 +154,7 @@ impl Floor {
     /// The least rise from the median of a quarter to that of the next.
     pub fn least_quarter_rise(&self) -> f64 {
         let quarter = self.points.len().div_ceil(4).max(1);
-        let mut levels = self.points.chunks(quarter).filter(|c| c.len() * 2 > quarter).map(|chunk| {
-            median(&mut chunk.iter().map(|(_, y)| *y).collect::<Vec<_>>()).unwrap_or(f64::NEG_INFINITY)
-        });
+        let mut levels = self.points.chunks(quarter).filter(|c| c.len() * 2 > quarter).filter_map(level);
         let mut least = f64::INFINITY;
         let Some(mut before) = levels.next() else { return 0.0 };
         for level in levels {

@@ -9,7 +9,7 @@ use crate::history::{History, SLOTS};
 use crate::operations::Along;
 use crate::reasons::{amount, of_bursts, of_daily, of_finding, of_short, reason, time};
 use crate::rules::{Daily, Finding, Judgement, Life, Rule, Short};
-use crate::stats::to_f64;
+use crate::stats::{Sen, to_f64};
 use crate::{Assessment, Settings, Slope, Verdict};
 
 /// While a short run goes on, what rises in its first seconds is only growing: most of what fills up is full by then. When the
@@ -18,9 +18,9 @@ const SHORT_SURE: f64 = 100.0;
 const SHORT_ENDED: f64 = 45.0;
 const HOUR: f64 = 3600.0;
 
-/// From seconds to hours.
-pub fn per_hour((slope, low, high): (f64, f64, f64)) -> Slope {
-    Slope { per_hour: slope * HOUR, low: low * HOUR, high: high * HOUR }
+fn per_hour(per_second: Sen) -> Slope {
+    let Sen { slope, low, high } = per_second.times(HOUR);
+    Slope { per_hour: slope, low, high }
 }
 
 /// Nothing rises.
@@ -30,7 +30,7 @@ pub fn stable(age: f64, history: &History) -> Assessment {
         confidence: confidence(Verdict::Stable, None),
         reasons: vec![reason("no_trend", format!("no rise worth a word in {}", time(age)))],
         scale: Duration::try_from_secs_f64(age).ok(),
-        slope: Life::of(history.sketch()).slope().map(per_hour),
+        slope: Life::of(history.life()).slope().map(per_hour),
         ..Assessment::default()
     }
 }
@@ -84,7 +84,7 @@ pub fn per_operation(along: &Along, age: f64, history: &History, settings: &Sett
         confidence: confidence(Verdict::Leaking, Some(Rule::Operations)),
         reasons: vec![reason("grows_per_operation", text)],
         scale: Duration::try_from_secs_f64(age).ok(),
-        slope: Life::of(history.sketch()).slope().map(per_hour),
+        slope: Life::of(history.life()).slope().map(per_hour),
         ..Assessment::default()
     }
 }
@@ -111,15 +111,14 @@ pub fn short_run(short: &Short, ended: bool, settings: &Settings) -> Assessment 
 
 /// Growth from day to day.
 pub fn day_by_day(daily: &Daily, settings: &Settings) -> Assessment {
-    const DAY: f64 = 24.0 * HOUR;
-    let per_second = |per_day: f64| per_day / DAY;
-    let (low, high) = (daily.mean - 2.0 * daily.deviation, daily.mean + 2.0 * daily.deviation);
+    let (mean, wide) = (daily.mean, 2.0 * daily.deviation);
+    let per_day = Sen { slope: mean, low: mean - wide, high: mean + wide };
     Assessment {
         verdict: Verdict::Leaking,
         confidence: confidence(Verdict::Leaking, Some(Rule::Daily)),
         reasons: vec![of_daily(daily, settings.quantity)],
         scale: Some(Duration::from_hours(24).saturating_mul(u32::try_from(daily.days).unwrap_or(1) + 1)),
-        slope: Some(per_hour((per_second(daily.mean), per_second(low), per_second(high)))),
+        slope: Some(per_hour(per_day.times(1.0 / (24.0 * HOUR)))),
         ..Assessment::default()
     }
 }

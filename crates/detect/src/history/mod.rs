@@ -77,9 +77,10 @@ impl History {
         &self.rings
     }
 
-    /// The whole life, in milliseconds.
-    pub const fn sketch(&self) -> &Sketch {
-        &self.sketch
+    /// The whole life, oldest bucket first, and the width of a bucket in seconds.
+    #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are long")]
+    pub fn life(&self) -> (&[Bucket], f64) {
+        (self.sketch.buckets(), self.sketch.width() as f64 / 1000.0)
     }
 
     /// Bytes on the heap.

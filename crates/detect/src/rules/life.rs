@@ -1,8 +1,8 @@
 //! What the whole life of a series says about a stretch of it.
 
-use crate::history::Sketch;
-use crate::stats::{MOST_POINTS, Point, mann_kendall, median, sen_slope, theil_sen, to_f64};
-use crate::window::deepest_fall;
+use crate::history::Bucket;
+use crate::stats::{MOST_POINTS, Point, Sen, median, sen_slope, slope, to_f64};
+use crate::window::{blocks, deepest_fall};
 
 /// Floors of the life in at most [`MOST_POINTS`] blocks.
 #[derive(Clone, Debug)]
@@ -12,32 +12,10 @@ pub struct Life {
 }
 
 impl Life {
-    /// Reduces a sketch of time.
-    pub fn of(sketch: &Sketch) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are long")]
-        let second = sketch.width() as f64 / 1000.0;
-        Self::with(sketch, second)
-    }
-
-    /// Reduces a sketch whose buckets are `bucket` wide.
-    pub fn with(sketch: &Sketch, bucket: f64) -> Self {
-        let buckets = sketch.buckets();
+    /// Reduces the buckets of a life, each so wide.
+    pub fn of((buckets, width): (&[Bucket], f64)) -> Self {
         let per_block = buckets.len().div_ceil(MOST_POINTS).max(1);
-        let width = bucket * to_f64(per_block);
-        let skipped = buckets.len() % per_block;
-        let offset = bucket * to_f64(skipped);
-        let points = buckets
-            .get(skipped..)
-            .unwrap_or_default()
-            .chunks_exact(per_block)
-            .enumerate()
-            .filter_map(|(i, block)| {
-                let low =
-                    block.iter().filter(|b| !b.is_empty()).map(|b| f64::from(b.low)).reduce(f64::min)?;
-                Some((offset + width * (to_f64(i) + 0.5), low))
-            })
-            .collect();
-        Self { points, age: bucket * to_f64(buckets.len()) }
+        Self { points: blocks(buckets, 0.0, width, per_block), age: width * to_f64(buckets.len()) }
     }
 
     /// The points: time, floor.
@@ -62,12 +40,10 @@ impl Life {
         (early > 0.0).then_some(late / early)
     }
 
-    /// The slope per second of its second half with its 95 % interval.
-    pub fn slope(&self) -> Option<(f64, f64, f64)> {
+    /// The slope per second of its second half.
+    pub fn slope(&self) -> Option<Sen> {
         let half = self.points.partition_point(|(x, _)| *x < self.age / 2.0);
-        let points = self.points.get(half..)?;
-        let sen = theil_sen(points, mann_kendall(points)?.corrected_variance)?;
-        Some((sen.slope, sen.low, sen.high))
+        slope(self.points.get(half..)?)
     }
 
     /// The level of the second half of the first part of the life, which ends at `until` seconds.

@@ -1,7 +1,7 @@
 //! A service that runs for days.
 
 use super::daily::{Daily, daily};
-use super::{Finding, Judgement, Life, Rule, least_growth};
+use super::{Finding, Judgement, LEAST_OF_QUARTER, Life, MOST_OF_STEPS, Rule, STILL_RISING, least_growth};
 use crate::Quantity;
 use crate::history::Ring;
 use crate::reading::Reading;
@@ -24,7 +24,6 @@ pub struct Context {
 pub fn judge(reading: Reading, width: f64, life: &Life, context: &Context) -> Finding {
     let Context { age, base, quantity } = *context;
     let growth = reading.growth();
-    let past = life.before(reading.began);
     let mut finding = Finding::nothing(reading);
     // Seconds and minutes of a service that has started say nothing of a warm-up: only a leap upwards counts there.
     let fast = growth >= (0.5 * base).max(32.0 * least_growth(quantity));
@@ -34,11 +33,14 @@ pub fn judge(reading: Reading, width: f64, life: &Life, context: &Context) -> Fi
     if growth < (0.05 * base).max(least_growth(quantity)) {
         return finding;
     }
-    if reading.largest_steps > 0.6 {
+    if reading.largest_steps > MOST_OF_STEPS {
         return finding.judged(Judgement::Step);
     }
     let young = age < 2.0 * HOUR;
-    if reading.order < 4.0 || reading.z < if young { 2.5 } else { 4.0 } || reading.least_quarter < 0.2 {
+    if reading.order < 4.0
+        || reading.z < if young { 2.5 } else { 4.0 }
+        || reading.least_quarter < LEAST_OF_QUARTER
+    {
         return finding;
     }
     finding.deceleration = life.deceleration();
@@ -49,11 +51,12 @@ pub fn judge(reading: Reading, width: f64, life: &Life, context: &Context) -> Fi
     if reading.z >= 6.0 && leapt(&reading, deceleration, quantity) {
         return finding.judged(Judgement::Leaking(Rule::Fast));
     }
-    finding.given_back = past.deepest_fall();
-    let given_back = finding.given_back;
+    let past = life.before(reading.began);
+    let given_back = past.deepest_fall();
+    finding.given_back = given_back;
     let certain = width >= 360.0
         && reading.z >= 4.5
-        && reading.still_rising >= 0.6
+        && reading.still_rising >= STILL_RISING
         && deceleration >= least_deceleration(age);
     if certain
         && reading.z >= 6.0

@@ -32,6 +32,13 @@ pub enum Rule {
     Short,
 }
 
+/// What two steps may make of a growth that is no step.
+pub const MOST_OF_STEPS: f64 = 0.6;
+/// What every quarter of a stretch has to bring of its even share: a leak has no flat quarter.
+pub const LEAST_OF_QUARTER: f64 = 0.2;
+/// The slope of the last half, by that of the whole, of what goes on rising.
+pub const STILL_RISING: f64 = 0.6;
+
 /// The least growth worth a word, whatever the relative size.
 pub const fn least_growth(quantity: Quantity) -> f64 {
     match quantity {

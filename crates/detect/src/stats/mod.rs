@@ -4,11 +4,13 @@
 
 mod kendall;
 mod order;
+mod points;
 mod theil_sen;
 mod trend;
 
 pub use kendall::{MannKendall, mann_kendall};
 pub use order::{median, quantile, to_f64, to_index};
+pub use points::{keep, level, lows, slope};
 pub use theil_sen::{Sen, sen_slope, theil_sen};
 pub use trend::{Trend, perron_yabu};
 

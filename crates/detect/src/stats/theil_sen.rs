@@ -18,6 +18,13 @@ pub struct Sen {
     pub high: f64,
 }
 
+impl Sen {
+    /// The same with another unit of time.
+    pub fn times(self, factor: f64) -> Self {
+        Self { slope: self.slope * factor, low: self.low * factor, high: self.high * factor }
+    }
+}
+
 /// The median slope of all pairs; `None` with fewer than two points of different time.
 pub fn sen_slope(points: &[Point]) -> Option<f64> {
     quantile(&mut slopes(points), 0.5)

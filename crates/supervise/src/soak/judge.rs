@@ -7,7 +7,7 @@ use scupper_detect::{Analysis, Horizon, Reason, Sample, Settings, analyze_counte
 use scupper_model::{Bytes, HowEnded, SoakOutcome, SoakResult, Watched, format_duration};
 
 use super::criteria::Criterion;
-use super::level::{float, judged, level, warmed_up};
+use super::level::{judged, level, warmed_up};
 use super::rows::Row;
 use super::verdict;
 use super::{Counted, Ended, Soak};
@@ -63,7 +63,7 @@ pub(super) fn judge(soak: &Soak, counted: &Counted) -> Judgement {
     }
     let outcome = outcome(&criteria, &ended, counted);
     let per_operation = level.and_then(|level| level.per_operation);
-    let per_hour = level.and_then(|level| level.per_second).map(|slope| times(slope, 3600.0));
+    let per_hour = level.and_then(|level| level.per_second).map(|slope| slope.times(3600.0));
     let result = SoakResult {
         outcome,
         passed: outcome == SoakOutcome::Passed,
@@ -89,7 +89,7 @@ fn series(rows: &[Row], horizon: Horizon) -> Vec<SeriesJudgement> {
     let of = |of: Watched| {
         let known: Vec<(Sample, Option<u64>)> = rows
             .iter()
-            .filter_map(|row| Some((Sample { at: row.at, value: float(row.value(of)?) }, row.operations)))
+            .filter_map(|row| Some((Sample::new(row.at, row.value(of)?), row.operations)))
             .collect();
         let settings = Settings { quantity: of.quantity(), horizon, limit: None, grow: None };
         let analysis = analyze_counted(settings, known.iter().copied());
@@ -225,10 +225,6 @@ fn sentence(criterion: &Criterion) -> String {
 fn signed(bytes: i64) -> String {
     let sign = if bytes < 0 { "-" } else { "" };
     format!("{sign}{}", Bytes(bytes.unsigned_abs()))
-}
-
-fn times(slope: Sen, factor: f64) -> Sen {
-    Sen { slope: slope.slope * factor, low: slope.low * factor, high: slope.high * factor }
 }
 
 fn interval(slope: Sen) -> (f64, f64) {

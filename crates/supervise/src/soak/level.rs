@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use scupper_detect::stats::{Sen, mann_kendall, median, quantile, theil_sen};
+use scupper_detect::exact;
+use scupper_detect::stats::{Point, Sen, lows, median, quantile, slope};
 
 use super::criteria::{Criteria, WarmUp};
 use super::rows::Row;
@@ -45,7 +46,7 @@ pub(super) fn warmed_up(rows: &[Row], criteria: &Criteria) -> usize {
 /// The level of the rows after the warm-up; `None` where they are too few.
 pub(super) fn level(rows: &[Row]) -> Option<Level> {
     let known: Vec<(Row, f64)> =
-        rows.iter().filter_map(|row| row.memory.map(|memory| (*row, float(memory)))).collect();
+        rows.iter().filter_map(|row| row.memory.map(|memory| (*row, exact(memory)))).collect();
     if known.len() < 2 * LEAST_ROWS {
         return None;
     }
@@ -56,33 +57,21 @@ pub(super) fn level(rows: &[Row]) -> Option<Level> {
     let (low_first, low_last) = (quantile(&mut first, 0.0)?, quantile(&mut last, 0.0)?);
     let base = median(&mut first)?;
     let by = |axis: fn(&Row) -> Option<f64>| {
-        slope(&known.iter().filter_map(|(row, memory)| Some((axis(row)?, *memory))).collect::<Vec<_>>())
+        let points: Vec<Point> =
+            known.iter().filter_map(|(row, memory)| Some((axis(row)?, *memory))).collect();
+        slope(&lows(&points, STRETCHES))
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes of memory")]
     Some(Level {
         base: base as u64,
         growth: (low_last - low_first) as i64,
-        per_operation: by(|row| row.operations.map(float)),
+        per_operation: by(|row| row.operations.map(exact)),
         per_second: by(|row| Some(row.at.as_secs_f64())),
     })
-}
-
-/// The median slope of the lows, as the detector takes it.
-fn slope(points: &[(f64, f64)]) -> Option<Sen> {
-    let lows: Vec<(f64, f64)> = points
-        .chunks(points.len().div_ceil(STRETCHES).max(1))
-        .filter_map(|chunk| chunk.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1)))
-        .collect();
-    theil_sen(&lows, mann_kendall(&lows)?.corrected_variance)
 }
 
 /// The rows that are judged: all of them, unless it was said what the warm-up is.
 pub(super) fn judged<'r>(rows: &'r [Row], warm: usize, criteria: &Criteria) -> &'r [Row] {
     let from = if criteria.warm_up.is_some() { warm } else { 0 };
     rows.get(from..).unwrap_or_default()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^53")]
-pub(super) const fn float(value: u64) -> f64 {
-    value as f64
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use scupper_model::{Resource, Total, Watched};
+use scupper_model::{Total, Watched};
 
 use crate::unit::{Look, Role};
 
@@ -45,13 +45,13 @@ impl Row {
             at,
             operations,
             main_rss: main.and_then(|seen| seen.rss).map(|rss| rss.0),
-            memory: look.tree.rss_bytes.exact().filter(|_| look.tree.processes > 0),
+            memory: look.watched(Watched::Memory).filter(|_| look.tree.processes > 0),
             anonymous: whole(look.tree.rss_anon_bytes),
-            descriptors: whole(look.tree.fds),
-            sockets: whole(look.tree.sockets),
-            threads: whole(look.tree.threads),
-            children: look.total(Resource::Children),
-            zombies: Some(look.tree.zombies.into()),
+            descriptors: look.watched(Watched::Descriptors),
+            sockets: look.watched(Watched::Sockets),
+            threads: look.watched(Watched::Threads),
+            children: look.watched(Watched::Children),
+            zombies: look.watched(Watched::Zombies),
             cpu_micros: whole(look.tree.cpu_micros),
         }
     }

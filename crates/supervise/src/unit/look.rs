@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scupper_model::{Bytes, Identity, Pid, Resource, TreeSample};
+use scupper_model::{Bytes, Identity, Pid, Resource, Total, TreeSample, Watched};
 
 /// What a process is to its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +119,19 @@ impl Look {
                 u64::try_from(below).ok()
             }
             Resource::Sockets => sum(|p| p.counts[3]),
+        }
+    }
+
+    /// A number of the tree as it is watched: `None` where this look has not read it of every member.
+    pub fn watched(&self, of: Watched) -> Option<u64> {
+        let whole = |total: Total| total.exact().filter(|_| self.whole);
+        match of {
+            Watched::Memory => self.tree.rss_bytes.exact(),
+            Watched::Descriptors => whole(self.tree.fds),
+            Watched::Sockets => whole(self.tree.sockets),
+            Watched::Threads => whole(self.tree.threads),
+            Watched::Children => self.total(Resource::Children),
+            Watched::Zombies => Some(self.tree.zombies.into()),
         }
     }
 

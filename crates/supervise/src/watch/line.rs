@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use scupper_detect::{Assessment, Sample, Series, Settings, Verdict};
+use scupper_detect::{Assessment, Sample, Series, Settings, Verdict, exact};
 use scupper_model::{Judged, time_to_limit};
 
 use crate::unit::Leak;
@@ -15,8 +15,6 @@ const SPACING: Duration = Duration::from_millis(250);
 const REPLAY_SHARE: u32 = 64;
 /// At most one event of a series in this time; the last state wins. Only what gets worse is told at once.
 const TOLD_EVERY: Duration = Duration::from_mins(1);
-/// A limit that differs by less than this share is the same one.
-const LIMIT_SHARE: f64 = 0.02;
 /// A verdict on a flat stretch holds until it has lasted this share longer, in percent.
 const FLAT_AGAIN: u32 = 25;
 
@@ -51,18 +49,18 @@ impl Line {
         if self.last.is_some_and(|(at, _)| now < at + SPACING) {
             return;
         }
-        self.set_limit(limit.map(float));
+        self.set_limit(limit.map(exact));
         let last = self.last.replace((now, value));
         match (&mut self.kept, last) {
             (Kept::Series(series), _) => {
                 // Time and value were checked: what is refused changes nothing.
-                let _ = series.push(sample(now, value));
+                let _ = series.push(Sample::new(now, value));
                 series.assess();
             }
             (Kept::Flat { samples, .. }, Some((_, before))) if before == value => *samples += 1,
             (Kept::Flat { since, samples, .. }, Some((until, before))) if room == Room::Free => {
                 let mut series = replayed(self.settings, *since, until, *samples, before);
-                let _ = series.push(sample(now, value));
+                let _ = series.push(Sample::new(now, value));
                 series.assess();
                 self.kept = Kept::Series(series);
             }
@@ -79,13 +77,7 @@ impl Line {
         }
     }
 
-    /// Another limit has everything judged again: one that moves a little with the rest of the tree is left as it is.
     fn set_limit(&mut self, limit: Option<f64>) {
-        let near = |(old, new): (f64, f64)| (new - old).abs() <= old * LIMIT_SHARE;
-        if self.settings.limit.is_some() == limit.is_some() && self.settings.limit.zip(limit).is_none_or(near)
-        {
-            return;
-        }
         self.settings.limit = limit;
         if let Kept::Series(series) = &mut self.kept {
             series.set_limit(limit);
@@ -241,20 +233,11 @@ fn replayed(settings: Settings, since: Duration, until: Duration, samples: u32, 
     let usual = until.saturating_sub(since) / samples.saturating_sub(1).max(1);
     let mut at = since;
     while at < until {
-        let _ = series.push(sample(at, value));
+        let _ = series.push(Sample::new(at, value));
         at += (until.saturating_sub(at) / REPLAY_SHARE).max(usual).max(SPACING);
     }
-    let _ = series.push(sample(until, value));
+    let _ = series.push(Sample::new(until, value));
     series
-}
-
-fn sample(at: Duration, value: u64) -> Sample {
-    Sample { at, value: float(value) }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^53")]
-const fn float(value: u64) -> f64 {
-    value as f64
 }
 
 #[cfg(test)]

@@ -213,7 +213,7 @@ impl Watch {
         let mut room = MOST_SERIES.saturating_sub(self.series());
         for of in Watched::ALL {
             // A worker that is missed for a moment is no growth when it is back.
-            let Some(value) = of_tree(of, look).filter(|_| self.fewer_since.is_none()) else { continue };
+            let Some(value) = look.watched(of).filter(|_| self.fewer_since.is_none()) else { continue };
             let limit = self.plan.limit(of, look);
             push(&mut self.tree, of, self.plan.tree(of), &mut room, (now, value, limit));
         }
@@ -334,19 +334,6 @@ fn push(
     line.push(now, value, limit, if *room > 0 { Room::Free } else { Room::Full });
     if line.has_series() && !before {
         *room -= 1;
-    }
-}
-
-/// A number of the tree, where this look has read it of every member: a part of it is no point of a series.
-fn of_tree(of: Watched, look: &Look) -> Option<u64> {
-    let read = |total: Total| total.exact().filter(|_| look.whole);
-    match of {
-        Watched::Memory => look.tree.rss_bytes.exact(),
-        Watched::Descriptors => read(look.tree.fds),
-        Watched::Sockets => read(look.tree.sockets),
-        Watched::Threads => read(look.tree.threads),
-        Watched::Children => look.total(Resource::Children),
-        Watched::Zombies => Some(look.tree.zombies.into()),
     }
 }
 

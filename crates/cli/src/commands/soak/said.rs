@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use scupper_detect::Quantity;
+use scupper_detect::{Quantity, exact};
 use scupper_model::{Bytes, printable};
 use scupper_supervise::soak::{Judgement, SeriesJudgement, Soak};
 
@@ -14,7 +14,7 @@ pub(super) fn progress(soak: &Soak) -> String {
     let Some(last) = soak.rows().last() else { return "starting".to_owned() };
     let criteria = soak.criteria();
     let mut parts = Vec::new();
-    let rate = last.operations.map(|done| float(done) / last.at.as_secs_f64().max(1e-3));
+    let rate = last.operations.map(|done| exact(done) / last.at.as_secs_f64().max(1e-3));
     match (last.operations, criteria.operations) {
         (Some(done), Some(required)) => parts.push(format!("{done} of {required} operations{}", paced(rate))),
         (Some(done), None) => parts.push(format!("{done} operations{}", paced(rate))),
@@ -24,7 +24,7 @@ pub(super) fn progress(soak: &Soak) -> String {
     if let Some(memory) = last.memory {
         let begun = soak.rows().after(Duration::from_secs(1)).and_then(|row| row.memory);
         let grown =
-            begun.map(|begun| format!(" ({})", signed(float(memory) - float(begun)))).unwrap_or_default();
+            begun.map(|begun| format!(" ({})", signed(exact(memory) - exact(begun)))).unwrap_or_default();
         parts.push(format!("memory {}{grown}", Bytes(memory)));
     }
     parts.extend(left(soak, rate).map(|left| format!("{} left", span(left))));
@@ -40,7 +40,7 @@ fn left(soak: &Soak, rate: Option<f64>) -> Option<Duration> {
     let last = soak.rows().last()?;
     let by_clock = soak.criteria().lasting.map(|lasting| lasting.saturating_sub(last.at));
     let missing = soak.criteria().operations.zip(last.operations);
-    let missing = missing.map(|(required, done)| float(required.saturating_sub(done)));
+    let missing = missing.map(|(required, done)| exact(required.saturating_sub(done)));
     let by_pace =
         missing.zip(rate).and_then(|(missing, rate)| Duration::try_from_secs_f64(missing / rate).ok());
     let left = [by_clock, by_pace].into_iter().flatten().min()?;
@@ -115,9 +115,4 @@ fn with_interval(slope: f64, interval: Option<(f64, f64)>) -> String {
 fn signed(bytes: f64) -> String {
     let sign = if bytes > 0.0 { "+" } else { "" };
     format!("{sign}{}", amount(Quantity::Bytes, bytes))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts and sizes are far below 2^53")]
-const fn float(value: u64) -> f64 {
-    value as f64
 }

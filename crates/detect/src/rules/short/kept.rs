@@ -1,6 +1,7 @@
 //! What a series keeps, and where it falls.
 
-use crate::stats::Point;
+use crate::stats::{Point, keep};
+use crate::window::deepest_fall;
 
 /// What a series keeps.
 pub struct Kept {
@@ -14,22 +15,10 @@ pub struct Kept {
 
 /// Reads it off the lows of a run.
 pub fn kept(points: &[Point]) -> Kept {
-    let (mut peak, mut deepest_fall) = (f64::NEG_INFINITY, 0.0_f64);
-    for (_, y) in points {
-        peak = peak.max(*y);
-        deepest_fall = deepest_fall.max(peak - y);
-    }
+    let deepest_fall = deepest_fall(points.iter().map(|(_, y)| *y));
     let troughs = troughs(points, 0.5 * deepest_fall);
-    let mut still_to_come = f64::INFINITY;
-    let mut kept: Vec<Point> = points
-        .iter()
-        .rev()
-        .map(|(x, y)| {
-            still_to_come = still_to_come.min(*y);
-            (*x, still_to_come)
-        })
-        .collect();
-    kept.reverse();
+    let mut kept = points.to_vec();
+    keep(kept.iter_mut().map(|(_, y)| y));
     // What rose since the last trough is no more than was given back before: it does not count as kept.
     let last = points.last().map_or(0.0, |(_, y)| *y);
     if let Some((trough, low)) = troughs.last()

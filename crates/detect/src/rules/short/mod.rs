@@ -8,10 +8,11 @@ mod kept;
 mod noisy;
 
 use super::least_growth;
-use crate::history::{Bucket, Sketch};
-use crate::stats::{Point, mann_kendall, theil_sen, to_f64};
+use crate::history::Bucket;
+use crate::stats::{Point, Sen, lows, slope, to_f64};
 use crate::{Quantity, Verdict};
-use kept::kept;
+use kept::{Kept, kept};
+use noisy::{BELIEVED, Steady};
 
 /// A run shorter than this says nothing, in seconds.
 const LEAST_AGE: f64 = 30.0;
@@ -28,16 +29,19 @@ const LEAST_RATE: f64 = 0.006;
 const FLAT_END: f64 = 0.15;
 /// Growth of the last 30 % by that of the 30 % before; 0.40 for 1 - exp(-t/tau) with tau a third of the run.
 const LEAST_PACE: f64 = 0.5;
-/// A run that falls by more than this share of the growth it would be called for, and often, is read by its troughs.
+/// A run that falls by more than this share of the growth it would be called for is looked at again, through its noise.
 const NOISY: f64 = 0.2;
-/// A rise that noise could have made is doubted below so many standard deviations from no trend ...
+/// A rise that noise could have made is doubted below so many standard deviations from no trend, unless it rose by this times
+/// what it ever gave back.
 const LEAST_DOUBTLESS: f64 = 2.0;
-/// ... and one that noise could have hidden is believed from so many on, if its end stands so high above where it was.
-const LEAST_STEADY: f64 = 3.5;
+const DOUBTLESS_GROWTH: f64 = 1.5;
+/// A rise that noise could have hidden has to stand so high at its end, by what the line before lets expect ...
 const LEAST_STEADY_PACE: f64 = 0.45;
+/// ... and no step may make more of it than this.
+const MOST_OF_A_STEP: f64 = 0.6;
+/// Of fewer teeth the middles are where the teeth happen to be; of so few, what they gave back may be given back again.
 const FEW_TEETH: usize = 6;
-/// Growth, by the deepest fall, where falls are few.
-const GIVEN_BACK: f64 = 1.0;
+const VERY_FEW_TEETH: usize = 4;
 /// What grows by less than this share of its level in the part that counts has to go on at this pace: compilers and allocators
 /// warm up for long by a little.
 const SMALL: f64 = 0.05;
@@ -71,14 +75,14 @@ pub struct Short {
     pub late: f64,
     /// The deepest fall.
     pub given_back: f64,
-    /// How long it kept nothing more at the end.
-    pub flat_end: f64,
     /// Growth of the last 30 % by that of the 30 % before.
     pub pace: f64,
     /// Portions in which the growth came.
     pub portions: usize,
-    /// Slope per second of the part that counts, with its interval.
-    pub slope: Option<(f64, f64, f64)>,
+    /// Standard deviations from no trend, where the rise was read through noise.
+    pub z: Option<f64>,
+    /// Slope per second of the part that counts.
+    pub slope: Option<Sen>,
 }
 
 impl Short {
@@ -93,52 +97,19 @@ impl Short {
     }
 }
 
-/// Judges a whole run.
-pub fn judge_short(sketch: &Sketch, quantity: Quantity) -> Short {
-    #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are long")]
-    let width = sketch.width() as f64 / 1000.0;
-    judge_buckets(sketch.buckets(), width, quantity)
-}
-
-fn judge_buckets(buckets: &[Bucket], width: f64, quantity: Quantity) -> Short {
-    let (mut short, noise) = judge_kept(buckets, width, quantity);
-    let Some(Noise { points, troughs, least_late }) = noise else { return short };
-    if short.given_back < NOISY * short.late_growth.max(least_late) {
-        return short;
-    }
-    let middles = noisy::read(&noisy::middles(&points), short.age);
-    let doubtful = middles.is_none_or(|steady| steady.z < LEAST_DOUBTLESS);
-    if short.shape == Shape::Rising && doubtful && short.growth < 1.5 * short.given_back {
-        short.shape = Shape::GivenBack;
-    }
-    // Its end stands below the line that leads there: noise hid how much it has slowed down. (Of few deep teeth the middles are
-    // where the teeth happen to be.)
-    let teeth = troughs.len() < FEW_TEETH && short.given_back > short.late_growth / 2.0;
-    if short.shape == Shape::Rising && !teeth && middles.is_some_and(|steady| steady.pace < 0.0) {
-        short.shape = Shape::SlowingDown;
-    }
-    let lows = noisy::read(&noisy::troughs(&troughs), short.age);
-    for steady in [middles, lows].into_iter().flatten() {
-        let late_growth = steady.slope * short.late;
-        let rises = steady.z >= LEAST_STEADY
-            && late_growth >= least_late
-            && steady.largest_step <= 0.6
-            && steady.pace >= LEAST_STEADY_PACE;
-        if rises && short.shape != Shape::Rising {
-            (short.shape, short.pace, short.late_growth) = (Shape::Rising, steady.pace, late_growth);
-        }
-    }
-    short
-}
-
-/// What a second look at a run that goes up and down needs.
-struct Noise {
+/// A run without its start.
+struct Run {
+    /// Length of the whole in seconds.
+    age: f64,
+    /// Seconds that a look reaches over.
+    width: f64,
     points: Vec<Point>,
-    troughs: Vec<Point>,
-    least_late: f64,
+    kept: Kept,
+    quantity: Quantity,
 }
 
-fn judge_kept(buckets: &[Bucket], width: f64, quantity: Quantity) -> (Short, Option<Noise>) {
+/// Judges a whole run: the lows of its stretches, each `width` seconds long.
+pub fn judge_short((buckets, width): (&[Bucket], f64), quantity: Quantity) -> Short {
     let age = width * to_f64(buckets.len());
     let start = (START * age).max(LEAST_START);
     let points: Vec<Point> = buckets
@@ -148,68 +119,123 @@ fn judge_kept(buckets: &[Bucket], width: f64, quantity: Quantity) -> (Short, Opt
         .map(|(i, bucket)| (width * (to_f64(i) + 0.5), f64::from(bucket.low)))
         .filter(|(x, _)| *x >= start)
         .collect();
-    let mut short = Short {
-        shape: Shape::TooLittle,
-        age,
-        growth: 0.0,
-        late_growth: 0.0,
-        late: age * (1.0 - LATE),
-        given_back: 0.0,
-        flat_end: 0.0,
-        pace: 0.0,
-        portions: 0,
-        slope: None,
-    };
-    let (Some((_, first)), true) =
-        (points.first().copied(), points.len() >= LEAST_POINTS && age >= LEAST_AGE)
-    else {
-        return (short, None);
-    };
-    let kept = kept(&points);
-    let level_at = |share: f64| {
-        let index = kept.points.partition_point(|(x, _)| *x < share * age);
-        kept.points.get(index).or(kept.points.last()).map_or(first, |(_, y)| *y)
-    };
-    let end = level_at(1.0);
-    short.given_back = kept.deepest_fall;
-    short.growth = end - level_at(0.0);
-    short.late_growth = end - level_at(LATE);
-    short.slope = late_slope(&points, LATE * age);
-    let minutes = short.late / 60.0;
-    let rate: f64 = match quantity {
-        Quantity::Bytes => 786_432.0,
-        Quantity::Count => 3.0,
-        Quantity::Percent => 0.5,
-    };
-    let least_late = rate.max(LEAST_RATE * end) * minutes;
-    if short.late_growth < least_late || short.growth < least(quantity) {
-        short.shape = if short.growth >= (0.1 * end).max(least_growth(quantity)) {
-            Shape::FlatEnd
-        } else {
-            Shape::Flat
-        };
-        let noise = Noise { points, troughs: kept.troughs, least_late };
-        return (short, Some(noise));
+    if points.len() < LEAST_POINTS || age < LEAST_AGE {
+        return Short::too_little(age);
     }
-    let portions = portions(&kept.points, 0.05 * short.late_growth, width);
-    short.portions = portions.len();
-    short.flat_end =
-        age - kept.points.iter().rfind(|(_, y)| *y < end - 0.12 * short.late_growth).map_or(0.0, |(x, _)| *x);
-    let middle = level_at(0.7) - level_at(LATE);
-    short.pace = (end - level_at(0.7)) / middle.max(f64::MIN_POSITIVE);
-    let longest_wait = portions.windows(2).map(|w| w[1] - w[0]).fold(0.0, f64::max);
-    short.shape = if short.portions < LEAST_PORTIONS {
-        Shape::Portions
-    } else if short.flat_end > (FLAT_END * age).max(1.3 * longest_wait.min(0.2 * age)) {
-        Shape::FlatEnd
-    } else if short.pace < if short.late_growth < SMALL * end { LEAST_PACE_OF_SMALL } else { LEAST_PACE } {
-        Shape::SlowingDown
-    } else if short.growth < GIVEN_BACK * short.given_back && kept.troughs.len() < 4 {
-        Shape::GivenBack
-    } else {
-        Shape::Rising
-    };
-    (short, Some(Noise { points, troughs: kept.troughs, least_late }))
+    let run = Run { age, width, kept: kept(&points), points, quantity };
+    let short = run.by_what_it_keeps();
+    let noisy = short.given_back >= NOISY * short.late_growth.max(run.least_late());
+    if noisy { run.through_its_noise(short) } else { short }
+}
+
+impl Short {
+    const fn too_little(age: f64) -> Self {
+        Self {
+            shape: Shape::TooLittle,
+            age,
+            growth: 0.0,
+            late_growth: 0.0,
+            late: age * (1.0 - LATE),
+            given_back: 0.0,
+            pace: 0.0,
+            portions: 0,
+            z: None,
+            slope: None,
+        }
+    }
+}
+
+impl Run {
+    /// What was kept at a share of the run.
+    fn level_at(&self, share: f64) -> f64 {
+        let kept = &self.kept.points;
+        let index = kept.partition_point(|(x, _)| *x < share * self.age);
+        kept.get(index).or(kept.last()).map_or(0.0, |(_, y)| *y)
+    }
+
+    /// The growth that the part that counts has to bring.
+    fn least_late(&self) -> f64 {
+        let per_minute: f64 = match self.quantity {
+            Quantity::Bytes => 786_432.0,
+            Quantity::Count => 3.0,
+            Quantity::Percent => 0.5,
+        };
+        per_minute.max(LEAST_RATE * self.level_at(1.0)) * self.age * (1.0 - LATE) / 60.0
+    }
+
+    fn by_what_it_keeps(&self) -> Short {
+        let Self { age, width, points, kept, quantity } = self;
+        let end = self.level_at(1.0);
+        let late = points.get(points.partition_point(|(x, _)| *x < LATE * age)..).unwrap_or_default();
+        let mut short = Short {
+            given_back: kept.deepest_fall,
+            growth: end - self.level_at(0.0),
+            late_growth: end - self.level_at(LATE),
+            slope: slope(&lows(late, 32)),
+            ..Short::too_little(*age)
+        };
+        if short.late_growth < self.least_late() || short.growth < least(*quantity) {
+            let rose = short.growth >= (0.1 * end).max(least_growth(*quantity));
+            short.shape = if rose { Shape::FlatEnd } else { Shape::Flat };
+            return short;
+        }
+        let portions = portions(&kept.points, 0.05 * short.late_growth, *width);
+        short.portions = portions.len();
+        let almost = end - 0.12 * short.late_growth;
+        let flat_end = age - kept.points.iter().rfind(|(_, y)| *y < almost).map_or(0.0, |(x, _)| *x);
+        let longest_wait = portions.windows(2).map(|w| w[1] - w[0]).fold(0.0, f64::max);
+        let middle = self.level_at(0.7) - self.level_at(LATE);
+        short.pace = (end - self.level_at(0.7)) / middle.max(f64::MIN_POSITIVE);
+        let least_pace = if short.late_growth < SMALL * end { LEAST_PACE_OF_SMALL } else { LEAST_PACE };
+        short.shape = if short.portions < LEAST_PORTIONS {
+            Shape::Portions
+        } else if flat_end > (FLAT_END * age).max(1.3 * longest_wait.min(0.2 * age)) {
+            Shape::FlatEnd
+        } else if short.pace < least_pace {
+            Shape::SlowingDown
+        } else if short.growth < short.given_back && kept.troughs.len() < VERY_FEW_TEETH {
+            Shape::GivenBack
+        } else {
+            Shape::Rising
+        };
+        short
+    }
+
+    /// Looks again: noise makes a rise, hides one, or hides that it slows down.
+    fn through_its_noise(&self, mut short: Short) -> Short {
+        let middles = noisy::read(&noisy::middles(&self.points), self.age);
+        let troughs = noisy::read(&noisy::troughs(&self.kept.troughs), self.age);
+        if short.shape == Shape::Rising {
+            let doubtful = middles.is_none_or(|steady| steady.z < LEAST_DOUBTLESS);
+            let few_teeth = self.kept.troughs.len() < FEW_TEETH && short.given_back > short.late_growth / 2.0;
+            if doubtful && short.growth < DOUBTLESS_GROWTH * short.given_back {
+                short.shape = Shape::GivenBack;
+            } else if !few_teeth && middles.is_some_and(|steady| steady.pace < 0.0) {
+                // Its end stands below the line that leads there.
+                short.shape = Shape::SlowingDown;
+            }
+        }
+        if short.shape == Shape::Rising {
+            return short;
+        }
+        let late_growth = |steady: &Steady| steady.slope * short.late;
+        let rises = |steady: &Steady| {
+            steady.z >= BELIEVED
+                && late_growth(steady) >= self.least_late()
+                && steady.largest_step <= MOST_OF_A_STEP
+                && steady.pace >= LEAST_STEADY_PACE
+        };
+        match [middles, troughs].into_iter().flatten().find(rises) {
+            Some(steady) => Short {
+                shape: Shape::Rising,
+                pace: steady.pace,
+                late_growth: late_growth(&steady),
+                z: Some(steady.z),
+                ..short
+            },
+            None => short,
+        }
+    }
 }
 
 const fn least(quantity: Quantity) -> f64 {
@@ -236,15 +262,4 @@ fn portions(kept: &[Point], least: f64, width: f64) -> Vec<f64> {
         level = *y;
     }
     portions
-}
-
-/// The median slope after `from`, of at most 32 lows.
-fn late_slope(points: &[Point], from: f64) -> Option<(f64, f64, f64)> {
-    let late = points.get(points.partition_point(|(x, _)| *x < from)..)?;
-    let few: Vec<Point> = late
-        .chunks(late.len().div_ceil(32).max(1))
-        .filter_map(|chunk| chunk.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1)))
-        .collect();
-    let sen = theil_sen(&few, mann_kendall(&few)?.corrected_variance)?;
-    Some((sen.slope, sen.low, sen.high))
 }

@@ -3,7 +3,7 @@
 //! Its ups and downs hide where it is at any moment, so no moment decides: a floor is read with the statistics that a service of
 //! days is read with.
 
-use crate::stats::{Point, mann_kendall, median, perron_yabu, sen_slope, to_f64};
+use crate::stats::{Point, level, lows, mann_kendall, perron_yabu, sen_slope, to_f64};
 
 /// Blocks of a floor.
 const BLOCKS: usize = 18;
@@ -11,11 +11,14 @@ const BLOCKS: usize = 18;
 const FEW: usize = 8;
 /// Student's t at .995 with 1 to 5 degrees of freedom: three to seven points.
 const STUDENT: [f64; 5] = [63.657, 9.925, 5.841, 4.604, 4.032];
-/// Standard deviations from no trend that this is as good as.
-const STUDENT_Z: f64 = 3.5;
+/// A rise that noise could have hidden is believed from so many standard deviations from no trend on. Few points that reach
+/// [`STUDENT`] are as good as that.
+pub const BELIEVED: f64 = 3.5;
 /// A cache that is full by this share of the run is no leak; whether it was is seen after the second.
 const FULL: f64 = 0.8;
 const END: f64 = 0.88;
+/// Before this share it starts.
+const EARLY: f64 = 0.3;
 
 /// What a floor says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,15 +40,14 @@ pub fn middles(points: &[Point]) -> Vec<Point> {
         .chunks(points.len().div_ceil(BLOCKS).max(1))
         .filter_map(|chunk| {
             let (x, _) = chunk.get(chunk.len() / 2)?;
-            Some((*x, level(chunk)))
+            Some((*x, level(chunk)?))
         })
         .collect()
 }
 
-/// Troughs, where there are enough of them; many are joined to fewer.
+/// Troughs; many are joined to fewer.
 pub fn troughs(troughs: &[Point]) -> Vec<Point> {
-    let lowest = |chunk: &[Point]| chunk.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
-    troughs.chunks(troughs.len().div_ceil(BLOCKS).max(1)).filter_map(lowest).collect()
+    lows(troughs, BLOCKS)
 }
 
 /// Reads a floor of a run of this age; `None` of too few points, or where nothing rises.
@@ -69,7 +71,7 @@ fn few(floor: &[Point], slope: f64, age: f64) -> Option<Steady> {
         return None;
     }
     let pace = (last.1 - before.1) / (last.0 - before.0) / slope;
-    Some(Steady { z: student(floor)? / asked * STUDENT_Z, slope, largest_step: 0.0, pace })
+    Some(Steady { z: student(floor)? / asked * BELIEVED, slope, largest_step: 0.0, pace })
 }
 
 /// Student's t of the slope of the least-squares line.
@@ -85,38 +87,35 @@ fn student(points: &[Point]) -> Option<f64> {
     (xx > 0.0).then(|| slope / deviation.max(slope.abs() / 1e3).max(f64::MIN_POSITIVE))
 }
 
-fn level(points: &[Point]) -> f64 {
-    median(&mut points.iter().map(|(_, y)| *y).collect::<Vec<_>>()).unwrap_or(0.0)
-}
-
 fn largest_step(floor: &[Point]) -> f64 {
     let third = floor.len().div_ceil(3);
-    let growth = level(floor.get(floor.len() - third..).unwrap_or_default())
-        - level(floor.get(..third).unwrap_or_default());
+    let part = |from: usize, to: usize| floor.get(from..to.min(floor.len())).and_then(level);
+    let growth =
+        part(floor.len() - third, floor.len()).zip(part(0, third)).map_or(0.0, |(end, start)| end - start);
     let largest = (1..floor.len())
         .filter_map(|i| {
-            let before = floor.get(i.saturating_sub(3)..i)?;
-            let after = floor.get(i..(i + 3).min(floor.len()))?;
+            let (from, to) = (i.saturating_sub(3), (i + 3).min(floor.len()));
             // What the line between the two middles brings is no step.
-            let between = to_f64(before.len() + after.len()) / 2.0 / to_f64(floor.len() - third) * growth;
-            Some(level(after) - level(before) - between)
+            let between = to_f64(to - from) / 2.0 / to_f64(floor.len() - third) * growth;
+            Some(part(i, to)? - part(from, i)? - between)
         })
         .fold(0.0, f64::max);
     if growth > 0.0 { largest / growth } else { f64::INFINITY }
 }
 
 fn pace(floor: &[Point], age: f64) -> f64 {
-    let before = floor.get(..floor.partition_point(|(x, _)| *x < FULL * age)).unwrap_or_default();
-    let end = floor.get(floor.partition_point(|(x, _)| *x < END * age)..).unwrap_or_default();
-    let from = before.partition_point(|(x, _)| *x < 0.3 * age);
-    let Some(before) = before.get(from..).filter(|points| points.len() >= 3) else { return 1.0 };
-    let Some(slope) = sen_slope(before).filter(|slope| *slope > 0.0) else { return 1.0 };
-    if end.is_empty() {
+    let between = |from: f64, to: f64| {
+        let index = |share: f64| floor.partition_point(|(x, _)| *x < share * age);
+        floor.get(index(from)..index(to)).unwrap_or_default()
+    };
+    let (before, end) = (between(EARLY, FULL), between(END, f64::INFINITY));
+    let slope = if before.len() >= 3 { sen_slope(before).unwrap_or(0.0) } else { 0.0 };
+    let (Some(level_before), Some(level_end), true) = (level(before), level(end), slope > 0.0) else {
         return 1.0;
-    }
+    };
     let when = |points: &[Point]| points.iter().map(|(x, _)| *x).sum::<f64>() / to_f64(points.len());
     // Where the line stood at the end of what came before is what a cache that was full then has.
-    let full = level(before) + slope * (FULL * age - when(before)).max(0.0);
+    let full = level_before + slope * (FULL * age - when(before)).max(0.0);
     let expected = slope * (when(end) - FULL * age);
-    if expected <= 0.0 { 1.0 } else { (level(end) - full) / expected }
+    if expected <= 0.0 { 1.0 } else { (level_end - full) / expected }
 }
