@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs what the tests need and is not there yet, and says what it does. May be run again: it then does nothing.
 #   scripts/install-test-tools.sh            Debian and Ubuntu install by themselves; elsewhere it says what is missing
+#   scripts/install-test-tools.sh demo       only what examples/leaky-gunicorn/demo.sh needs: python3 with venv, a C compiler
 # As root, or with sudo. No service is started.
 #   promtool   checks that our metrics are OpenMetrics         python3 with venv   gunicorn, uvicorn and others, in a venv
 #   tmux       a real terminal for job control                 node, npm           the Node examples
@@ -13,15 +14,17 @@ as_root=()
 if [ "$(id -u)" != 0 ]; then as_root=(sudo -n); fi
 
 wanted=()
-has promtool || wanted+=(prometheus)
-has tmux || wanted+=(tmux)
-has puma || wanted+=(puma)
 has python3 || wanted+=(python3)
 python3 -c 'import venv, ensurepip' 2>/dev/null || wanted+=(python3-venv)
 has cc || wanted+=(gcc libc6-dev)
-has node || wanted+=(nodejs)
-has npm || wanted+=(npm)
-has unshare || wanted+=(util-linux)
+if [ "${1:-}" != demo ]; then
+  has promtool || wanted+=(prometheus)
+  has tmux || wanted+=(tmux)
+  has puma || wanted+=(puma)
+  has node || wanted+=(nodejs)
+  has npm || wanted+=(npm)
+  has unshare || wanted+=(util-linux)
+fi
 
 if [ ${#wanted[@]} -gt 0 ]; then
   if ! has apt-get; then
@@ -44,6 +47,7 @@ if [ ${#wanted[@]} -gt 0 ]; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${wanted[@]}" >/dev/null
 fi
 
+if [ "${1:-}" = demo ]; then exit 0; fi
 if ! has cargo; then
   say "cargo is missing: install Rust" >&2
   exit 1

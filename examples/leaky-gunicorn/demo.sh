@@ -1,5 +1,6 @@
 #!/bin/bash
-# A real leaking gunicorn service, kept inside its limits by Scupper. Needs a Rust toolchain and python3, nothing else.
+# A real leaking gunicorn service, kept inside its limits by Scupper. Needs a Rust toolchain and python3 with venv; on Debian and
+# Ubuntu it installs the latter, as root, where it is missing.
 #   examples/leaky-gunicorn/demo.sh             builds scupper, then shows it at work for about 40 seconds
 #   examples/leaky-gunicorn/demo.sh --help      what can be changed
 # Everything it makes lies under target/; everything it starts it ends, also on ^C.
@@ -11,11 +12,14 @@ venv=$target/demo/venv
 version=${GUNICORN_VERSION:-23.0.0}
 
 need() { command -v "$1" >/dev/null || { echo "demo: $1 is needed: $2" >&2; exit 2; }; }
-need python3 "install Python 3.9 or newer"
-
 case " $* " in
-  *" --help "*|*" -h "*) exec python3 "$here/demo.py" --help ;;
+  *" --help "*|*" -h "*)
+    need python3 "install Python 3.9 or newer"
+    exec python3 "$here/demo.py" --help
+    ;;
 esac
+# Before the build: who has to install something by hand shall not wait for it.
+"$root/scripts/install-test-tools.sh" demo
 
 scupper=${SCUPPER:-}
 if [ -z "$scupper" ]; then
@@ -29,7 +33,7 @@ fi
 if ! "$venv/bin/python" -c "import gunicorn, sys; sys.exit(gunicorn.__version__ != '$version')" 2>/dev/null; then
   echo "demo: installing gunicorn $version into $venv"
   rm -rf "$venv"
-  python3 -m venv "$venv" || { echo "demo: python3 cannot make a venv (on Debian: apt-get install python3-venv)" >&2; exit 2; }
+  python3 -m venv "$venv"
   "$venv/bin/pip" --quiet --disable-pip-version-check install "gunicorn==$version"
 fi
 
