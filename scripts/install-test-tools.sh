@@ -63,6 +63,6 @@ if [ -n "${SCUPPER_FULL:-}" ]; then
   done
 fi
 # The real prefork servers that recipes are tried on, in a venv of their own.
-masters=$(dirname "$0")/../crates/supervise/tests/install-masters.sh
+masters=$(dirname "$0")/../crates/knowledge/tests/install-masters.sh
 if [ -x "$masters" ]; then "$masters" >/dev/null; fi
 say "all there: promtool, tmux, puma, python3, node, npm, cargo-nextest"

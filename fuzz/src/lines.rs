@@ -1,7 +1,7 @@
 //! Log lines, datagrams, patterns, command lines.
 
 use scupper_model::Bytes;
-use scupper_supervise::knowledge::{
+use scupper_knowledge::{
     fatal::FatalWatch, glob as globs, heap_limit as heap, notify as sd_notify,
 };
 

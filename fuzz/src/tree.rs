@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use scupper_model::{Pid, Profile};
-use scupper_supervise::knowledge::{prefork as preforks, spare as spares};
+use scupper_knowledge::{prefork as preforks, spare as spares};
 
 struct Process {
     pid: Pid,

@@ -1,7 +1,6 @@
 //! One unit: a pure state machine, what is watched for leaks, and the shell that spawns, signals and waits.
 
 pub mod control;
-pub mod knowledge;
 pub mod record;
 pub mod replay;
 pub mod shell;

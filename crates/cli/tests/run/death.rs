@@ -265,7 +265,7 @@ fn heavy_r026_an_oom_killed_worker_is_proven_and_the_next_kill_is_not_blamed_on_
 fn r063_v8_says_why_it_died() {
     for by_environment in [false, true] {
         let scene = Scene::new();
-        let (log, hog) = (scene.at("log"), script("../../../supervise/tests/fixtures/knowledge/hog.js"));
+        let (log, hog) = (scene.at("log"), script("../../../knowledge/tests/fixtures/hog.js"));
         let option = if by_environment { "" } else { "--max-old-space-size=32" };
         let line = format!("exec node {option} {hog} > {log} 2>&1");
         let environment = ["--env", "NODE_OPTIONS=--max-old-space-size=32"];

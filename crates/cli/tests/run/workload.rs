@@ -148,7 +148,7 @@ pub fn mib(bytes: u64) -> f64 {
 
 /// The real gunicorn of the cache that `install-masters.sh` fills.
 pub fn gunicorn() -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../supervise/tests/install-masters.sh");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../knowledge/tests/install-masters.sh");
     let output = Command::new("sh").arg(script).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "install-masters.sh: {}", output.status);
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()).join("venv/bin/gunicorn")

@@ -6,7 +6,7 @@ use scupper_model::{Certificate, EndedBy, Fatal, HowEnded, Identity, SignalReaso
 use scupper_probe::cgroup::{self, OomCounter};
 
 use super::tree::Member;
-use crate::knowledge::heap_limit::heap_limit;
+use scupper_knowledge::heap_limit::heap_limit;
 
 /// SIGKILL: what the OOM killer sends.
 const KILL: i32 = 9;

@@ -1,11 +1,11 @@
-//! Gathers what has to be known of a process to say whether it is left alone, and asks `knowledge::spare`.
+//! Gathers what has to be known of a process to say whether it is left alone, and asks `scupper_knowledge::spare`.
 
 use std::path::Path;
 
 use scupper_model::{Pid, Profile};
 use scupper_probe::{Proc, tree};
 
-use crate::knowledge::spare::{Because, Candidate, Member, spared_members};
+use scupper_knowledge::spare::{Because, Candidate, Member, spared_members};
 
 /// A member as the judgement needs it.
 #[derive(Clone, Debug)]

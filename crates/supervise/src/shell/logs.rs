@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use scupper_model::{Fatal, redact_line};
 
-use crate::knowledge::fatal::FatalWatch;
+use scupper_knowledge::fatal::FatalWatch;
 
 /// Read at a time from one file, so that a flood of lines never delays a look.
 const MOST_AT_ONCE: u64 = 1 << 20;

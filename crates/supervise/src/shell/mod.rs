@@ -33,7 +33,7 @@ pub use engine::{Options, ParentExit, Reload, Sink, SuperviseError, observe, sup
 pub use guardian::{guard, guarded};
 pub use launch::{is_launch, launch};
 pub use observer::Observer;
-pub use ownership::{KEEP, MARK, UNIT, remove_cgroup};
+pub use ownership::remove_cgroup;
 
 /// Lets go of stdin and stdout, which are the command's alone: a reader of its output sees the end when the command
 /// ends, and a writer to its input sees when nobody reads.

@@ -7,23 +7,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use scupper_model::{EventKind, Pid, RunId, SignalReason, UnitName, UnitRecord};
+use scupper_model::{EventKind, MARK, Pid, RunId, SignalReason, UNIT, UnitName, UnitRecord, cgroup_name};
 use scupper_probe::{Proc, cgroup, tree};
-
-/// The variable that says which run a process belongs to: the mark.
-pub const MARK: &str = "SCUPPER_RUN";
-/// The variable that says which unit a process belongs to, for people and scripts.
-pub const UNIT: &str = "SCUPPER_UNIT";
-/// Set to 1 inside a unit, it keeps a process. One inherited from outside is removed at spawn.
-pub const KEEP: &str = "SCUPPER_KEEP";
-
-/// What the cgroup of a run is called: no two runs share a name.
-fn cgroup_name(unit: &UnitName, run: &RunId) -> String {
-    let mut short = run.to_string();
-    // The random end of a UUID v7, not its time.
-    short.drain(..short.len().saturating_sub(12));
-    format!("scupper.{unit}.{short}")
-}
 
 /// Everybody who is owned by the run of a record: its mark and its unit's name in the environment, or the run's own
 /// cgroup. Where that cgroup lies is the record's word alone, so the kernel has to say of each that it sits there.

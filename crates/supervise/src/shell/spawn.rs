@@ -8,11 +8,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use scupper_model::{RunId, UnitSpec};
+use scupper_model::{KEEP, MARK, RunId, UNIT, UnitSpec};
 
 use super::guardian::HANDOVER;
 use super::launch::Orders;
-use super::ownership::{KEEP, MARK, UNIT};
 
 /// The program of this process, whatever became of its file.
 pub(super) const OWN_PROGRAM: &str = "/proc/self/exe";

@@ -12,9 +12,9 @@ use scupper_probe::cgroup::{self, Mounts, OomCounter};
 use scupper_probe::{Detail, Proc, Process, Stat, pidfd, tree};
 
 use super::membership::{Membership, WALK_EVERY};
-use crate::knowledge::prefork::{self, Drain, View};
-use crate::knowledge::wrapper;
 use crate::unit::{History, Look, Role, SETTLED, Seen};
+use scupper_knowledge::prefork::{self, Drain, View};
+use scupper_knowledge::wrapper;
 
 /// Members whose `statm` is kept open. The others are opened for each look.
 const MOST_OPEN: usize = 2048;
@@ -513,7 +513,7 @@ fn ticks(count: u64, per_second: u64) -> Duration {
 
 /// Whether a process carries the mark of a run.
 pub fn carries_mark(proc: &Proc, pid: Pid, run: &RunId) -> bool {
-    proc.environment_value(pid, super::ownership::MARK)
+    proc.environment_value(pid, scupper_model::MARK)
         .ok()
         .flatten()
         .is_some_and(|value| value == run.to_string().as_bytes())

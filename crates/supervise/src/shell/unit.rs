@@ -35,10 +35,10 @@ use super::server::Server;
 use super::spawn::{self, Surroundings};
 use super::tree::Tree;
 use crate::control::socket_path;
-use crate::knowledge::notify;
 use crate::record::{NameClaim, Records};
 use crate::unit::{Effect, Input, Look, Settings, Unit};
 use crate::watch::Watch;
+use scupper_knowledge::notify;
 
 /// Longest time between two whole looks (descriptors, threads, swap, CPU time, OOM counters) where no limit asks for
 /// more. `ps` and the metrics page have one made when they ask.

@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use scupper_model::{EventKind, Pid};
+use scupper_model::{EventKind, MARK, Pid};
 
 use super::{AUDIT, AUDIT_SHARE, Engine};
 use crate::shell::foreign;
 use crate::shell::guardian::reap;
-use crate::shell::ownership::MARK;
 
 impl Engine {
     pub(super) fn child_ended(&mut self) {

@@ -6,8 +6,8 @@ use scupper_model::EventKind;
 use scupper_probe::cgroup;
 
 use super::{Fact, Surrounding, UnitShell};
-use crate::knowledge::heap_limit::{advice, heap_limit};
 use crate::unit::Role;
+use scupper_knowledge::heap_limit::{advice, heap_limit};
 
 /// By now a wrapper has become the program that it wraps.
 const SETTLED: Duration = Duration::from_secs(1);

@@ -5,10 +5,10 @@ use std::time::Duration;
 use scupper_model::{EventKind, Identity, Pid, SignalReason, UnitPhase};
 
 use super::{Fact, KILL, Surrounding, UnitShell};
-use crate::knowledge::spare::Because;
 use crate::shell::deliver::deliver;
 use crate::shell::ownership::UnitCgroup;
 use crate::shell::tree::Member;
+use scupper_knowledge::spare::Because;
 
 impl UnitShell {
     pub(in crate::shell) fn subtree(&self, root: &Identity) -> Vec<Identity> {

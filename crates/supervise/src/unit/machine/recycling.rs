@@ -5,9 +5,9 @@ use std::time::Duration;
 use scupper_model::{Identity, Policy, SignalReason};
 
 use super::{Effect, Recycle, TERM, Then, Unit, judging};
-use crate::knowledge::glob;
 use crate::unit::budget::Cause;
 use crate::unit::look::{Look, Role};
+use scupper_knowledge::glob;
 
 impl Unit {
     pub(super) fn end_old_helpers(&mut self, look: &Look, now: Duration, effects: &mut Vec<Effect>) {

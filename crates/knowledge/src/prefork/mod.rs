@@ -3,7 +3,7 @@
 //! A leaking worker of such a server is drained alone, which nobody notices from outside, where any other unit has
 //! to be restarted. What drains a worker without losing its request differs from server to server (TERM ends a
 //! gunicorn worker gracefully and a unicorn worker at once), so each has a recipe, and a recipe is only written down
-//! when `tests/knowledge_prefork.rs` has tried it on the real thing. What is not recognised is restarted as a whole,
+//! when `tests/prefork.rs` has tried it on the real thing. What is not recognised is restarted as a whole,
 //! which is always right, so every doubt ends in "not recognised".
 //!
 //! A process is recognised by the script that its interpreter runs or by the title it gave itself, never by a word

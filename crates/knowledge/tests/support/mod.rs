@@ -11,8 +11,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid as RawPid, Signal, kill_process};
+use scupper_knowledge::{Prefork, View, recognise};
 use scupper_model::Pid;
-use scupper_supervise::knowledge::{Prefork, View, recognise};
 
 /// Waits until `look` sees it; says what was waited for, and the last log lines, when it never does.
 #[expect(clippy::disallowed_methods, reason = "waits for real processes")]
@@ -29,7 +29,7 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
 
 /// The directory of fixtures.
 pub(crate) fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/knowledge")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
 /// Runs the install script, which does nothing where everything is there; gives the cache directory.

@@ -22,7 +22,7 @@
 //! setproctitle), and /proc then shows no mark. Such a program is kept with `--keep NAME`.
 //!
 //! Sources: cgroups(7); systemd.unit(5) for the names of units; systemd's `CGROUP_DELEGATION.md` ("a service manager owns
-//! its units' groups"); tmux 3.3a, screen 4.09 and redis 7.0 observed in `tests/knowledge_spare.rs`.
+//! its units' groups"); tmux 3.3a, screen 4.09 and redis 7.0 observed in `tests/spare.rs`.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

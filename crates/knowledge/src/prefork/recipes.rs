@@ -1,7 +1,7 @@
-//! The recipes, one server each. To add one: try it in `tests/knowledge_prefork.rs` first.
+//! The recipes, one server each. To add one: try it in `tests/prefork.rs` first.
 
 use super::{Drain, Recipe, View};
-use crate::knowledge::base_name;
+use crate::base_name;
 
 const TERM: i32 = 15;
 const QUIT: i32 = 3;

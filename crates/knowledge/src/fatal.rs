@@ -3,7 +3,7 @@
 //! A log is fed line by line; memory is bounded whatever comes. What is found is a claim of a log, not a proof: the
 //! death certificate puts it beside what the kernel says, and gunicorn's "Perhaps out of memory?" is exactly that.
 //!
-//! Sources, each with a sample captured from the real thing in `tests/fixtures/knowledge/logs` where one is named:
+//! Sources, each with a sample captured from the real thing in `tests/fixtures/logs` where one is named:
 //! V8 (node 20.20.2; `Heap::FatalProcessOutOfMemory`, and `GCTracer::Print` for the lines of the last collections, two
 //! of which V8 may run together in one line when its ring buffer cut the first), `CPython` 3.11 (`MemoryError` as the
 //! last line of a traceback, `Fatal Python error:` of `Py_FatalError`), `OpenJDK` 17, Rust's `alloc::rt::oom`,

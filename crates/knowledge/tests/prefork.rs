@@ -4,18 +4,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests and their helpers")]
 
-mod knowledge_support;
+mod support;
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use knowledge_support::{
-    Running, installed, program, read_process, recognised, request, signal, tree, wait_for,
-};
+use scupper_knowledge::{Drain, Recipe};
 use scupper_model::Pid;
-use scupper_supervise::knowledge::{Drain, Recipe};
+use support::{Running, installed, program, read_process, recognised, request, signal, tree, wait_for};
 
 const TERM: i32 = 15;
 
@@ -205,7 +203,7 @@ fn r042_node_cluster_worker_drops_its_request_on_term() {
 fn fastcgi(socket: &Path) -> std::thread::JoinHandle<Result<(u16, String), String>> {
     let socket = socket.to_owned();
     std::thread::spawn(move || {
-        let script = knowledge_support::fixtures().join("slow.php");
+        let script = support::fixtures().join("slow.php");
         let mut parameters = Vec::new();
         for (name, value) in [
             ("SCRIPT_FILENAME", script.to_str().unwrap()),
@@ -258,7 +256,7 @@ fn celery(environment: &[(&str, &str)]) -> (Running, Pid) {
     let server = Running::start(&python(&cache, "celery"), &arguments, environment);
     let sent = Command::new(python(&cache, "python"))
         .arg("tasks.py")
-        .current_dir(knowledge_support::fixtures())
+        .current_dir(support::fixtures())
         .env("SCUPPER_TEST_DIR", server.directory.path())
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .status()

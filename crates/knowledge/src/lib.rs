@@ -3,7 +3,9 @@
 //!
 //! All of it is about formats and habits that others own and change, so it is kept apart from the decisions: pure
 //! functions over bytes, no clock, no I/O, and each fact with the place it was read or the real program it was tried
-//! on (`tests/knowledge_*.rs` try them again).
+//! on (`tests/` try them again).
+
+#![forbid(unsafe_code)]
 
 pub mod fatal;
 pub mod glob;

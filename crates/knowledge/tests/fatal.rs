@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests and their helpers")]
 
-mod knowledge_support;
+mod support;
 
 use std::process::Command;
 
+use scupper_knowledge::{FatalWatch, heap_limit};
 use scupper_model::{Bytes, Fatal};
-use scupper_supervise::knowledge::{FatalWatch, heap_limit};
 
 fn last(log: &str) -> Option<Fatal> {
     let mut watch = FatalWatch::new();
@@ -15,7 +15,7 @@ fn last(log: &str) -> Option<Fatal> {
 }
 
 fn captured(name: &str) -> Fatal {
-    let log = std::fs::read_to_string(knowledge_support::fixtures().join("logs").join(name)).unwrap();
+    let log = std::fs::read_to_string(support::fixtures().join("logs").join(name)).unwrap();
     last(&log).unwrap_or_else(|| panic!("nothing found in {name}"))
 }
 
@@ -46,12 +46,12 @@ fn r063_captured_logs_are_read() {
 
 #[test]
 fn r063_r062_node_run_out_of_its_heap_is_read_live() {
-    knowledge_support::installed();
-    let Some(node) = knowledge_support::program("node") else { return };
+    support::installed();
+    let Some(node) = support::program("node") else { return };
     let command = ["--max-old-space-size=32", "hog.js"];
     let child = Command::new(&node)
         .args(command)
-        .current_dir(knowledge_support::fixtures())
+        .current_dir(support::fixtures())
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())

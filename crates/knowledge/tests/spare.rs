@@ -2,16 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests and their helpers")]
 
-mod knowledge_support;
+mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use knowledge_support::{Found, end, installed, processes, program, split_nul, tree, wait_for};
+use scupper_knowledge::{Because, Candidate, Member, spared, spared_members};
 use scupper_model::Profile;
-use scupper_supervise::knowledge::{Because, Candidate, Member, spared, spared_members};
+use support::{Found, end, installed, processes, program, split_nul, tree, wait_for};
 
 /// What /proc says of one process, owned, so that a `Candidate` can borrow it.
 struct Seen {

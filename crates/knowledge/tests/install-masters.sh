@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs the real prefork servers (and runtimes) that tests/knowledge_*.rs try their recipes on.
+# Installs the real prefork servers (and runtimes) that tests/*.rs try their recipes on.
 #
-#   crates/supervise/tests/install-masters.sh            # prints where everything is
+#   crates/knowledge/tests/install-masters.sh            # prints where everything is
 #
 # Python ones, pinned, go into a venv below ${SCUPPER_TEST_CACHE:-<repo>/target/test-cache}; the others are Debian
 # packages, installed only where they are missing and only by root. Safe to run again and at the same time: the tests
