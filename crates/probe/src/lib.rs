@@ -26,6 +26,7 @@ pub mod parse;
 pub mod pidfd;
 mod process;
 mod root;
+pub mod snapshot;
 pub mod sockets;
 mod stat;
 pub mod tree;

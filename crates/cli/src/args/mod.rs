@@ -2,9 +2,14 @@
 //! [`crate::config`].
 
 mod analyze;
+mod attach;
+mod keep;
+mod mcp;
 mod read;
+mod reap;
 mod replay;
 mod run;
+mod scan;
 mod soak;
 mod tools;
 mod units;
@@ -13,9 +18,14 @@ mod words;
 use clap::{Parser, Subcommand};
 
 pub(crate) use analyze::AnalyzeArgs;
+pub(crate) use attach::AttachArgs;
+pub(crate) use keep::KeepArgs;
+pub(crate) use mcp::McpArgs;
 pub(crate) use read::{EventsArgs, PsArgs};
+pub(crate) use reap::ReapArgs;
 pub(crate) use replay::ReplayArgs;
 pub(crate) use run::{RunArgs, UpArgs};
+pub(crate) use scan::ScanArgs;
 pub(crate) use soak::SoakArgs;
 pub(crate) use tools::{CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs};
 pub(crate) use units::{AskArgs, SetArgs};
@@ -53,6 +63,16 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Run all units of a scupper.toml
     Up(UpArgs),
+    /// Show what was left behind, what grows, and what is near its limit; signals nobody
+    Scan(Box<ScanArgs>),
+    /// End what was left behind: a dry run until --yes
+    Reap(Box<ReapArgs>),
+    /// Never touch a process, or any whose name matches
+    Keep(Box<KeepArgs>),
+    /// Run an MCP server: it ends with its client, however that ends
+    Mcp(Box<McpArgs>),
+    /// Watch a process tree that scupper did not start; signals nobody
+    Attach(Box<AttachArgs>),
     /// Show the units that run, and their processes
     Ps(PsArgs),
     /// Show what happened: the recorded events

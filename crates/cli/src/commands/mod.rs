@@ -3,16 +3,21 @@
 
 mod analyze;
 mod ask;
+mod attach;
 mod completions;
 mod config;
 mod doctor;
 mod engine;
 mod events;
+mod keep;
 mod live;
+mod mcp;
 mod ps;
+mod reap;
 mod recorded;
 mod replay;
 mod run;
+mod scan;
 mod set;
 mod soak;
 mod up;
@@ -40,6 +45,11 @@ pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure
         Command::Run(args) => run::run(*args),
         Command::Up(args) => up::run(args),
         Command::Soak(args) => soak::run(&args, printer),
+        Command::Scan(args) => scan::run(&args, printer),
+        Command::Reap(args) => reap::run(&args, printer),
+        Command::Keep(args) => keep::run(&args, printer),
+        Command::Mcp(args) => mcp::run(&args, printer),
+        Command::Attach(args) => attach::run(&args, printer),
         Command::Ps(args) => ps::run(&args, printer),
         Command::Events(args) => events::run(&args, printer),
         Command::Stop(args) => ask::run(&args, &Request::Stop, printer),

@@ -1,0 +1,15 @@
+//! What was left behind, and how sure that is: a snapshot of the machine and what Scupper has recorded in, findings
+//! with their evidence out. Pure: no clock, no file, no process.
+
+#![forbid(unsafe_code)]
+
+mod finding;
+mod judge;
+mod known;
+
+pub use finding::{
+    Certainty, Class, DescriptorFinding, DescriptorKind, Evidence, EvidenceKind, Findings, HeldIdle,
+    LeftBehind, NotTouched, Shown, Zombie,
+};
+pub use judge::judge;
+pub use known::{Known, KnownRun, Observer, Settings};
