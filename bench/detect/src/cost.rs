@@ -28,15 +28,23 @@ pub fn run(args: &Cost, markdown: bool, out: &mut dyn Write) -> Result<()> {
         black_box(&series);
         return Ok(());
     }
-    let mut table =
-        Table::new(&["series", "samples", "push ns", "look us mean", "look us p99.9", "looks", "bytes"]);
+    let mut table = Table::new(&[
+        "series",
+        "samples",
+        "push ns",
+        "look us mean",
+        "look us p99.9",
+        "most",
+        "looks",
+        "bytes",
+    ]);
     for shape in SHAPES {
         table.row(measure(shape)?);
     }
     table.write(out, markdown)
 }
 
-fn measure(shape: Shape) -> Result<[String; 7]> {
+fn measure(shape: Shape) -> Result<[String; 8]> {
     let recording: Vec<Sample> = recording(shape).collect();
     // Pushes alone, by the best of five: what a busy machine adds is not ours.
     let mut best = Duration::MAX;
@@ -80,6 +88,7 @@ fn measure(shape: Shape) -> Result<[String; 7]> {
         format!("{:.0}", best.as_nanos() as f64 / recording.len() as f64),
         format!("{:.1}", mean * 1e6),
         format!("{:.1}", slow.as_secs_f64() * 1e6),
+        format!("{:.1}", looks.last().copied().unwrap_or_default().as_secs_f64() * 1e6),
         looks.len().to_string(),
         bytes.to_string(),
     ])

@@ -16,7 +16,7 @@ use scupper_detect::Quantity;
 
 use crate::detector::{Kind, Level, Subject};
 use crate::random::Random;
-use crate::recording::{Recording, files_of, name_of};
+use crate::recording::{self, files_of, name_of};
 use crate::statistics::median;
 use crate::synthetic::Point;
 use crate::table::{Table, count, tenth};
@@ -80,7 +80,9 @@ pub fn run(
     for source in sources {
         let mut traces = Vec::new();
         for file in files_of(&folder.join(source.folder))? {
-            let mut points = Recording::read(&file)?.series(source.column);
+            let recording = recording::read(&file, Some(source.column))?;
+            let mut points: Vec<Point> =
+                recording.columns.iter().flat_map(|column| recording::points(&column.samples)).collect();
             for point in &mut points {
                 point.at *= source.scale;
             }

@@ -88,6 +88,12 @@ impl Recording {
     pub fn samples(&self) -> usize {
         self.columns.iter().map(|column| column.samples.len()).sum()
     }
+
+    /// The samples of the column that counts requests; empty where there is none. Growth per request needs no time.
+    pub fn requests(&self) -> &[Sample] {
+        let counts = |column: &&Column| column.name == "requests" && column.kind == Kind::Counter;
+        self.columns.iter().find(counts).map_or(&[], |column| &column.samples)
+    }
 }
 
 /// One number over time.
@@ -99,6 +105,19 @@ pub struct Column {
     pub kind: Kind,
     /// Its samples: finite, not negative, each later than the one before.
     pub samples: Vec<Sample>,
+}
+
+impl Column {
+    /// Each sample with how many `requests` had been served by then, where the same row says so.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative; saturates")]
+    pub fn counted(&self, requests: &[Sample]) -> impl Iterator<Item = (Sample, Option<u64>)> {
+        let mut requests = requests.iter().peekable();
+        self.samples.iter().map(move |sample| {
+            while requests.next_if(|count| count.at < sample.at).is_some() {}
+            let count = requests.peek().filter(|count| count.at == sample.at);
+            (*sample, count.map(|count| count.value as u64))
+        })
+    }
 }
 
 /// What a column holds.
@@ -121,5 +140,20 @@ pub fn read(input: impl Read, options: &Options) -> Result<Recording, Unreadable
         Format::JsonLines if is_array => jsonl::read_array(input, options),
         Format::JsonLines => jsonl::read_lines(input, options),
         Format::Prometheus => prometheus::read(input, options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_belong_to_the_sample_of_their_row() {
+        let sample = |at, value| Sample { at: Duration::from_secs(at), value };
+        let memory = vec![sample(1, 0.0), sample(2, 0.0), sample(4, 0.0)];
+        let memory = Column { name: "m".into(), kind: Kind::Level(Quantity::Bytes), samples: memory };
+        let requests = [sample(0, 5.0), sample(2, 7.0), sample(3, 8.0), sample(4, 1e30)];
+        let counts: Vec<Option<u64>> = memory.counted(&requests).map(|(_, count)| count).collect();
+        assert_eq!(counts, [None, Some(7), Some(u64::MAX)]);
     }
 }

@@ -9,28 +9,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use scupper_detect::{Horizon, Quantity, Sample, Settings, Verdict, analyze_counted};
+use scupper_detect::{Horizon, Quantity, Settings, Verdict, analyze_counted};
+use scupper_recording::{Kind, Recording};
 
 use self::rules::{RULES, Rule, after_the_start};
-use crate::recording::{Recording, split};
+use crate::recording;
 use crate::statistics::wilson;
 use crate::synthetic::Point;
 use crate::table::Table;
 
 const SETS: [&str; 2] = ["tuning", "heldout"];
-
-/// What is judged. Requests and CPU seconds are counters: they grow by what they are.
-const COLUMNS: [(&str, Quantity); 9] = [
-    ("rss_bytes", Quantity::Bytes),
-    ("tree_rss_bytes", Quantity::Bytes),
-    ("rss_anon_bytes", Quantity::Bytes),
-    ("fds", Quantity::Count),
-    ("threads", Quantity::Count),
-    ("sockets", Quantity::Count),
-    ("children", Quantity::Count),
-    ("zombies", Quantity::Count),
-    ("tasks", Quantity::Count),
-];
 
 /// A line of a manifest.
 #[derive(Debug, PartialEq)]
@@ -44,7 +32,7 @@ struct Program {
 struct Judged {
     program: Program,
     verdict: Verdict,
-    column: &'static str,
+    column: String,
     since: Option<Duration>,
     /// Whether it was called a leak at any moment of the run, also if that was taken back.
     ever: bool,
@@ -73,7 +61,6 @@ pub struct Request<'a> {
 /// Judges every recording that is there.
 pub fn run(out: &mut dyn Write, request: &Request) -> Result<()> {
     let &Request { folder, set: only, operations, list, markdown } = request;
-    let counter = if operations { "requests" } else { "" };
     for set in SETS.into_iter().filter(|set| only.is_none_or(|only| only == *set)) {
         let manifest = folder.join(set).join("manifest.csv");
         if !manifest.is_file() {
@@ -87,7 +74,7 @@ pub fn run(out: &mut dyn Write, request: &Request) -> Result<()> {
         for program in parse(&text).with_context(|| format!("read the manifest {}", manifest.display()))? {
             let file = folder.join("recordings").join(set).join(format!("{}.csv.gz", program.name));
             if file.is_file() {
-                judged.push(judge(program, &Recording::read(&file)?, counter));
+                judged.push(judge(program, &recording::read(&file, None)?, operations));
             } else {
                 absent.push(program.name);
             }
@@ -109,57 +96,55 @@ pub fn run(out: &mut dyn Write, request: &Request) -> Result<()> {
     Ok(())
 }
 
+/// The first three columns of a manifest are plain words; what follows them is for people and for the recorder.
 fn parse(manifest: &str) -> Result<Vec<Program>> {
     let mut lines = manifest.lines();
-    let head = split(lines.next().context("it is empty")?);
-    let place = |name: &str| {
-        head.iter().position(|column| column == name).with_context(|| format!("it has no column `{name}`"))
-    };
-    let (name, label, resource) = (place("name")?, place("label")?, place("resource")?);
-    let mut programs = Vec::new();
-    for line in lines.filter(|line| !line.is_empty()) {
-        let cells = split(line);
-        let cell = |place: usize| cells.get(place).cloned().unwrap_or_default();
-        let leaks = match cell(label).as_str() {
+    let head = lines.next().context("it is empty")?;
+    if !head.starts_with("name,label,resource") {
+        bail!("its columns do not begin with name, label and resource: {head}");
+    }
+    let program = |line: &str| {
+        let mut cells = line.splitn(4, ',').map(str::to_owned);
+        let (Some(name), Some(label), Some(resource)) = (cells.next(), cells.next(), cells.next()) else {
+            bail!("not a program: {line}");
+        };
+        let leaks = match label.as_str() {
             "leak" => true,
             "clean" => false,
-            other => bail!("{}: a label is leak or clean, not {other:?}", cell(name)),
+            other => bail!("{name}: a label is leak or clean, not {other:?}"),
         };
-        programs.push(Program { name: cell(name), leaks, resource: cell(resource) });
-    }
-    Ok(programs)
+        Ok(Program { name, leaks, resource })
+    };
+    lines.filter(|line| !line.is_empty()).map(program).collect()
 }
 
-fn judge(program: Program, recording: &Recording, counter: &str) -> Judged {
+/// Requests and CPU seconds are counters: they grow by what they are.
+fn judge(program: Program, recording: &Recording, operations: bool) -> Judged {
     let mut judged = Judged {
         program,
         verdict: Verdict::Stable,
-        column: "",
+        column: String::new(),
         since: None,
         ever: false,
         also: Vec::new(),
         others: [[false; RULES.len()]; 2],
     };
-    for (column, quantity) in COLUMNS {
-        let points = recording.series(column);
-        if points.is_empty() {
-            continue;
-        }
+    let requests = if operations { recording.requests() } else { &[] };
+    for column in &recording.columns {
+        let Kind::Level(quantity) = column.kind else { continue };
         let settings = Settings { quantity, horizon: Horizon::Short, ..Settings::default() };
-        let samples = recording.counted(column, counter).into_iter().map(|(point, count)| {
-            (Sample { at: Duration::from_secs_f64(point.at), value: point.value }, count)
-        });
-        let analysis = analyze_counted(settings, samples);
+        let analysis = analyze_counted(settings, column.counted(requests));
         judged.ever |= analysis.history.iter().any(|change| change.verdict == Verdict::Leaking);
         let verdict = analysis.assessment.verdict;
         if verdict > judged.verdict || judged.column.is_empty() {
-            (judged.verdict, judged.column) = (verdict, column);
+            (judged.verdict, judged.column) = (verdict, column.name.clone());
             judged.since = analysis.history.last().map(|change| change.at);
         }
         if verdict >= Verdict::Growing {
-            judged.also.push(format!("{column} {verdict}"));
+            judged.also.push(format!("{} {verdict}", column.name));
         }
-        if column != "rss_bytes" && column != "rss_anon_bytes" {
+        if column.name != "rss_bytes" && column.name != "rss_anon_bytes" {
+            let points = recording::points(&column.samples);
             let [whole, later] = &mut judged.others;
             others(whole, &points, quantity);
             others(later, after_the_start(&points), quantity);
@@ -185,7 +170,7 @@ fn rows(out: &mut dyn Write, judged: &[Judged], markdown: bool) -> Result<()> {
             one.program.resource.clone(),
             one.verdict.to_string(),
             if wrong { "wrong" } else { "" }.into(),
-            one.column.into(),
+            one.column.clone(),
             one.since.map_or_else(String::new, |since| since.as_secs().to_string()),
             one.also.join("; "),
         ]);

@@ -24,7 +24,7 @@ pub(super) fn run(args: &AnalyzeArgs, printer: &mut Printer) -> Result<u8, Failu
     }
     let recording = recorded::read(&args.file, &args.options())
         .with_context(|| format!("cannot analyze {}", shown(&args.file)))?;
-    let requests = finding::requests(&recording);
+    let requests = recording.requests();
     let findings: Vec<Finding> =
         recording.columns.iter().map(|column| Finding::of(column, requests, args)).collect();
     // A recording without any column is refused by the reader.

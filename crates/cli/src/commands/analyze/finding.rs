@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scupper_detect::{Assessment, Change, Curve, Quantity, Reason, Sample, Verdict, analyze_counted};
-use scupper_recording::{Column, Kind, Recording};
+use scupper_recording::{Column, Kind};
 
 use crate::args::AnalyzeArgs;
 
@@ -25,7 +25,7 @@ impl<'r> Finding<'r> {
         let Kind::Level(quantity) = column.kind else { return Self::counter(column) };
         let settings = args.settings(quantity);
         // The reader takes only what the detector takes, and knows the line of what it does not.
-        let analysis = analyze_counted(settings, counted(&column.samples, requests));
+        let analysis = analyze_counted(settings, column.counted(requests));
         Self {
             column,
             quantity: Some(quantity),
@@ -64,23 +64,6 @@ impl<'r> Finding<'r> {
     }
 }
 
-/// The samples of the column that counts requests: growth per request needs no time.
-pub(super) fn requests(recording: &Recording) -> &[Sample] {
-    let counts = |column: &&Column| column.name == "requests" && column.kind == Kind::Counter;
-    recording.columns.iter().find(counts).map_or(&[], |column| &column.samples)
-}
-
-/// Each sample with how many requests had been served by then, where the same row says so.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative; saturates")]
-fn counted(samples: &[Sample], requests: &[Sample]) -> impl Iterator<Item = (Sample, Option<u64>)> {
-    let mut requests = requests.iter().peekable();
-    samples.iter().map(move |sample| {
-        while requests.next_if(|count| count.at < sample.at).is_some() {}
-        let count = requests.peek().filter(|count| count.at == sample.at);
-        (*sample, count.map(|count| count.value as u64))
-    })
-}
-
 fn falls(samples: &[Sample]) -> usize {
     samples.windows(2).filter(|pair| pair[1].value < pair[0].value).count()
 }
@@ -110,15 +93,6 @@ mod tests {
         let finding = Finding::counter(&falling);
         assert_eq!(finding.assessment.verdict, Verdict::Unknown);
         assert!(finding.assessment.reasons[0].text.starts_with("fell 2 times"));
-    }
-
-    #[test]
-    fn requests_belong_to_the_sample_of_their_row() {
-        let sample = |at, value| Sample { at: Duration::from_secs(at), value };
-        let memory = [sample(1, 0.0), sample(2, 0.0), sample(4, 0.0)];
-        let requests = [sample(0, 5.0), sample(2, 7.0), sample(3, 8.0), sample(4, 1e30)];
-        let counts: Vec<Option<u64>> = counted(&memory, &requests).map(|(_, count)| count).collect();
-        assert_eq!(counts, [None, Some(7), Some(u64::MAX)]);
     }
 
     #[test]
