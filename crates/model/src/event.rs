@@ -95,8 +95,10 @@ pub enum SignalReason {
     GraceExpired,
     /// A helper lived longer than it may.
     LifetimeExceeded,
-    /// The command ended and this was left of its tree.
+    /// The command ended and this was left of its tree; or `scupper reap` found that its owner is gone.
     LeftBehind,
+    /// `scupper reap`: a living parent holds it and does not use it, and somebody named it.
+    HeldIdle,
     /// A new configuration has no such unit, or another command for it.
     Reloaded,
     /// The scupper that owned the tree is gone; its guardian ends the tree.
@@ -117,6 +119,7 @@ impl SignalReason {
             Self::GraceExpired => "grace expired",
             Self::LifetimeExceeded => "lifetime exceeded",
             Self::LeftBehind => "left behind",
+            Self::HeldIdle => "held idle",
             Self::Reloaded => "configuration changed",
             Self::SupervisorLost => "supervisor lost",
         }
@@ -227,6 +230,23 @@ pub enum EventKind {
     LimitsChanged { message: String },
     /// The configuration was read again.
     Reloaded { message: String },
+    /// A tree that Scupper did not start is being watched; nothing of it is ever signalled.
+    Attached { target: Identity, name: String, command: String, processes: u32 },
+    /// It is not watched any more: why, and how many of its processes live on.
+    Detached { target: Identity, name: String, because: String, processes: u32, leaking: u32 },
+    /// `scupper reap` is about to act: whom it may signal, judged twice, and who decided.
+    ReapPlanned {
+        processes: u32,
+        certain: u32,
+        named: u32,
+        confirmed: u32,
+        rss_bytes: Option<Bytes>,
+        by: String,
+    },
+    /// It is done: who is gone, who of them only by KILL, whom it left, and why it ended.
+    ReapFinished { ended: u32, forced: u32, left: u32, freed_bytes: Option<Bytes>, because: String },
+    /// More members look dead than can be believed: automatic action stopped, the observer is the suspect.
+    BrakeApplied { dead: u32, members: u32, allowed: u32, message: String },
     /// Events were lost: the evidence file could not be written for a while.
     EvidenceGap { lost: u64, message: String },
     /// The clocks disagree: suspended, or the wall clock was set.
@@ -244,6 +264,7 @@ impl EventKind {
             | Self::UnitStarted { start: 1, .. }
             | Self::UnitStopped { ended: 0, kept: 0, .. }
             | Self::Notified { .. }
+            | Self::Attached { .. }
             | Self::SignalReceived { .. }
             | Self::SignalSent { reason: SignalReason::Forwarded, .. } => Severity::Routine,
             Self::LimitCrossed { action, .. } if action == OBSERVED => Severity::Notice,
@@ -270,6 +291,7 @@ impl EventKind {
             | Self::GuardianLost { .. }
             | Self::SupervisorLost { .. }
             | Self::HeapLimitTooHigh { .. }
+            | Self::BrakeApplied { .. }
             | Self::LeakFound { .. }
             | Self::SoakFinished { .. }
             | Self::FatalMessage { .. } => Severity::Warning,
@@ -309,6 +331,11 @@ impl EventKind {
             Self::HeapLimitTooHigh { .. } => "heap_limit_too_high",
             Self::LimitsChanged { .. } => "limits_changed",
             Self::Reloaded { .. } => "reloaded",
+            Self::Attached { .. } => "attached",
+            Self::Detached { .. } => "detached",
+            Self::ReapPlanned { .. } => "reap_planned",
+            Self::ReapFinished { .. } => "reap_finished",
+            Self::BrakeApplied { .. } => "brake_applied",
             Self::EvidenceGap { .. } => "evidence_gap",
             Self::ClockJumped { .. } => "clock_jumped",
             Self::Trouble { .. } => "trouble",
@@ -367,6 +394,50 @@ mod tests {
             assert_eq!(kind.severity(), severity, "{kind:?}");
             let text = serde_json::to_string(&kind).unwrap();
             assert_eq!(serde_json::from_str::<EventKind>(&text).unwrap(), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_attach_and_reap_record_is_read_back_under_its_name() {
+        let target = Identity {
+            pid: Pid::new(7).unwrap(),
+            start_time: StartTime(1),
+            boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().unwrap(),
+        };
+        let (name, command) = ("node".to_owned(), "node server.js".to_owned());
+        let because = "it ended".to_owned();
+        let (by, message) = ("a person".to_owned(), "many".to_owned());
+        let rss_bytes = Some(Bytes::mib(3));
+        for (kind, severity) in [
+            (EventKind::Attached { target, name: name.clone(), command, processes: 3 }, Severity::Routine),
+            (
+                EventKind::Detached {
+                    target,
+                    name: name.clone(),
+                    because: because.clone(),
+                    processes: 0,
+                    leaking: 1,
+                },
+                Severity::Notice,
+            ),
+            (
+                EventKind::ReapPlanned { processes: 4, certain: 2, named: 1, confirmed: 1, rss_bytes, by },
+                Severity::Notice,
+            ),
+            (
+                EventKind::ReapFinished { ended: 3, forced: 1, left: 1, freed_bytes: None, because },
+                Severity::Notice,
+            ),
+            (EventKind::BrakeApplied { dead: 9, members: 10, allowed: 3, message }, Severity::Warning),
+            (
+                EventKind::SignalSent { target, name, signal: 15, reason: SignalReason::HeldIdle },
+                Severity::Notice,
+            ),
+        ] {
+            assert_eq!(kind.severity(), severity, "{kind:?}");
+            let json = serde_json::to_value(&kind).unwrap();
+            assert_eq!(json["event"], kind.name());
+            assert_eq!(serde_json::from_value::<EventKind>(json).unwrap(), kind);
         }
     }
 
