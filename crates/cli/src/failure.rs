@@ -34,6 +34,11 @@ impl Failure {
         Self { code: SCUPPER_FAILED, error: error.into(), hint: None }
     }
 
+    /// Whether the system gave this as the reason.
+    pub(crate) fn is(&self, kind: std::io::ErrorKind) -> bool {
+        self.error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == kind)
+    }
+
     /// With advice.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -8,10 +8,12 @@ use std::ffi::{OsStr, OsString};
 
 use clap::Parser;
 use scupper_model::{EVENT_SCHEMA, Event, EventKind, UnitRecord};
-use scupper_supervise::shell::{self, Sink, clock};
+use scupper_supervise::shell::{self, Keeps, Sink, clock};
 
 use crate::args::Cli;
 use crate::commands;
+use crate::config::Output;
+use crate::keeps;
 use crate::sink::EventSink;
 
 /// Events of one lost engine that are told.
@@ -21,20 +23,26 @@ const MAX_EVENTS: usize = 10_000;
 pub(crate) fn stand(argv: &[OsString]) -> i32 {
     // Told only when everything is ended: until then whatever the guardian starts would be ended with the rest.
     let mut events = Vec::new();
-    let code = shell::guard(argv, &mut |record, kind| {
+    let asked = argv.to_vec();
+    let keeps = Keeps::new(move || keeps::of_this_user(output(&asked).state.as_deref()));
+    let code = shell::guard(argv, &keeps, &mut |record, kind| {
         if events.len() < MAX_EVENTS {
             events.push(event(record, kind));
         }
     });
     if !events.is_empty() {
-        let output = Cli::try_parse_from(argv).map(|cli| commands::output(cli.command)).unwrap_or_default();
-        let mut sink = EventSink::new(&output);
+        let mut sink = EventSink::new(&output(argv));
         for event in &events {
             sink.record(event);
         }
         sink.close();
     }
     code
+}
+
+/// Where a command line wants things said and kept.
+fn output(argv: &[OsString]) -> Output {
+    Cli::try_parse_from(argv).map(|cli| commands::output(cli.command)).unwrap_or_default()
 }
 
 /// A fact about a unit that has no engine to record it.

@@ -11,10 +11,13 @@ mod counter;
 mod failure;
 mod guard;
 mod hook;
+mod keeps;
+mod known;
 mod metrics;
 mod output;
 mod paths;
 mod sink;
+mod users;
 mod wait;
 
 use std::ffi::OsString;

@@ -8,6 +8,10 @@ use scupper_supervise::record::{RecordError, Records};
 
 /// The evidence file's name in the state directory.
 const EVIDENCE: &str = "evidence.sqlite";
+/// The name of the file of what is kept, in the same place.
+const KEEPS: &str = "keeps.json";
+/// The state directory of a user who says nothing else.
+const STATE_BELOW_HOME: &str = ".local/state/scupper";
 
 /// The records of this user's units.
 pub(crate) fn records() -> Result<Records, RecordError> {
@@ -20,11 +24,33 @@ pub(crate) fn evidence(state: Option<&Path>) -> Option<PathBuf> {
     Some(state_directory(state, |name| env::var_os(name))?.join(EVIDENCE))
 }
 
+/// What this user asked to keep, in the same directory.
+pub(crate) fn keeps(state: Option<&Path>) -> Option<PathBuf> {
+    Some(state_directory(state, |name| env::var_os(name))?.join(KEEPS))
+}
+
+/// What the user with this home directory asked to keep, where nothing says that it lies elsewhere.
+pub(crate) fn keeps_below(home: &Path) -> PathBuf {
+    home.join(STATE_BELOW_HOME).join(KEEPS)
+}
+
+/// What this user has set for every scupper: `$XDG_CONFIG_HOME/scupper/config.toml`, else the one below `~/.config`.
+pub(crate) fn user_config() -> Option<PathBuf> {
+    user_config_by(|name| env::var_os(name))
+}
+
+fn user_config_by(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let directory =
+        absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    Some(directory.join("scupper/config.toml"))
+}
+
 fn state_directory(flag: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     flag.map(Path::to_path_buf)
         .or_else(|| absolute("XDG_STATE_HOME").map(|dir| dir.join("scupper")))
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state/scupper")))
+        .or_else(|| absolute("HOME").map(|home| home.join(STATE_BELOW_HOME)))
 }
 
 #[cfg(test)]
@@ -42,6 +68,10 @@ mod tests {
         assert_eq!(state_directory(Some(Path::new("here")), both), Some("here".into()));
         assert_eq!(state_directory(None, both), Some("/state/scupper".into()));
         assert_eq!(state_directory(None, relative), None);
+        assert_eq!(user_config_by(both), Some("/home/ana/.config/scupper/config.toml".into()));
+        let config = |name: &str| (name == "XDG_CONFIG_HOME").then(|| "/config".into());
+        assert_eq!(user_config_by(config), Some("/config/scupper/config.toml".into()));
+        assert_eq!(user_config_by(relative), None);
         let home = |name: &str| (name == "HOME").then(|| "/home/ana".into());
         assert_eq!(state_directory(None, home), Some("/home/ana/.local/state/scupper".into()));
     }

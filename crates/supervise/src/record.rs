@@ -1,7 +1,7 @@
 //! Record files: where the units of this user are written down, one file each, replaced atomically.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,10 @@ use scupper_model::{UnitName, UnitRecord};
 
 /// A record larger than this is no record of ours.
 const MAX_RECORD: u64 = 1 << 20;
+/// More records than this in one directory were not written by units.
+const MAX_RECORDS: usize = 10_000;
+/// Units whose names differ in the number behind them alone.
+const MOST_OF_A_NAME: u32 = 10_000;
 
 /// The runtime directory: `$XDG_RUNTIME_DIR/scupper`, else `/run/scupper` for root, else a directory of the user's
 /// own in the temporary directory. Not created here.
@@ -34,6 +38,19 @@ impl Records {
         let failed = |source| RecordError::Directory { path: directory.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
         let found = fs::symlink_metadata(directory).map_err(failed)?;
+        Self::checked(directory, uid, &found)
+    }
+
+    /// Opens the directory of this user to read, and makes nothing. `None` where there is none.
+    pub fn open_existing(directory: &Path, uid: u32) -> Result<Option<Self>, RecordError> {
+        match fs::symlink_metadata(directory) {
+            Ok(found) => Self::checked(directory, uid, &found).map(Some),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            Err(source) => Err(RecordError::Directory { path: directory.to_owned(), source }),
+        }
+    }
+
+    fn checked(directory: &Path, uid: u32, found: &fs::Metadata) -> Result<Self, RecordError> {
         if !found.is_dir() || found.uid() != uid || found.mode() & 0o022 != 0 {
             return Err(RecordError::NotOurs { path: directory.to_owned() });
         }
@@ -42,9 +59,14 @@ impl Records {
 
     /// The directory of the user who runs this process, by its environment.
     pub fn for_this_user() -> Result<Self, RecordError> {
-        let uid = rustix::process::geteuid().as_raw();
-        let xdg = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        Self::open(&runtime_directory(uid, xdg.as_deref(), &std::env::temp_dir()), uid)
+        let (directory, uid) = directory_of_this_user();
+        Self::open(&directory, uid)
+    }
+
+    /// The same, to read: makes nothing. `None` where no unit has ever run.
+    pub fn existing_for_this_user() -> Result<Option<Self>, RecordError> {
+        let (directory, uid) = directory_of_this_user();
+        Self::open_existing(&directory, uid)
     }
 
     /// Where they lie.
@@ -74,6 +96,20 @@ impl Records {
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(source)) => Err(failed(source)),
         }
+    }
+
+    /// Takes a name, or the first free one with a number behind it. `None` where none is free.
+    pub fn claim_numbered(&self, name: &UnitName) -> Result<Option<(UnitName, NameClaim)>, RecordError> {
+        if let Some(claim) = self.claim(name)? {
+            return Ok(Some((name.clone(), claim)));
+        }
+        for number in 2..MOST_OF_A_NAME {
+            let numbered = name.numbered(number);
+            if let Some(claim) = self.claim(&numbered)? {
+                return Ok(Some((numbered, claim)));
+            }
+        }
+        Ok(None)
     }
 
     /// Replaces a unit's record atomically (temporary file, rename). Not synced: it means nothing after a reboot.
@@ -115,6 +151,10 @@ impl Records {
             if path.extension().is_none_or(|extension| extension != "json") {
                 continue;
             }
+            if records.len() + bad.len() >= MAX_RECORDS {
+                bad.push(RecordError::TooMany { path: self.directory.clone() });
+                break;
+            }
             match read_record(&path) {
                 Ok(Some(record)) => records.push(record),
                 Ok(None) => {}
@@ -133,10 +173,16 @@ pub struct NameClaim {
     _lock: File,
 }
 
+fn directory_of_this_user() -> (PathBuf, u32) {
+    let uid = rustix::process::geteuid().as_raw();
+    let xdg = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    (runtime_directory(uid, xdg.as_deref(), &std::env::temp_dir()), uid)
+}
+
 fn read_record(path: &Path) -> Result<Option<UnitRecord>, RecordError> {
     let failed = |source| RecordError::Read { path: path.to_owned(), source };
-    // A named pipe in its place must not make anybody wait.
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    // A named pipe in its place must not make anybody wait, and root reads no device that a user links to.
+    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits()).unwrap_or(0);
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -195,6 +241,12 @@ pub enum RecordError {
         path: PathBuf,
         /// The unit that it says it is of.
         unit: UnitName,
+    },
+    /// There are more files than units can have written.
+    #[error("{} holds more than {MAX_RECORDS} records; the rest was not read", path.display())]
+    TooMany {
+        /// The directory.
+        path: PathBuf,
     },
     /// A file is no record.
     #[error("{} is no record of a unit", path.display())]

@@ -13,6 +13,7 @@ use crate::args::AskArgs;
 use crate::config::Output;
 use crate::failure::{FINDINGS, Failure};
 use crate::guard;
+use crate::keeps;
 use crate::output::Printer;
 use crate::sink::EventSink;
 use crate::wait;
@@ -76,7 +77,7 @@ fn end_abandoned(
     record: &UnitRecord,
     printer: &mut Printer,
 ) -> Result<u8, Failure> {
-    let facts = shell::end_abandoned(records, record).map_err(anyhow::Error::from)?;
+    let facts = shell::end_abandoned(records, record, &keeps::source(None)).map_err(anyhow::Error::from)?;
     let done = facts.is_some();
     let mut sink = EventSink::new(&Output::default());
     for kind in facts.into_iter().flatten() {

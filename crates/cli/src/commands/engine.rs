@@ -5,8 +5,9 @@ use scupper_model::UnitSpec;
 use scupper_supervise::record::Records;
 use scupper_supervise::shell::{self, Observer, Options, ParentExit, Reload};
 
-use crate::config::{OnParentExit, Output};
+use crate::config::{self, OnParentExit, Output};
 use crate::failure::Failure;
+use crate::keeps;
 use crate::metrics;
 use crate::sink::EventSink;
 
@@ -49,5 +50,8 @@ fn options(output: &Output, records: Records) -> Result<Options, Failure> {
         OnParentExit::Stop => ParentExit::Stop,
         OnParentExit::Ignore => ParentExit::Ignore,
     };
-    Ok(Options { records, parent_exit, watch_terminal: true })
+    // A mistake in what is to be kept is said before anything runs, not when something is to be ended.
+    config::user_where_readable()?;
+    let keeps = keeps::source(output.state.clone());
+    Ok(Options { records, parent_exit, watch_terminal: true, keeps })
 }

@@ -79,6 +79,11 @@ impl Config {
 
 /// Reads and checks a file.
 pub(crate) fn read(path: &Path) -> Result<Result<Config, Problem>, Failure> {
+    Ok(parse(&path.display().to_string(), &read_text(path)?))
+}
+
+/// The text of a configuration file: bounded, and of a regular file.
+pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
     let context = || format!("cannot read {}", path.display());
     // A FIFO that nobody writes to would be waited for.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
@@ -95,7 +100,7 @@ pub(crate) fn read(path: &Path) -> Result<Result<Config, Problem>, Failure> {
             path.display()
         )));
     }
-    Ok(parse(&path.display().to_string(), &text))
+    Ok(text)
 }
 
 /// Checks the text of a file.
@@ -244,7 +249,7 @@ impl Unit {
 }
 
 /// What the parser says, in the words of this program, with the nearest thing that would have been right.
-fn explain(file: &str, text: &str, error: &toml::de::Error) -> Problem {
+pub(super) fn explain(file: &str, text: &str, error: &toml::de::Error) -> Problem {
     let message = error.message();
     let said: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let problem = |message: String| Problem::new(file, text, error.span(), message);

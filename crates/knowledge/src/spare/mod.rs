@@ -57,6 +57,8 @@ pub struct Candidate<'a> {
     pub stdin_null: Option<bool>,
     /// Whether its working directory is `/`; `None` where that cannot be read.
     pub cwd_root: Option<bool>,
+    /// Why this very process is kept, where somebody asked for that (`scupper keep PID`), or may have asked.
+    pub kept: Option<&'a str>,
 }
 
 /// A member of the tree, to decide about a tree as a whole.
@@ -75,6 +77,8 @@ pub struct Member<'a> {
 pub enum Because {
     /// `SCUPPER_KEEP=1` in its environment, set inside the unit.
     KeepMark,
+    /// Somebody asked to keep this very process, or may have asked: in these words.
+    Asked(String),
     /// This pattern of `--keep` matches its name.
     KeepPattern(String),
     /// This service manager's unit or container runs it.
@@ -93,6 +97,7 @@ impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KeepMark => f.write_str("SCUPPER_KEEP=1 in its environment"),
+            Self::Asked(words) => f.write_str(words),
             Self::KeepPattern(pattern) => write!(f, "kept by the pattern {pattern}"),
             Self::ServiceManaged(unit) => write!(f, "run by a service manager as {unit}"),
             Self::EnvironmentUnreadable => {
@@ -109,6 +114,9 @@ impl fmt::Display for Because {
 pub fn spared(candidate: &Candidate<'_>, profile: Profile, keep: &[String]) -> Option<Because> {
     if let Some(reason) = marked(candidate) {
         return Some(reason);
+    }
+    if let Some(words) = candidate.kept {
+        return Some(Because::Asked(words.to_owned()));
     }
     let program = candidate.program();
     if let Some(pattern) = keep.iter().find(|p| glob::matches(p, candidate.name) || glob::matches(p, program))
@@ -154,7 +162,7 @@ pub fn spared_members(members: &[Member<'_>], profile: Profile, keep: &[String])
 
 impl<'a> Candidate<'a> {
     /// The base name of its program: of argv\[0\], up to what a title adds to it (`tmux: server`, `bazel(workspace)`).
-    fn program(&self) -> &'a [u8] {
+    pub fn program(&self) -> &'a [u8] {
         let first = self.command.first().map_or(self.name, Vec::as_slice);
         base_name(first)
     }

@@ -80,6 +80,15 @@ fn r118_an_unreadable_environment_keeps_only_what_runs_as_another_user() {
 }
 
 #[test]
+fn r118_what_was_asked_to_be_kept_is_kept_in_every_profile() {
+    for profile in ALL {
+        let of = |kept| with("x", &["x"], |c| c.kept = kept, profile, &[]);
+        assert_eq!(of(Some("kept until noon")), Some(Because::Asked("kept until noon".into())));
+        assert_eq!(of(None), None);
+    }
+}
+
+#[test]
 fn r118_keep_patterns_match_the_name_and_the_program() {
     for profile in ALL {
         let by = |pattern: &str| Some(Because::KeepPattern(pattern.to_owned()));
@@ -260,6 +269,7 @@ fn every_reason_says_itself() {
     let pid = Pid::new(7).unwrap();
     for (because, text) in [
         (Because::KeepMark, "SCUPPER_KEEP=1 in its environment"),
+        (Because::Asked("kept by hand".into()), "kept by hand"),
         (Because::KeepPattern("chrome*".into()), "kept by the pattern chrome*"),
         (Because::ServiceManaged("nginx.service".into()), "run by a service manager as nginx.service"),
         (Because::Multiplexer, "terminal multiplexer"),

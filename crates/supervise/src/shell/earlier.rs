@@ -10,7 +10,7 @@ use scupper_probe::Proc;
 use super::clock::Clock;
 use super::deliver::{Untouchable, deliver};
 use super::engine::SuperviseError;
-use super::judge::Judge;
+use super::judge::{Judge, Keeps};
 use super::ownership::{recorded_members, remove_recorded_cgroup};
 use super::unit::Surrounding;
 use crate::record::Records;
@@ -25,7 +25,7 @@ pub(super) fn end_earlier_run(unit: &UnitName, around: &Surrounding) -> Vec<Even
     if !lives(&around.proc, &record.supervisor) {
         // Whoever is above us may be of that run: a shell of it, in which the unit is started again.
         let untouchable = Untouchable::gather(&around.proc);
-        end_recorded(&around.proc, &untouchable, &record, &mut facts);
+        end_recorded(&around.proc, &untouchable, &record, &around.keeps, &mut facts);
         around.records.remove(unit);
     }
     facts
@@ -36,6 +36,7 @@ pub(super) fn end_earlier_run(unit: &UnitName, around: &Surrounding) -> Vec<Even
 pub fn end_abandoned(
     records: &Records,
     record: &UnitRecord,
+    keeps: &Keeps,
 ) -> Result<Option<Vec<EventKind>>, SuperviseError> {
     let proc = Proc::open(Path::new("/proc")).map_err(SuperviseError::Probe)?;
     // Held while we work, so that nobody starts the unit in between.
@@ -44,7 +45,7 @@ pub fn end_abandoned(
         return Ok(None);
     }
     let mut facts = Vec::new();
-    end_recorded(&proc, &Untouchable::gather(&proc), record, &mut facts);
+    end_recorded(&proc, &Untouchable::gather(&proc), record, keeps, &mut facts);
     records.remove(&record.unit);
     super::relay::remove_stale(records.directory());
     Ok(Some(facts))
@@ -56,9 +57,10 @@ pub(super) fn end_recorded(
     proc: &Proc,
     untouchable: &Untouchable,
     record: &UnitRecord,
+    keeps: &Keeps,
     facts: &mut Vec<EventKind>,
 ) -> usize {
-    let judge = Judge::new(proc, None, record.profile, record.keep.clone());
+    let judge = Judge::new(proc, None, record.profile, record.keep.clone(), keeps.clone());
     let clock = Clock::start();
     let mut count = 0;
     loop {

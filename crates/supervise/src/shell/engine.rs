@@ -21,6 +21,7 @@ use scupper_probe::{ProbeError, Proc};
 use super::clock::{self, Clock};
 use super::deliver::Untouchable;
 use super::guardian::Handover;
+use super::judge::Keeps;
 use super::observer::Observer;
 use super::poller::{Poller, Token};
 use super::relay::Relay;
@@ -60,6 +61,8 @@ pub struct Options {
     pub parent_exit: ParentExit,
     /// Whether a terminal's hang-up ends its units.
     pub watch_terminal: bool,
+    /// What people asked to keep.
+    pub keeps: Keeps,
 }
 
 /// Reads the units again, for SIGHUP. An error keeps what runs.
@@ -195,6 +198,7 @@ impl Engine {
             notify_upward: std::env::var_os("NOTIFY_SOCKET").filter(|value| !value.is_empty()),
             descriptors: raise_descriptor_limit(),
             records: options.records,
+            keeps: options.keeps,
             proc,
             mounts,
             poller,

@@ -24,7 +24,7 @@ use scupper_probe::{Proc, tree};
 
 use super::clock::Clock;
 use super::deliver::{Untouchable, deliver};
-use super::judge::Judge;
+use super::judge::{Judge, Keeps};
 use super::notify_socket::NotifySocket;
 use super::ownership::remove_recorded_cgroup;
 use super::relay;
@@ -75,8 +75,8 @@ pub fn guarded() -> bool {
 }
 
 /// Becomes the guardian of an engine started with the same arguments. Returns the exit code. `report` gets what has to
-/// be recorded where the engine can no longer do it.
-pub fn guard(argv: &[OsString], report: &mut dyn FnMut(&UnitRecord, EventKind)) -> i32 {
+/// be recorded where the engine can no longer do it; `keeps` is asked when the guardian has to end the tree.
+pub fn guard(argv: &[OsString], keeps: &Keeps, report: &mut dyn FnMut(&UnitRecord, EventKind)) -> i32 {
     if std::env::var_os(HANDOVER).is_some() {
         use std::io::Write;
         // Whoever ended the guardian before its engine began wanted nothing to run.
@@ -87,7 +87,7 @@ pub fn guard(argv: &[OsString], report: &mut dyn FnMut(&UnitRecord, EventKind)) 
         return 125;
     }
     match Guardian::start(argv) {
-        Ok(mut guardian) => guardian.run(report),
+        Ok(mut guardian) => guardian.run(keeps, report),
         Err(error) => {
             use std::io::Write;
             let _ = writeln!(std::io::stderr(), "scupper: cannot start: {}", crate::chain(&error));
@@ -143,7 +143,7 @@ impl Guardian {
         Ok(Self { proc, own, engine, pidfd, signals, notify, records, strangers })
     }
 
-    fn run(&mut self, report: &mut dyn FnMut(&UnitRecord, EventKind)) -> i32 {
+    fn run(&mut self, keeps: &Keeps, report: &mut dyn FnMut(&UnitRecord, EventKind)) -> i32 {
         loop {
             self.wait(None);
             self.pass_signals_on();
@@ -151,7 +151,7 @@ impl Guardian {
                 while notify.relay().is_some() {}
             }
             if let Some(status) = reap(Some(self.engine.pid)) {
-                return self.engine_ended(status, report);
+                return self.engine_ended(status, keeps, report);
             }
             self.reap_adopted();
         }
@@ -205,7 +205,12 @@ impl Guardian {
         }
     }
 
-    fn engine_ended(&mut self, status: WaitStatus, report: &mut dyn FnMut(&UnitRecord, EventKind)) -> i32 {
+    fn engine_ended(
+        &mut self,
+        status: WaitStatus,
+        keeps: &Keeps,
+        report: &mut dyn FnMut(&UnitRecord, EventKind),
+    ) -> i32 {
         // Every exit code may be the command's own, 101 too; the engine's panics end in a signal.
         if let Some(code) = status.exit_status() {
             return code;
@@ -216,7 +221,7 @@ impl Guardian {
             let lost = EventKind::SupervisorLost { pid: self.engine.pid.get(), how: how.clone() };
             report(record, lost);
         }
-        self.end_everything(&records, report);
+        self.end_everything(&records, keeps, report);
         if let Some(store) = &self.records {
             relay::forget(store.directory(), self.own.get());
         }
@@ -235,13 +240,18 @@ impl Guardian {
     }
 
     /// TERM, a grace, KILL, until none of our descendants is left but those that are to be kept.
-    fn end_everything(&mut self, records: &[UnitRecord], report: &mut dyn FnMut(&UnitRecord, EventKind)) {
+    fn end_everything(
+        &mut self,
+        records: &[UnitRecord],
+        keeps: &Keeps,
+        report: &mut dyn FnMut(&UnitRecord, EventKind),
+    ) {
         let clock = Clock::start();
         let grace = records.iter().map(|r| r.grace).max().unwrap_or(LEFTOVER_GRACE).min(LEFTOVER_GRACE);
         let profile =
             if records.iter().any(|r| r.profile == Profile::Agent) { Profile::Agent } else { Profile::Web };
         let keep: Vec<String> = records.iter().flat_map(|r| r.keep.iter().cloned()).collect();
-        let judge = Judge::new(&self.proc, None, profile, keep);
+        let judge = Judge::new(&self.proc, None, profile, keep, keeps.clone());
         let untouchable = Untouchable::gather(&self.proc);
         let mut told: Vec<Identity> = Vec::new();
         let mut forced = false;

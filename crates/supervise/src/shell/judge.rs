@@ -1,16 +1,44 @@
 //! Gathers what has to be known of a process to say whether it is left alone, and asks `scupper_knowledge::spare`.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::path::Path;
+use std::rc::Rc;
 
-use scupper_model::{Pid, Profile};
+use scupper_model::{Identity, Keep, Kept, Pid, Profile};
 use scupper_probe::{Proc, tree};
 
 use scupper_knowledge::spare::{Because, Candidate, Member, spared_members};
 
+/// Where to ask what people asked to keep (`scupper keep`): this room knows no state directory. Asked each time that
+/// somebody may be ended, so that what is asked for while a unit runs holds. The default knows of nothing.
+#[derive(Clone, Default)]
+pub struct Keeps(Option<Rc<AskKeeps>>);
+
+/// Gives the keeps that hold now, or says why they cannot be read.
+type AskKeeps = dyn Fn() -> Result<Vec<Keep>, String>;
+
+impl Keeps {
+    /// Asks this. What it cannot tell keeps everything.
+    pub fn new(ask: impl Fn() -> Result<Vec<Keep>, String> + 'static) -> Self {
+        Self(Some(Rc::new(ask)))
+    }
+
+    fn now(&self) -> Result<Vec<Keep>, String> {
+        self.0.as_ref().map_or_else(|| Ok(Vec::new()), |ask| ask())
+    }
+}
+
+impl fmt::Debug for Keeps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Keeps(asked)" } else { "Keeps(none)" })
+    }
+}
+
 /// A member as the judgement needs it.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    pid: Pid,
+    identity: Identity,
     parent: Option<Pid>,
     name: Vec<u8>,
     command: Vec<Vec<u8>>,
@@ -23,7 +51,8 @@ pub struct Facts {
     cwd_root: Option<bool>,
 }
 
-/// Who judges: scupper's own user and cgroups, the unit's cgroup, its profile and its keep patterns.
+/// Who judges: scupper's own user and cgroups, the unit's cgroup, its profile, its keep patterns, and what people asked
+/// to keep.
 #[derive(Clone, Debug)]
 pub struct Judge {
     uid: u32,
@@ -31,14 +60,21 @@ pub struct Judge {
     unit_cgroup: Option<String>,
     profile: Profile,
     keep: Vec<String>,
+    keeps: Keeps,
 }
 
 impl Judge {
     /// A judge for one unit. `unit_cgroup` is the unit's directory below the mount point of cgroup v2.
-    pub fn new(proc: &Proc, unit_cgroup: Option<String>, profile: Profile, keep: Vec<String>) -> Self {
+    pub fn new(
+        proc: &Proc,
+        unit_cgroup: Option<String>,
+        profile: Profile,
+        keep: Vec<String>,
+        keeps: Keeps,
+    ) -> Self {
         let own = Pid::new(rustix::process::getpid().as_raw_pid());
         let own_cgroups = own.map(|own| cgroups(proc, own)).unwrap_or_default();
-        Self { uid: rustix::process::geteuid().as_raw(), own_cgroups, unit_cgroup, profile, keep }
+        Self { uid: rustix::process::geteuid().as_raw(), own_cgroups, unit_cgroup, profile, keep, keeps }
     }
 
     /// Looks at a process as it is now. `None` where it is gone.
@@ -46,7 +82,7 @@ impl Judge {
         let stat = proc.stat(pid).ok()??;
         let null = |path: std::path::PathBuf| path == Path::new("/dev/null");
         Some(Facts {
-            pid,
+            identity: stat.identity(proc.boot_id()),
             parent: stat.parent,
             command: proc.command_line(pid).ok().flatten().unwrap_or_default(),
             environment: proc.environment(pid).ok().flatten(),
@@ -62,10 +98,19 @@ impl Judge {
 
     /// Who of these is left alone, and why.
     pub fn spared(&self, facts: &[Facts]) -> Vec<(Pid, Because)> {
+        let keeps = self.keeps.now();
+        let mut patterns = Cow::Borrowed(&self.keep);
+        for keep in keeps.iter().flatten() {
+            if let Kept::Pattern { pattern } = &keep.what {
+                patterns.to_mut().push(pattern.clone());
+            }
+        }
+        let asked: Vec<Option<String>> = facts.iter().map(|f| asked(&keeps, &f.identity)).collect();
         let members: Vec<Member<'_>> = facts
             .iter()
-            .map(|f| Member {
-                pid: f.pid,
+            .zip(&asked)
+            .map(|(f, asked)| Member {
+                pid: f.identity.pid,
                 parent: f.parent,
                 candidate: Candidate {
                     name: &f.name,
@@ -79,10 +124,11 @@ impl Judge {
                     has_terminal: f.has_terminal,
                     stdin_null: f.stdin_null,
                     cwd_root: f.cwd_root,
+                    kept: asked.as_deref(),
                 },
             })
             .collect();
-        spared_members(&members, self.profile, &self.keep)
+        spared_members(&members, self.profile, &patterns)
     }
 
     /// The same for members of a tree, read as they are now.
@@ -90,6 +136,19 @@ impl Judge {
         let facts: Vec<Facts> = members.iter().filter_map(|m| self.facts(proc, m.identity.pid)).collect();
         self.spared(&facts)
     }
+}
+
+/// Why this very process is kept. Where that cannot be read, it may be: an error means keep.
+fn asked(keeps: &Result<Vec<Keep>, String>, process: &Identity) -> Option<String> {
+    let keeps = match keeps {
+        Ok(keeps) => keeps,
+        Err(why) => return Some(format!("what people asked to keep cannot be read: {why}")),
+    };
+    let keep = keeps
+        .iter()
+        .find(|keep| matches!(&keep.what, Kept::Process { identity, .. } if identity == process))?;
+    let until = keep.until.map(|until| format!(" until {until}")).unwrap_or_default();
+    Some(format!("kept by `scupper keep`{until}"))
 }
 
 fn cgroups(proc: &Proc, pid: Pid) -> Vec<(String, String)> {

@@ -31,6 +31,7 @@ mod unit;
 pub use earlier::end_abandoned;
 pub use engine::{Options, ParentExit, Reload, Sink, SuperviseError, observe, supervise};
 pub use guardian::{guard, guarded};
+pub use judge::Keeps;
 pub use launch::{is_launch, launch};
 pub use observer::Observer;
 pub use ownership::remove_cgroup;

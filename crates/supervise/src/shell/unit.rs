@@ -25,7 +25,7 @@ use scupper_probe::{Proc, cgroup};
 use super::death::Sent;
 use super::deliver::Untouchable;
 use super::guardian::Handover;
-use super::judge::Judge;
+use super::judge::{Judge, Keeps};
 use super::logs::LogTail;
 use super::notify_socket::NotifySocket;
 use super::ownership::UnitCgroup;
@@ -54,6 +54,7 @@ pub(super) struct Surrounding {
     pub(super) proc: Proc,
     pub(super) mounts: Mounts,
     pub(super) records: Records,
+    pub(super) keeps: Keeps,
     pub(super) poller: Poller,
     pub(super) untouchable: Untouchable,
     pub(super) supervisor: Identity,
@@ -131,7 +132,8 @@ impl UnitShell {
         let cgroup = spec.cgroup.then_some(around.own_v2.as_deref()).flatten();
         let cgroup = cgroup.and_then(|own| UnitCgroup::make(own, &spec.name, &run).ok());
         let below_mount = cgroup.as_ref().map(|dir| below(around.mounts.v2.as_deref(), dir.path()));
-        let judge = Judge::new(&around.proc, below_mount, spec.profile, spec.keep.clone());
+        let keeps = around.keeps.clone();
+        let judge = Judge::new(&around.proc, below_mount, spec.profile, spec.keep.clone(), keeps);
         let notify =
             around.notify_upward.as_deref().and_then(|upward| listen_for_notify(&spec, upward, around));
         if let Some(notify) = &notify {
