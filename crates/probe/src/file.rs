@@ -1,5 +1,6 @@
 //! Bounded reads below a directory descriptor. Every read of this crate goes through here, so every one has a limit.
 
+use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -50,6 +51,80 @@ pub(crate) fn read_into<'b>(
     Ok(buffer.get(..length).unwrap_or_default())
 }
 
+/// A buffer for one file after the other. It grows to the largest that was read, and keeps that.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    buffer: Vec<u8>,
+}
+
+impl Reader {
+    pub(crate) fn new() -> Self {
+        Self { buffer: vec![0; 16 << 10] }
+    }
+
+    /// Reads at most `limit` bytes of a file that the kernel writes in one piece: a read that leaves some of the
+    /// buffer free has reached its end. Also says whether there was more.
+    pub(crate) fn read(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        name: &CStr,
+        limit: usize,
+    ) -> Result<(&[u8], bool), Errno> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let file = retry(|| rustix::fs::openat(dir, name, flags, Mode::empty()))?;
+        let mut filled = 0;
+        loop {
+            // One byte more than the limit, to see whether there is one.
+            let end = self.buffer.len().min(limit + 1);
+            let free = self.buffer.get_mut(filled..end).unwrap_or_default();
+            let room = free.len();
+            let length = retry(|| rustix::io::read(&file, &mut *free))?;
+            filled += length;
+            if length < room || filled > limit {
+                let whole = self.buffer.get(..filled.min(limit)).unwrap_or_default();
+                return Ok((whole, filled > limit));
+            }
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+    }
+
+    /// What a symbolic link says, as far as a path can be long.
+    pub(crate) fn link(&mut self, dir: BorrowedFd<'_>, name: &CStr) -> Result<&[u8], Errno> {
+        let length = rustix::fs::readlinkat_raw(dir, name, self.buffer.as_mut_slice())?;
+        Ok(self.buffer.get(..length).unwrap_or_default())
+    }
+}
+
+/// Calls `each` with every line of a file, however long the file is, until it answers `false`. A line of more than
+/// 16 KiB, which the kernel writes nowhere, comes in pieces.
+pub(crate) fn each_line(
+    dir: BorrowedFd<'_>,
+    path: &Path,
+    mut each: impl FnMut(&[u8]) -> bool,
+) -> Result<(), Errno> {
+    let file = open_at(dir, path)?;
+    let mut buffer = vec![0; 16 << 10];
+    let mut filled = 0;
+    loop {
+        let free = buffer.get_mut(filled..).unwrap_or_default();
+        let length = retry(|| rustix::io::read(&file, &mut *free))?;
+        filled += length;
+        let text = buffer.get(..filled).unwrap_or_default();
+        let whole = match text.iter().rposition(|&b| b == b'\n') {
+            Some(last) => last + 1,
+            // The end of the file, or a line that fills the buffer.
+            None if length == 0 || filled == buffer.len() => filled,
+            None => continue,
+        };
+        let lines = text.get(..whole).unwrap_or_default();
+        if !crate::parse::lines(lines).all(&mut each) || length == 0 {
+            return Ok(());
+        }
+        buffer.copy_within(whole..filled, 0);
+        filled -= whole;
+    }
+}
+
 /// What a symbolic link says.
 pub(crate) fn link_at(dir: BorrowedFd<'_>, path: &Path) -> Result<PathBuf, Errno> {
     let target = rustix::fs::readlinkat(dir, path, Vec::new())?;
@@ -76,7 +151,7 @@ pub(crate) fn each_name(directory: impl AsFd, mut each: impl FnMut(&[u8]) -> boo
     Ok(())
 }
 
-fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+pub(crate) fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     loop {
         match call() {
             Err(Errno::INTR) => {}

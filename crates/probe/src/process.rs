@@ -205,7 +205,7 @@ fn known<T>(answer: Result<Option<T>, ProbeError>) -> Result<Option<T>, ProbeErr
     }
 }
 
-fn processor_time(stat: &Stat, ticks_per_second: u64) -> Duration {
+pub(crate) fn processor_time(stat: &Stat, ticks_per_second: u64) -> Duration {
     let ticks = stat.user_ticks.saturating_add(stat.system_ticks);
     let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(ticks_per_second);
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

@@ -16,9 +16,9 @@ use crate::file::{self, Content};
 use crate::{CgroupPath, ParseError, ProbeError, Stat, parse};
 
 const COMMAND_LINE_LIMIT: usize = 128 << 10;
-const ENVIRONMENT_LIMIT: usize = 256 << 10;
+pub(crate) const ENVIRONMENT_LIMIT: usize = 256 << 10;
 const CHILDREN_LIMIT: usize = 1 << 20;
-const SMALL_LIMIT: usize = 64 << 10;
+pub(crate) const SMALL_LIMIT: usize = 64 << 10;
 /// The line of groups alone may have 65 536 numbers.
 pub(crate) const STATUS_LIMIT: usize = 1 << 20;
 /// `PROC_SUPER_MAGIC` of linux/magic.h.
@@ -258,6 +258,11 @@ impl Proc {
             })
         });
         Ok(self.gone("list", &path, listed)?.map(|()| threads))
+    }
+
+    /// Whether it is the kernel's own, and no fixture.
+    pub(crate) const fn is_the_kernels(&self) -> bool {
+        self.is_the_kernels
     }
 
     /// A file of a process; `None` where the process is gone.

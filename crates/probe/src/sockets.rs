@@ -4,6 +4,7 @@
 //! `/proc/PID/fd` is what ties the two together.
 
 use std::collections::{BTreeMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use scupper_model::Pid;
@@ -12,7 +13,7 @@ use crate::root::of;
 use crate::{ProbeError, Proc, file, parse};
 
 /// Descriptors looked at one by one. A process with more has an unknown number of sockets.
-const DESCRIPTOR_LIMIT: u64 = 65_536;
+pub(crate) const DESCRIPTOR_LIMIT: u64 = 65_536;
 /// Of each table of connections: about 100 000 of them.
 const TABLE_LIMIT: usize = 16 << 20;
 
@@ -104,10 +105,10 @@ pub fn count(proc_: &Proc, pid: Pid) -> Result<Option<Sockets>, ProbeError> {
         match proc_.read(pid, table, TABLE_LIMIT) {
             Ok(Some(content)) if content.truncated => tcp = None,
             Ok(Some(content)) => {
-                let own = parse_tcp(&content.bytes).filter(|(_, inode)| inodes.contains(inode));
-                for (state, _) in own {
+                let own = parse_tcp(&content.bytes).filter(|line| inodes.contains(&line.inode));
+                for line in own {
                     if let Some(counts) = &mut tcp {
-                        *counts.entry(state).or_insert(0) += 1;
+                        *counts.entry(line.state).or_insert(0) += 1;
                     }
                 }
             }
@@ -120,16 +121,68 @@ pub fn count(proc_: &Proc, pid: Pid) -> Result<Option<Sockets>, ProbeError> {
     Ok(Some(Sockets { total, tcp }))
 }
 
-/// State and inode of every line of `/proc/net/tcp`. The heading and what else is no connection is left out.
-pub fn parse_tcp(text: &[u8]) -> impl Iterator<Item = (TcpState, u64)> {
-    parse::lines(text).filter_map(|line| {
-        let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
-        // sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode
-        let state = std::str::from_utf8(fields.nth(3)?).ok()?;
-        let state = u8::from_str_radix(state, 16).ok()?;
-        let inode = parse::number(fields.nth(5)?)?;
-        Some((TcpState::from_number(state), inode))
-    })
+/// One line of `/proc/net/tcp` or `/proc/net/tcp6`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpLine<'a> {
+    /// Its state.
+    pub state: TcpState,
+    /// The inode of its socket; 0 where no process has it any more.
+    pub inode: u64,
+    local: &'a [u8],
+    remote: &'a [u8],
+}
+
+impl TcpLine<'_> {
+    /// This end. `None` where it is no address as the kernel writes it.
+    pub fn local(&self) -> Option<SocketAddr> {
+        address(self.local)
+    }
+
+    /// The other end; the same.
+    pub fn remote(&self) -> Option<SocketAddr> {
+        address(self.remote)
+    }
+}
+
+/// Every line of `/proc/net/tcp`. The heading and what else is no connection is left out.
+pub fn parse_tcp(text: &[u8]) -> impl Iterator<Item = TcpLine<'_>> {
+    parse::lines(text).filter_map(tcp_line)
+}
+
+fn tcp_line(line: &[u8]) -> Option<TcpLine<'_>> {
+    let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+    // sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode
+    let (local, remote) = (fields.nth(1)?, fields.next()?);
+    let state = u8::try_from(hexadecimal(fields.next()?)?).ok()?;
+    let inode = parse::number(fields.nth(5)?)?;
+    Some(TcpLine { state: TcpState::from_number(state), inode, local, remote })
+}
+
+/// `0100007F:1F90`, and four times as long for IPv6: words of the address as the machine that prints them holds them,
+/// and the port as a number (`get_tcp4_sock()` and `get_tcp6_sock()` of the kernel). An IPv4 address within IPv6 is given as
+/// what it is, so that both ends of a connection look alike.
+fn address(text: &[u8]) -> Option<SocketAddr> {
+    let at = text.iter().position(|&b| b == b':')?;
+    let (host, port) = (text.get(..at)?, text.get(at + 1..)?);
+    let port = u16::try_from(hexadecimal(port)?).ok()?;
+    let mut octets = [0; 16];
+    for (word, octets) in host.chunks(8).zip(octets.chunks_mut(4)) {
+        octets.copy_from_slice(&hexadecimal(word)?.to_ne_bytes());
+    }
+    let [a, b, c, d, ..] = octets;
+    match host.len() {
+        8 => Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port)),
+        32 => Some(SocketAddr::new(Ipv6Addr::from(octets).to_canonical(), port)),
+        _ => None,
+    }
+}
+
+/// At most eight digits, and nothing else.
+fn hexadecimal(text: &[u8]) -> Option<u32> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    u32::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok()
 }
 
 /// What a listing of the descriptors shows.
@@ -179,7 +232,7 @@ pub(crate) fn is_own_listing(pid: Pid, directory: &OwnedFd, name: &[u8]) -> bool
         && parse::number(name) == Some(directory.as_raw_fd())
 }
 
-fn socket_inode(target: &[u8]) -> Option<u64> {
+pub(crate) fn socket_inode(target: &[u8]) -> Option<u64> {
     parse::number(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
 }
 
@@ -191,8 +244,32 @@ mod tests {
 
     #[test]
     fn states_and_inodes_are_read() {
-        let seen: Vec<_> = parse_tcp(TABLE).collect();
+        let seen: Vec<_> = parse_tcp(TABLE).map(|line| (line.state, line.inode)).collect();
         assert_eq!(seen, [(TcpState::Listening, 8237), (TcpState::CloseWait, 9911), (TcpState::TimeWait, 0)]);
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn addresses_are_read() {
+        let ends: Vec<_> =
+            parse_tcp(TABLE).map(|line| (line.local().unwrap(), line.remote().unwrap())).collect();
+        let of = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert_eq!(ends[0], (of("127.0.0.1:8080"), of("0.0.0.0:0")));
+        assert_eq!(ends[1], (of("127.0.0.1:8080"), of("127.0.0.1:49153")));
+        assert_eq!(address(b"00000000000000000000000001000000:0016"), Some(of("[::1]:22")));
+        assert_eq!(address(b"0000000000000000FFFF00000100007F:0016"), Some(of("127.0.0.1:22")));
+        assert_eq!(address(b"B80D0120000000000000000001000000:FFFF"), Some(of("[2001:db8::1]:65535")));
+        for bad in [
+            &b"0100007F"[..],
+            b":",
+            b"0100007F:",
+            b"0100007F:10000",
+            b"010000:1",
+            b"+100007F:1",
+            b"0100007FF:1",
+        ] {
+            assert_eq!(address(bad), None, "{}", String::from_utf8_lossy(bad));
+        }
     }
 
     #[test]

@@ -7,6 +7,9 @@ use scupper_model::{BootId, Identity, Pid, ProcessState, StartTime};
 
 use crate::ParseError;
 
+/// `PF_KTHREAD` of include/linux/sched.h.
+const KERNEL_THREAD: u32 = 0x0020_0000;
+
 /// What `/proc/PID/stat` says, as far as Scupper asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -24,6 +27,8 @@ pub struct Stat {
     pub session: i32,
     /// Number of its controlling terminal, 0 where it has none.
     pub tty: i32,
+    /// The kernel's `PF_` flags (include/linux/sched.h).
+    pub flags: u32,
     /// Processor time in user mode, in clock ticks ([`crate::Proc::ticks_per_second`]).
     pub user_ticks: u64,
     /// Processor time in the kernel, in clock ticks.
@@ -62,6 +67,7 @@ impl Stat {
             group: fields.number(5, "pgrp")?,
             session: fields.number(6, "session")?,
             tty: fields.number(7, "tty_nr")?,
+            flags: fields.number(9, "flags")?,
             user_ticks: fields.number(14, "utime")?,
             system_ticks: fields.number(15, "stime")?,
             threads: u64::try_from(fields.number::<i64>(20, "num_threads")?).unwrap_or(0),
@@ -74,6 +80,11 @@ impl Stat {
     /// Who it is, given the boot that `/proc` tells of.
     pub const fn identity(&self, boot: BootId) -> Identity {
         Identity { pid: self.pid, start_time: self.start_time, boot_id: boot }
+    }
+
+    /// Whether it is a thread of the kernel's own, which has no program, no memory and no descriptors.
+    pub const fn is_kernel_thread(&self) -> bool {
+        self.flags & KERNEL_THREAD != 0
     }
 
     /// Whether it has ended and only its parent's `wait` is missing. A process whose main thread has ended while
@@ -158,6 +169,7 @@ mod tests {
             group: 4242,
             session: 4000,
             tty: -1,
+            flags: 4_194_560,
             user_ticks: 150,
             system_ticks: 50,
             threads: 3,
@@ -185,6 +197,14 @@ mod tests {
         assert!(zombie.is_zombie() && !zombie.lost_its_main_thread());
         assert_eq!(zombie.process_state(), ProcessState::Zombie);
         assert_eq!(Stat::parse(&line(b"x", b't', 1)).unwrap().process_state(), ProcessState::Stopped);
+    }
+
+    #[test]
+    fn threads_of_the_kernel_are_told_by_their_flag() {
+        let line = |flags| format!("2 (kthreadd) S 0 0 0 0 -1 {flags} 0 0 0 0 0 5 0 0 20 0 1 0 17 0 0\n");
+        // As seen of kthreadd and of a shell.
+        assert!(Stat::parse(line(2_129_984).as_bytes()).unwrap().is_kernel_thread());
+        assert!(!Stat::parse(line(4_194_560).as_bytes()).unwrap().is_kernel_thread());
     }
 
     #[test]
@@ -221,6 +241,7 @@ mod tests {
             group: i32,
             session: i32,
             tty: i32,
+            flags: u32,
             ticks: (u64, u64),
             threads in 0..u64::from(u32::MAX),
             start: u64,
@@ -231,14 +252,14 @@ mod tests {
             bytes.extend_from_slice(&name);
             let (user, system) = ticks;
             bytes.extend_from_slice(format!(
-                ") S {parent} {group} {session} {tty} -1 0 0 0 0 0 {user} {system} 0 0 20 0 {threads} 0 {start} 99 {rss}"
+                ") S {parent} {group} {session} {tty} -1 {flags} 0 0 0 0 {user} {system} 0 0 20 0 {threads} 0 {start} 99 {rss}"
             ).as_bytes());
             for _ in 25..52 {
                 bytes.extend_from_slice(b" 0");
             }
             bytes.extend_from_slice(format!(" {exit}\n").as_bytes());
             let expected = Stat {
-                pid: Pid::new(pid).unwrap(), name, state: b'S', parent: Pid::new(parent), group, session, tty,
+                pid: Pid::new(pid).unwrap(), name, state: b'S', parent: Pid::new(parent), group, session, tty, flags,
                 user_ticks: user, system_ticks: system, threads, start_time: StartTime(start), rss_pages: rss,
                 exit_code: Some(exit),
             };

@@ -4,12 +4,23 @@
 //! it reads each file at most once and keeps of it only what is asked for: no environment, at most 1 KiB of a
 //! command line.
 
+mod descriptors;
+mod pipes;
+mod sock_diag;
+mod take;
+mod tcp;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use scupper_model::{BootId, Bytes, Identity, Pid, ProcessState};
+
+pub use pipes::{pipe_has_reader, pipe_has_writer};
+#[doc(hidden)]
+pub use sock_diag::unix_sockets;
+pub use take::{still_zombie, take};
 
 use crate::CgroupPath;
 use crate::sockets::TcpState;
