@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod browser;
 pub mod fatal;
 pub mod glob;
 pub mod heap_limit;

@@ -93,7 +93,7 @@ pub enum SignalReason {
     Leak,
     /// It did not end within the grace after TERM.
     GraceExpired,
-    /// A helper lived longer than it may.
+    /// A helper or a unit lived longer than it may.
     LifetimeExceeded,
     /// The command ended and this was left of its tree; or `scupper reap` found that its owner is gone.
     LeftBehind,
@@ -103,6 +103,10 @@ pub enum SignalReason {
     Reloaded,
     /// The scupper that owned the tree is gone; its guardian ends the tree.
     SupervisorLost,
+    /// Whoever talked to the unit over its stdin is gone.
+    ClientGone,
+    /// Nothing passed through the unit for as long as it may be idle.
+    Idle,
 }
 
 impl SignalReason {
@@ -122,8 +126,22 @@ impl SignalReason {
             Self::HeldIdle => "held idle",
             Self::Reloaded => "configuration changed",
             Self::SupervisorLost => "supervisor lost",
+            Self::ClientGone => "client gone",
+            Self::Idle => "idle",
         }
     }
+}
+
+/// How it was seen that a unit's client is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientEnd {
+    /// Nobody holds the other end of stdin any more.
+    StdinClosed,
+    /// The process that held the other end of stdin has ended.
+    Exited,
+    /// The leader of the session that scupper was started in has ended.
+    SessionOver,
 }
 
 /// What happened. The tag is the event's name everywhere: log, evidence, metrics.
@@ -169,6 +187,19 @@ pub enum EventKind {
         #[serde(flatten)]
         judged: Box<Judged>,
     },
+    /// A browser or another helper of a worker is still there, and what it was started for is over.
+    HelperOutlives {
+        target: Identity,
+        name: String,
+        kind: String,
+        started_by: Option<Identity>,
+        processes: u32,
+        rss_bytes: Option<Bytes>,
+        operations_before: Option<u64>,
+        operations_seen: Option<u64>,
+        lines: Vec<String>,
+        because: String,
+    },
     /// `--fail-on-leak` has found something that the command leaks or has left behind.
     LeakFound {
         series: Watched,
@@ -210,6 +241,10 @@ pub enum EventKind {
     EarlierRunFound { earlier_run: RunId, processes: u32 },
     /// The process that started scupper is gone.
     ParentExited { pid: i32 },
+    /// Whoever talked to the unit over its stdin is gone, and how that was seen. `pid` is the process that was followed.
+    ClientGone { how: ClientEnd, pid: Option<i32> },
+    /// The unit is ended because of its age, or because nothing passed through it for so long.
+    UnitExpired { reason: SignalReason, after_ms: u64 },
     /// The guardian is gone; the unit ends with it.
     GuardianLost { pid: i32 },
     /// The supervisor is gone; the guardian ends what it owned.
@@ -264,6 +299,7 @@ impl EventKind {
             | Self::UnitStarted { start: 1, .. }
             | Self::UnitStopped { ended: 0, kept: 0, .. }
             | Self::Notified { .. }
+            | Self::ClientGone { .. }
             | Self::Attached { .. }
             | Self::SignalReceived { .. }
             | Self::SignalSent { reason: SignalReason::Forwarded, .. } => Severity::Routine,
@@ -312,6 +348,7 @@ impl EventKind {
             Self::LimitCrossed { .. } => "limit_crossed",
             Self::LimitUnreachable { .. } => "limit_unreachable",
             Self::VerdictChanged { .. } => "verdict_changed",
+            Self::HelperOutlives { .. } => "helper_outlives",
             Self::LeakFound { .. } => "leak_found",
             Self::SoakFinished { .. } => "soak_finished",
             Self::RecycleStarted { .. } => "recycle_started",
@@ -324,6 +361,8 @@ impl EventKind {
             Self::EscapeeFound { .. } => "escapee_found",
             Self::EarlierRunFound { .. } => "earlier_run_found",
             Self::ParentExited { .. } => "parent_exited",
+            Self::ClientGone { .. } => "client_gone",
+            Self::UnitExpired { .. } => "unit_expired",
             Self::GuardianLost { .. } => "guardian_lost",
             Self::SupervisorLost { .. } => "supervisor_lost",
             Self::Notified { .. } => "notified",
@@ -382,6 +421,7 @@ mod tests {
                 time_to_limit_seconds: Some(60),
                 urgent,
                 reasons: vec![Reason { tag: "rising_floor".into(), text: "it rose".into() }],
+                ..Judged::default()
             }),
         };
         for (kind, severity) in [

@@ -22,18 +22,18 @@ mod watched;
 
 pub use bytes::{Bytes, ParseSizeError, Size};
 pub use certificate::{Certificate, EndedBy, Fatal, HowEnded};
-pub use event::{EVENT_SCHEMA, Event, EventKind, OBSERVED, Severity, SignalReason, Timestamp};
+pub use event::{ClientEnd, EVENT_SCHEMA, Event, EventKind, OBSERVED, Severity, SignalReason, Timestamp};
 pub use identity::{BootId, Identity, ParseIdentityError, Pid, StartTime};
 pub use keep::{Keep, Kept};
 pub use mark::{KEEP, MARK, UNIT, cgroup_name};
 pub use record::{RECORD_SCHEMA, UnitPhase, UnitRecord};
 pub use redact::{REDACTED, redact_arguments, redact_assignment, redact_command, redact_line};
 pub use resource::{LimitLevel, Resource};
-pub use sample::{ProcessSample, ProcessState, Total, TreeSample};
+pub use sample::{Connections, ProcessSample, ProcessState, Total, TreeSample};
 pub use soak::{SoakOutcome, SoakResult};
 pub use text::{ParseDurationError, duration, format_duration, parse_duration, printable};
 pub use unit::{
     ChildLifetime, InvalidName, Limits, Policy, Profile, RecyclePolicy, RestartPolicy, RunId, UnitName,
     UnitSpec,
 };
-pub use watched::{Judged, Watched, time_to_limit};
+pub use watched::{Class, Judged, Watched, time_to_limit};

@@ -48,6 +48,21 @@ pub struct ProcessSample {
     pub cpu: Option<Duration>,
 }
 
+/// The sockets of one process, and the TCP ones among them that tell of connections nobody closes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connections {
+    /// Sockets of any kind.
+    pub sockets: u64,
+    /// TCP sockets that are connected, or were and are not closed.
+    pub connected: u64,
+    /// Closed by the other side, and not by this one.
+    pub close_wait: u64,
+    /// Closed by this side, and not by the other one.
+    pub fin_wait2: u64,
+    /// The soft `RLIMIT_NOFILE` of the process; `None` where it is unlimited or could not be read.
+    pub descriptor_limit: Option<u64>,
+}
+
 /// A sum over the members of a tree. Members that could not be read are counted, not taken for 0: `known` is then a
 /// lower bound, and a limit that it exceeds is exceeded for certain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

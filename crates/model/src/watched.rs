@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use scupper_detect::{Assessment, Forecast, Quantity, Reason, Verdict};
+use scupper_detect::{Assessment, Forecast, PerOperation, Quantity, Reason, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// What a series counts.
@@ -22,12 +22,30 @@ pub enum Watched {
     Children,
     /// Processes that ended and that nobody waited for.
     Zombies,
+    /// Browsers: of a process those that it started, each with its children one.
+    Browsers,
+    /// Helpers that are talked to over their stdin or stdout (MCP servers): of a process those that it started.
+    StdioChildren,
+    /// TCP connections that the other side has closed and this one has not.
+    CloseWait,
+    /// TCP connections that this side has closed and the other one has not.
+    FinWait2,
 }
 
 impl Watched {
     /// All of them, the one that matters most first.
-    pub const ALL: [Self; 6] =
-        [Self::Memory, Self::Descriptors, Self::Sockets, Self::Threads, Self::Children, Self::Zombies];
+    pub const ALL: [Self; 10] = [
+        Self::Memory,
+        Self::Descriptors,
+        Self::Sockets,
+        Self::Threads,
+        Self::Children,
+        Self::Zombies,
+        Self::Browsers,
+        Self::StdioChildren,
+        Self::CloseWait,
+        Self::FinWait2,
+    ];
 
     /// The word in JSON and metrics.
     pub const fn name(self) -> &'static str {
@@ -38,6 +56,10 @@ impl Watched {
             Self::Threads => "threads",
             Self::Children => "children",
             Self::Zombies => "zombies",
+            Self::Browsers => "browsers",
+            Self::StdioChildren => "stdio_children",
+            Self::CloseWait => "close_wait",
+            Self::FinWait2 => "fin_wait2",
         }
     }
 
@@ -47,6 +69,55 @@ impl Watched {
             Self::Memory => Quantity::Bytes,
             _ => Quantity::Count,
         }
+    }
+}
+
+/// What kind of leak it is, as far as that can be told from outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// It grows, and what of it cannot be told; or too little was seen to say that it does not.
+    #[default]
+    Unknown,
+    /// It does not grow.
+    NotALeak,
+    /// Processes pile up below it: helpers that were started and not ended, or not waited for.
+    ChildTree,
+    /// Descriptors pile up that are no sockets.
+    Descriptors,
+    /// Sockets pile up.
+    Sockets,
+}
+
+impl Class {
+    /// The word in JSON and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::NotALeak => "not_a_leak",
+            Self::ChildTree => "child_tree",
+            Self::Descriptors => "descriptors",
+            Self::Sockets => "sockets",
+        }
+    }
+
+    /// What a series alone says of what grows. Memory, threads and descriptors of any kind say nothing.
+    pub const fn of(series: Watched, verdict: Verdict) -> Self {
+        match (verdict, series) {
+            (Verdict::Unknown, _) => Self::Unknown,
+            (Verdict::Stable | Verdict::WarmingUp | Verdict::Step, _) => Self::NotALeak,
+            (_, Watched::Children | Watched::Zombies | Watched::Browsers | Watched::StdioChildren) => {
+                Self::ChildTree
+            }
+            (_, Watched::Sockets | Watched::CloseWait | Watched::FinWait2) => Self::Sockets,
+            (_, Watched::Memory | Watched::Threads | Watched::Descriptors) => Self::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
@@ -72,12 +143,18 @@ pub struct Judged {
     pub time_to_limit_seconds: Option<u64>,
     /// Whether somebody should be woken.
     pub urgent: bool,
+    /// What kind of leak it is.
+    #[serde(default)]
+    pub class: Class,
+    /// How much it grows with each operation, where operations are counted and it does.
+    #[serde(default)]
+    pub per_operation: Option<PerOperation>,
     /// What led to it, the decisive one first.
     pub reasons: Vec<Reason>,
 }
 
 impl Judged {
-    /// What is thought now, so long after the last sample.
+    /// What is thought now, so long after the last sample. Its class is for whoever knows the series to say.
     pub fn of(assessment: &Assessment, since: Duration) -> Self {
         Self {
             verdict: assessment.verdict,
@@ -86,6 +163,8 @@ impl Judged {
             slope_interval: assessment.slope.map(|slope| (digits(slope.low, 3), digits(slope.high, 3))),
             time_to_limit_seconds: time_to_limit(assessment.forecast, since).map(|left| left.as_secs()),
             urgent: assessment.is_urgent(),
+            class: Class::Unknown,
+            per_operation: assessment.per_operation,
             reasons: assessment.reasons.clone(),
         }
     }

@@ -1,6 +1,7 @@
 //! One unit: a pure state machine, what is watched for leaks, and the shell that spawns, signals and waits.
 
 pub mod control;
+pub mod helpers;
 pub mod record;
 pub mod replay;
 pub mod shell;

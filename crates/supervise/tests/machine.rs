@@ -289,6 +289,8 @@ impl World {
                 cpu: Some(self.now.saturating_sub(p.born).mul_f64(self.habits.busy)),
                 leak: known.filter(|_| p.leak > 0),
                 counts: [Some(3), Some(1), Some(0), Some(0)],
+                connections: None,
+                kind: None,
             });
         }
         look.size = Bytes(tree.rss_bytes.known);
@@ -336,6 +338,8 @@ fn settings(
         grow: None,
         recycle: RecyclePolicy::Never,
         fail_on_leak: false,
+        idle: None,
+        lifetime: None,
     }
 }
 
@@ -624,6 +628,8 @@ fn seen(identity: Identity, role: Role, mib: u64) -> Seen {
         cpu: None,
         leak: None,
         counts: [Some(3), Some(1), Some(0), Some(0)],
+        connections: None,
+        kind: None,
     }
 }
 

@@ -232,6 +232,7 @@ mod tests {
                 Reason { tag: "rising_floor".into(), text: "the floor rose by 30 MiB".into() },
                 Reason { tag: "no_flat_tail".into(), text: "and goes on".into() },
             ],
+            ..Judged::default()
         };
         let changed = EventKind::VerdictChanged {
             series: Watched::Memory,
@@ -245,7 +246,7 @@ mod tests {
             log_line(&event(changed)),
             "scupper: at=1970-01-01T00:00:00.000Z unit=web event=verdict_changed series=memory target=4242 \
              name=gunicorn value=300.0MiB previous=growing verdict=leaking confidence=0.93 \
-             slope_per_hour=12.0MiB/h slope_interval=-1.0KiB/h..13.0MiB/h time_to_limit=2h3m4s urgent=true \
+             slope_per_hour=12.0MiB/h slope_interval=-1.0KiB/h..13.0MiB/h time_to_limit=2h3m4s urgent=true class=unknown \
              reasons=\"the floor rose by 30 MiB; and goes on\""
         );
     }

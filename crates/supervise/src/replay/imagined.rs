@@ -50,6 +50,8 @@ pub(super) fn imagined(identity: Identity, role: Role, name: &Arc<str>) -> Seen 
         cpu: None,
         leak: None,
         counts: [None; 4],
+        connections: None,
+        kind: None,
     }
 }
 

@@ -150,6 +150,13 @@ impl Tree {
         new
     }
 
+    /// It is no root of this tree any more. Whether it was one.
+    pub fn disown(&mut self, pid: Pid) -> bool {
+        let before = self.adopted.len();
+        self.adopted.retain(|adopted| *adopted != pid);
+        self.adopted.len() < before
+    }
+
     /// Whether a process is, or was at the last look, a member.
     pub fn contains(&self, pid: Pid) -> bool {
         self.members.contains_key(&pid) || self.adopted.contains(&pid)
@@ -477,6 +484,8 @@ fn seen(member: &Member, rss: Option<Bytes>, age: Duration, detail: Option<Detai
             Some(0),
             sample.and_then(|s| s.sockets),
         ],
+        connections: None,
+        kind: None,
     }
 }
 

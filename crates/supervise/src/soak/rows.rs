@@ -65,6 +65,8 @@ impl Row {
             Watched::Threads => self.threads,
             Watched::Children => self.children,
             Watched::Zombies => self.zombies,
+            // Kept by the watch alone.
+            Watched::Browsers | Watched::StdioChildren | Watched::CloseWait | Watched::FinWait2 => None,
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scupper_model::{Bytes, Identity, Pid, Resource, Total, TreeSample, Watched};
+use scupper_model::{Bytes, Connections, Identity, Pid, Resource, Total, TreeSample, Watched};
+
+use crate::helpers::Kind;
 
 /// What a process is to its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,10 @@ pub struct Seen {
     pub leak: Option<Leak>,
     /// Descriptors, threads, direct children, sockets, in the order of [`Resource::ALL`] without memory.
     pub counts: [Option<u64>; 4],
+    /// Its connections; read now and then, and only where something has moved.
+    pub connections: Option<Connections>,
+    /// Of a helper, what it is; `None` before that is known.
+    pub kind: Option<Kind>,
 }
 
 impl Seen {
@@ -100,6 +106,8 @@ pub struct Look {
     pub whole: bool,
     /// Whether the memory of the tree leaks.
     pub leak: Option<Leak>,
+    /// How long nothing has passed through the tree, where that is asked for and could be read of every member.
+    pub idle: Option<Duration>,
     /// Whether somebody new was met just before: whoever forks as fast as it is looked at may have slipped through.
     pub unsettled: bool,
 }
@@ -128,11 +136,23 @@ impl Look {
         match of {
             Watched::Memory => self.tree.rss_bytes.exact(),
             Watched::Descriptors => whole(self.tree.fds),
-            Watched::Sockets => whole(self.tree.sockets),
+            Watched::Sockets => {
+                whole(self.tree.sockets).or_else(|| self.connections(|connections| connections.sockets))
+            }
             Watched::Threads => whole(self.tree.threads),
             Watched::Children => self.total(Resource::Children),
             Watched::Zombies => Some(self.tree.zombies.into()),
+            Watched::CloseWait => self.connections(|connections| connections.close_wait),
+            Watched::FinWait2 => self.connections(|connections| connections.fin_wait2),
+            // Who started them is what counts, and the tree did not.
+            Watched::Browsers | Watched::StdioChildren => None,
         }
+    }
+
+    /// A sum over the connections of its members. `None` where this look has not read them of every one.
+    fn connections(&self, pick: fn(&Connections) -> u64) -> Option<u64> {
+        let living = self.processes.iter().filter(|seen| !seen.zombie);
+        living.map(|seen| seen.connections.as_ref().map(pick)).try_fold(0, |sum, one| Some(one? + sum))
     }
 
     /// A member by its identity.

@@ -98,6 +98,8 @@ mod tests {
             cpu: Some(Duration::from_millis(cpu_millis)),
             leak: None,
             counts: [None; 4],
+            connections: None,
+            kind: None,
         }
     }
 

@@ -20,6 +20,7 @@ use std::time::Duration;
 use scupper_detect::{Settings, Verdict};
 use scupper_model::{Bytes, EventKind, Identity, Pid, Resource, Total, Watched};
 
+use crate::helpers::{Helpers, Moment};
 use crate::unit::{Bound, Look, Role, Seen};
 use line::{Line, Room};
 
@@ -47,6 +48,8 @@ pub struct Watch {
     /// The process of which it was told that the tree's memory grows.
     explained: Option<Identity>,
     still: Option<Still>,
+    helpers: Helpers,
+    served: Moment,
 }
 
 /// A unit in which nothing has moved: what a look of one that idles has to be compared with.
@@ -248,7 +251,7 @@ impl Watch {
                 followed.lines.clear();
             }
             for of in Watched::ALL {
-                let Some(value) = of_process(of, seen, look) else { continue };
+                let Some(value) = of_process(of, seen, look, &self.helpers) else { continue };
                 // As far as the tree is from its limit, so far may this one grow, if no other does.
                 let limit = left.filter(|_| of == Watched::Memory).map(|left| value.saturating_add(left));
                 push(&mut followed.lines, of, self.plan.process(of), &mut room, (now, value, limit));
@@ -338,20 +341,30 @@ fn push(
 }
 
 /// A number of one process. Memory of all that are followed; of those who serve also what requests pile up: threads,
-/// children, descriptors.
-fn of_process(of: Watched, seen: &Seen, look: &Look) -> Option<u64> {
+/// children, helpers, descriptors, connections.
+fn of_process(of: Watched, seen: &Seen, look: &Look, helpers: &Helpers) -> Option<u64> {
     if of == Watched::Memory {
         return seen.value(Resource::Memory);
     }
-    // Alone in its tree, it is the tree that counts.
-    if seen.role == Role::Helper || look.tree.processes == 1 {
+    if seen.role == Role::Helper {
         return None;
     }
+    if matches!(of, Watched::Browsers | Watched::StdioChildren) {
+        return helpers.count(&seen.identity, of);
+    }
+    // Alone in its tree, it is the tree that counts.
+    if look.tree.processes == 1 {
+        return None;
+    }
+    let connections = seen.connections.filter(|_| look.whole);
     match of {
         Watched::Descriptors => seen.value(Resource::Descriptors).filter(|_| look.whole),
+        Watched::Sockets => connections.map(|connections| connections.sockets),
+        Watched::CloseWait => connections.map(|connections| connections.close_wait),
+        Watched::FinWait2 => connections.map(|connections| connections.fin_wait2),
         Watched::Threads => seen.value(Resource::Threads).filter(|_| look.whole),
         Watched::Children => seen.value(Resource::Children),
-        Watched::Memory | Watched::Sockets | Watched::Zombies => None,
+        Watched::Memory | Watched::Zombies | Watched::Browsers | Watched::StdioChildren => None,
     }
 }
 

@@ -70,7 +70,11 @@ impl Plan {
             Watched::Sockets => set(Resource::Sockets),
             Watched::Threads => set(Resource::Threads),
             Watched::Children => set(Resource::Children),
-            Watched::Zombies => None,
+            Watched::Zombies
+            | Watched::Browsers
+            | Watched::StdioChildren
+            | Watched::CloseWait
+            | Watched::FinWait2 => None,
         }
     }
 }

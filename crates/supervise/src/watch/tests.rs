@@ -65,6 +65,8 @@ impl Unit {
             cpu: None,
             leak: None,
             counts: [Some(self.descriptors), Some(1), Some(0), None],
+            connections: None,
+            kind: None,
         };
         let size = self.processes.iter().map(|process| process.2).sum();
         let known = |known| Total { known, unreadable: 0 };

@@ -1,0 +1,219 @@
+//! Who started which helper: the browsers and the MCP servers of a unit, tied to the worker and to the request that they
+//! were started for (R029, R030).
+//!
+//! Pure: looks in, an account of the helpers out. Three things are remembered because /proc forgets them:
+//!
+//! * **who started it**, by the chain of parents when it was first seen. A helper whose parent ends is given to another
+//!   one by the kernel, and stays tied to its worker here. One that had lost its parent before it was ever seen is tied to
+//!   the service where that is one process, and to nobody where it could have been one of several workers.
+//! * **which request**: how many operations were counted before and when it was first seen, and the lines that the log
+//!   got about then. A log says what was served when it was served, so the line of a request comes after its helper.
+//! * **how long others lived** that were of its kind and of the same worker: what stays ten times as long was forgotten.
+//!
+//! Nobody is counted here who is no member of the unit. Whether the number of helpers grows is the detector's to say
+//! (`watch`), which is given [`Helpers::count`].
+
+mod account;
+mod kind;
+mod outlives;
+mod request;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use scupper_model::{Identity, Pid, Watched};
+
+use crate::unit::{Look, Role, Seen};
+pub use account::{Account, HelperStatus};
+pub use kind::{Group, Kind};
+use outlives::Lives;
+pub use outlives::Outlives;
+pub use request::{Moment, Request};
+
+/// Helpers that are remembered. What is beyond is counted with the tree alone.
+const MOST_HELPERS: usize = 4096;
+/// Workers whose helpers' lives are remembered.
+const MOST_LIVES: usize = 256;
+
+/// The helpers of one unit.
+#[derive(Debug, Default)]
+pub struct Helpers {
+    known: HashMap<Pid, Helper>,
+    lives: HashMap<(Identity, Group), Lives>,
+    counts: HashMap<(Identity, Watched), u64>,
+    /// The helper that was started last.
+    newest: HashMap<(Identity, Group), Identity>,
+    told: u32,
+    /// What was served when it was looked at last.
+    before: Moment,
+}
+
+/// One helper, as it was when it was first seen.
+#[derive(Clone, Debug)]
+struct Helper {
+    identity: Identity,
+    name: Arc<str>,
+    kind: Option<Kind>,
+    /// The worker or main process that started it, or started what started it.
+    owner: Option<Identity>,
+    /// Who started it, as far as it was a helper itself.
+    starter: Option<Identity>,
+    age: Duration,
+    rss: Option<u64>,
+    request: Request,
+    told: bool,
+}
+
+impl Helpers {
+    /// Takes a look. `served` is what was served until now.
+    pub fn observe(&mut self, look: &Look, served: &Moment) {
+        if self.known.is_empty() && look.processes.iter().all(|seen| seen.role != Role::Helper) {
+            self.before.take(served);
+            return;
+        }
+        self.forget_gone(look);
+        for seen in look.processes.iter().filter(|seen| !seen.zombie) {
+            self.meet(seen, look, served);
+        }
+        self.before.take(served);
+        self.recount();
+    }
+
+    /// How many helpers of a kind a worker has now; `None` where it never had one.
+    pub fn count(&self, owner: &Identity, of: Watched) -> Option<u64> {
+        self.counts.get(&(*owner, of)).copied()
+    }
+
+    fn meet(&mut self, seen: &Seen, look: &Look, served: &Moment) {
+        let pid = seen.identity.pid;
+        if seen.role != Role::Helper {
+            // A wrapper's child was a helper until its role was known.
+            self.known.remove(&pid);
+            return;
+        }
+        if let Some(helper) = self.known.get_mut(&pid).filter(|helper| helper.identity == seen.identity) {
+            helper.kind = seen.kind.or(helper.kind);
+            helper.age = seen.age;
+            helper.rss = seen.rss.map(|rss| rss.0);
+            helper.request.went_on(served);
+            if helper.name != seen.name {
+                helper.name = Arc::clone(&seen.name);
+            }
+            return;
+        }
+        if self.known.len() >= MOST_HELPERS {
+            return;
+        }
+        let (owner, starter) = self.started_by(seen, look);
+        let helper = Helper {
+            identity: seen.identity,
+            name: Arc::clone(&seen.name),
+            kind: seen.kind,
+            owner,
+            starter,
+            age: seen.age,
+            rss: seen.rss.map(|rss| rss.0),
+            request: Request::at(&self.before, served),
+            told: false,
+        };
+        self.known.insert(pid, helper);
+    }
+
+    /// The worker that a new helper belongs to, and the helper that started it.
+    fn started_by(&self, seen: &Seen, look: &Look) -> (Option<Identity>, Option<Identity>) {
+        let parent = seen.parent.and_then(|parent| look.processes.iter().find(|p| p.identity.pid == parent));
+        match parent {
+            Some(parent) if parent.role != Role::Helper => (Some(parent.identity), None),
+            Some(parent) => {
+                let known = self.known.get(&parent.identity.pid);
+                (known.and_then(|helper| helper.owner), Some(parent.identity))
+            }
+            None => (only_server(look), None),
+        }
+    }
+
+    fn forget_gone(&mut self, look: &Look) {
+        let living: HashMap<Pid, &Seen> =
+            look.processes.iter().filter(|seen| !seen.zombie).map(|seen| (seen.identity.pid, seen)).collect();
+        let is_there = |helper: &Helper| {
+            living.get(&helper.identity.pid).is_some_and(|seen| seen.identity == helper.identity)
+        };
+        let gone: Vec<Helper> = self.known.values().filter(|helper| !is_there(helper)).cloned().collect();
+        for helper in gone {
+            let of = helper.owner.zip(helper.group()).filter(|_| self.is_root(&helper));
+            if let Some(of) = of.filter(|of| self.lives.len() < MOST_LIVES || self.lives.contains_key(of)) {
+                self.lives.entry(of).or_default().ended(helper.age);
+            }
+            self.known.remove(&helper.identity.pid);
+        }
+        if !self.newest.is_empty() {
+            let owner_lives = |owner: &Identity| look.find(owner).is_some_and(|seen| !seen.zombie);
+            self.lives.retain(|(owner, _), _| owner_lives(owner));
+            self.counts.retain(|(owner, _), _| owner_lives(owner));
+            self.newest.retain(|(owner, _), _| owner_lives(owner));
+        }
+    }
+
+    /// Whether it was started by its worker, or is the first process of a browser that another helper started.
+    fn is_root(&self, helper: &Helper) -> bool {
+        let Some(starter) = helper.starter.as_ref() else {
+            // A browser's child whose browser was never seen is a part of nobody knows what.
+            return !matches!(helper.kind, Some(Kind::BrowserChild(_)));
+        };
+        matches!(helper.kind, Some(Kind::Browser(_)))
+            && !self.known.get(&starter.pid).is_some_and(|it| it.identity == *starter && it.is_browser())
+    }
+
+    /// The first process of what a helper is a part of.
+    fn root_of(&self, helper: &Helper) -> Option<Identity> {
+        let mut at = helper;
+        for _ in 0..64 {
+            if self.is_root(at) {
+                return Some(at.identity);
+            }
+            let starter = at.starter?;
+            at = self.known.get(&starter.pid).filter(|it| it.identity == starter)?;
+        }
+        None
+    }
+
+    fn recount(&mut self) {
+        self.counts.values_mut().for_each(|count| *count = 0);
+        let (mut counts, mut newest) = (std::mem::take(&mut self.counts), std::mem::take(&mut self.newest));
+        for helper in self.known.values().filter(|helper| self.is_root(helper)) {
+            let Some(of) = helper.owner.zip(helper.group()) else { continue };
+            if let Some(series) = of.1.series() {
+                *counts.entry((of.0, series)).or_insert(0) += 1;
+            }
+            let newest = newest.entry(of).or_insert(helper.identity);
+            if helper.identity.start_time > newest.start_time {
+                *newest = helper.identity;
+            }
+        }
+        (self.counts, self.newest) = (counts, newest);
+    }
+}
+
+impl Helper {
+    fn is_browser(&self) -> bool {
+        matches!(self.kind, Some(Kind::Browser(_) | Kind::BrowserChild(_)))
+    }
+
+    fn group(&self) -> Option<Group> {
+        self.kind.map(Kind::group)
+    }
+}
+
+/// The one process that can have started something: the service itself, where it has no workers.
+fn only_server(look: &Look) -> Option<Identity> {
+    let serves = |seen: &&Seen| !seen.zombie && seen.role != Role::Helper;
+    if look.processes.iter().filter(serves).any(|seen| seen.role != Role::Main) {
+        return None;
+    }
+    // Of wrapper and command the last one is the command.
+    look.processes.iter().rfind(serves).map(|seen| seen.identity)
+}
+
+#[cfg(test)]
+mod tests;
