@@ -4,6 +4,7 @@
 //! loop (`engine.rs`), and for a moment the *launch* stage that becomes the command (`launch.rs`). Everything that can
 //! happen is a `poller::Token`, a time, or an answer to an effect; of what is decided, the machine decides it.
 
+mod attach;
 pub mod clock;
 mod death;
 mod deliver;
@@ -24,10 +25,12 @@ mod relay;
 mod server;
 mod signals;
 mod spawn;
+mod stamp;
 mod tree;
 mod trim;
 mod unit;
 
+pub use attach::{AttachError, Detached, Over, Setup as AttachSetup, Viewer, attach};
 pub use earlier::end_abandoned;
 pub use engine::{Options, ParentExit, Reload, Sink, SuperviseError, observe, supervise};
 pub use guardian::{guard, guarded};
@@ -35,6 +38,7 @@ pub use judge::Keeps;
 pub use launch::{is_launch, launch};
 pub use observer::Observer;
 pub use ownership::remove_cgroup;
+pub use stamp::stamp;
 
 /// Lets go of stdin and stdout, which are the command's alone: a reader of its output sees the end when the command
 /// ends, and a writer to its input sees when nobody reads.
