@@ -19,6 +19,7 @@
 
 pub mod abilities;
 pub mod cgroup;
+pub mod connections;
 mod error;
 mod file;
 #[doc(hidden)]

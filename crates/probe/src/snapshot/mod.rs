@@ -20,6 +20,7 @@ use scupper_model::{BootId, Bytes, Identity, Pid, ProcessState};
 pub use pipes::{pipe_has_reader, pipe_has_writer};
 #[doc(hidden)]
 pub use sock_diag::unix_sockets;
+pub(crate) use take::descriptor_limit;
 pub use take::{still_zombie, take};
 
 use crate::CgroupPath;

@@ -352,7 +352,7 @@ fn marks(environ: &[u8], cut: bool) -> Marks {
 }
 
 /// The soft limit in `limits`: `Max open files            1024                 524288               files`.
-fn descriptor_limit(limits: &[u8]) -> Option<u64> {
+pub(crate) fn descriptor_limit(limits: &[u8]) -> Option<u64> {
     let line = parse::lines(limits).find_map(|line| line.strip_prefix(b"Max open files"))?;
     let soft = line.split(u8::is_ascii_whitespace).find(|field| !field.is_empty())?;
     if soft == b"unlimited" { Some(u64::MAX) } else { parse::number(soft) }
