@@ -57,6 +57,10 @@ impl Watcher {
     /// The last words: what leaks, and how many of the tree run on.
     pub(super) fn conclude(&mut self, over: Over) -> Detached {
         let leaks = self.watch.findings();
+        let (leaking, recorded) = (leaks.len(), self.setup.fail_on_leak);
+        for leak in leaks.into_iter().filter(|_| recorded) {
+            self.record(leak);
+        }
         let ended = matches!(over, Over::Ended(_)).then_some(self.setup.target);
         let processes = self.following.living(&self.proc, ended);
         let because = match over {
@@ -69,9 +73,9 @@ impl Watcher {
             name: self.shown.clone(),
             because: because.to_owned(),
             processes,
-            leaking: u32::try_from(leaks.len()).unwrap_or(u32::MAX),
+            leaking: u32::try_from(leaking).unwrap_or(u32::MAX),
         });
-        Detached { over, leaks, processes }
+        Detached { over, leaking, processes }
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Setup {
     pub grow: Option<GrowRule>,
     /// What forecasts are about. Nothing is done where one is crossed.
     pub limits: Limits,
+    /// Whether what leaks at the end is recorded as a finding.
+    pub fail_on_leak: bool,
 }
 
 /// Whoever is shown what is seen. What it does must not block.
@@ -88,8 +90,8 @@ pub enum Over {
 pub struct Detached {
     /// Why it is over.
     pub over: Over,
-    /// What leaked at the end, or when it ended, one finding for each series.
-    pub leaks: Vec<EventKind>,
+    /// How many series leaked at the end, or when what they are of ended.
+    pub leaking: usize,
     /// Processes of the tree that live on.
     pub processes: u32,
 }

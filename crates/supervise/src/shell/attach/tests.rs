@@ -187,6 +187,7 @@ fn a_process_that_is_gone_or_another_by_now_is_not_watched() {
         horizon: Horizon::Long,
         grow: None,
         limits: Limits::default(),
+        fail_on_leak: false,
     };
     let refused = attach(setup, Box::new(Nowhere), Box::new(Nowhere));
     assert!(matches!(refused, Err(AttachError::Gone { pid }) if pid == own.pid), "{refused:?}");
