@@ -128,7 +128,7 @@ impl FromStr for WarmUpFlag {
     }
 }
 
-fn every(text: &str) -> Result<Duration, String> {
+pub(super) fn every(text: &str) -> Result<Duration, String> {
     const LEAST: Duration = Duration::from_millis(20);
     const MOST: Duration = Duration::from_mins(1);
     let every = parse_duration(text).map_err(|error| error.to_string())?;
