@@ -57,12 +57,22 @@ pub(crate) fn event(record: &UnitRecord, kind: EventKind) -> Event {
     }
 }
 
-/// Whether the first word of a command line is `run`, `up` or `soak`, and neither help nor the version is asked for.
+/// Whether the first word of a command line is `run`, `up` or `soak`, or `mcp` with a command of its own behind `--`, and
+/// neither help nor the version is asked for.
 pub(crate) fn owns_a_unit(argv: &[OsString]) -> bool {
     let ours = || argv.iter().skip(1).map(OsString::as_os_str).take_while(|&word| word != "--");
     let informs = |word: &OsStr| ["--help", "-h", "--version", "-V"].iter().any(|&flag| word == flag);
     let first = ours().find(|word| !word.as_encoded_bytes().starts_with(b"-"));
-    first.is_some_and(|word| word == "run" || word == "up" || word == "soak") && !ours().any(informs)
+    let owns = match first.map(OsStr::as_encoded_bytes) {
+        Some(b"run" | b"up" | b"soak") => true,
+        // Its other commands (`wrap`, ...) change files. Where a value is called like one of them, the parser decides.
+        Some(b"mcp") => {
+            let files = |word: &OsStr| ["wrap", "unwrap", "check"].iter().any(|&other| word == other);
+            argv.iter().any(|word| word == "--") && !ours().any(files)
+        }
+        _ => false,
+    };
+    owns && !ours().any(informs)
 }
 
 #[cfg(test)]
@@ -76,12 +86,21 @@ mod tests {
             "scupper run -- true",
             "scupper up",
             "scupper soak -- true",
+            "scupper mcp --name x -- server check",
             "scupper run --nonsense",
             "scupper run -- tool --help",
         ] {
             assert!(owns(yes), "{yes}");
         }
-        for no in ["scupper", "scupper ps", "scupper run --help", "scupper --version run", "scupper -- run"] {
+        for no in [
+            "scupper",
+            "scupper ps",
+            "scupper run --help",
+            "scupper --version run",
+            "scupper -- run",
+            "scupper mcp check -- f",
+            "scupper mcp",
+        ] {
             assert!(!owns(no), "{no}");
         }
     }

@@ -258,6 +258,10 @@ pub struct UnitSpec {
     pub limits: Limits,
     /// Time between TERM and KILL.
     pub grace: Duration,
+    /// It is ended when nothing was read or written in its tree for so long.
+    pub idle: Option<Duration>,
+    /// It is ended so long after it began, whatever it does.
+    pub lifetime: Option<Duration>,
     /// What happens when the command ends by itself.
     pub restart: RestartPolicy,
     /// Whether it is tried again slowly after its restart budget is spent.

@@ -24,6 +24,7 @@ mod error;
 mod file;
 #[doc(hidden)]
 pub mod parse;
+mod passed;
 pub mod pidfd;
 mod process;
 mod root;

@@ -50,6 +50,8 @@ fn setup(limits: &Limits, more: impl FnOnce(&mut Setup)) -> Setup {
         grow: None,
         recycle: RecyclePolicy::Never,
         fail_on_leak: false,
+        idle: None,
+        lifetime: None,
     };
     let mut setup = Setup {
         settings,

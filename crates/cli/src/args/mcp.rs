@@ -1,12 +1,34 @@
-//! `mcp`.
+//! `mcp`: an MCP server that ends with its client.
+
+use std::ffi::OsString;
 
 use clap::Args;
 
-/// Run an MCP server: it ends with its client, however that ends
+use super::run::{OutputFlags, UnitFlags};
+
+/// Run an MCP server: it ends with its client, however that ends.
+///
+/// The same as `scupper run --profile mcp`. The server and everything it started end when its client closes stdin, ends or is
+/// killed, when the terminal is closed or the session is over. Its stdin and stdout are its own: no byte of them is read.
+///
+/// When stdin is closed the server has half of the grace to answer what it was sent and to end by itself; then it gets
+/// TERM, and at the end of the grace KILL. When the client is killed it gets TERM at once.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  scupper mcp")]
+#[command(
+    override_usage = "scupper mcp [FLAGS] -- COMMAND...",
+    after_help = "Examples:\n  \
+        scupper mcp -- npx -y @modelcontextprotocol/server-filesystem /srv\n  \
+        scupper mcp --name files --mem-hard 1G -- uv run server.py\n  \
+        scupper mcp --idle 30m --lifetime 24h -- node server.js\n\n\
+        Exit codes: those of `scupper run`: the server's own (128+n for a signal); 125 scupper failed, 126 not\n\
+        executable, 127 not found, 2 bad usage."
+)]
 pub(crate) struct McpArgs {
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// The server and its arguments
+    #[arg(last = true, value_name = "COMMAND", required = true)]
+    pub command: Vec<OsString>,
+    #[command(flatten)]
+    pub settings: UnitFlags,
+    #[command(flatten)]
+    pub output: OutputFlags,
 }

@@ -104,9 +104,15 @@ pub(crate) struct UnitFlags {
     /// How much time there is to judge: long or short [default: long; short with --fail-on-leak]
     #[arg(long, value_parser = one_of::<HorizonMode>(HORIZONS), hide_possible_values = true, help_heading = "Leaks")]
     horizon: Option<HorizonMode>,
-    /// Time between TERM and KILL [default: 30s]
+    /// Time between TERM and KILL [default: 30s; 2s for an MCP server]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     grace: Option<Duration>,
+    /// End it when nothing was read, written or computed in its tree for this long
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    idle: Option<Duration>,
+    /// End it after this long, whatever it does
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    lifetime: Option<Duration>,
     /// End helpers whose name matches after this time, such as 'chrome=15m'; `off` for no default (repeatable)
     #[arg(long, value_name = "PATTERN=TIME")]
     child_lifetime: Vec<Lifetime>,
@@ -150,6 +156,8 @@ impl UnitFlags {
             max_children: self.max_children,
             max_sockets: self.max_sockets,
             grace: self.grace,
+            idle: self.idle,
+            lifetime: self.lifetime,
             restart: self.restart,
             no_retry: self.no_retry.then_some(true),
             child_lifetime: self.child_lifetime,

@@ -13,7 +13,11 @@ use crate::paths;
 pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let (file, file_output) = from_file(&args)?;
     let settings = args.settings.settings(args.command).over(file);
-    let output = Output::from(args.output).over(file_output);
+    start(settings, &Output::from(args.output).over(file_output))
+}
+
+/// Runs one unit with these settings, where they can hold.
+pub(super) fn start(settings: UnitSettings, output: &Output) -> Result<u8, Failure> {
     if let Some(wrong) = settings.contradiction(|key| format!("--{}", key.replace('_', "-"))) {
         return Err(Failure::usage(wrong.message).hint(wrong.hint));
     }
@@ -23,7 +27,7 @@ pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let records = paths::records().map_err(Failure::scupper)?;
     let spec = settings.spec();
     let spec = spec.ok_or_else(|| Failure::usage("there is no command").hint("scupper run -- COMMAND"))?;
-    engine::start(vec![spec], &output, records, None)
+    engine::start(vec![spec], output, records, None)
 }
 
 /// The output settings alone; a file that cannot be read any more adds nothing.

@@ -140,6 +140,8 @@ struct Unit {
     max_children: Option<Spanned<Counts>>,
     max_sockets: Option<Spanned<Counts>>,
     grace: Option<Time>,
+    idle: Option<Spanned<Time>>,
+    lifetime: Option<Spanned<Time>>,
     restart: Option<RestartPolicy>,
     no_retry: Option<bool>,
     #[serde(default)]
@@ -207,6 +209,8 @@ impl Unit {
             ("max_threads", self.max_threads.as_ref().map(Spanned::span)),
             ("max_children", self.max_children.as_ref().map(Spanned::span)),
             ("max_sockets", self.max_sockets.as_ref().map(Spanned::span)),
+            ("idle", self.idle.as_ref().map(Spanned::span)),
+            ("lifetime", self.lifetime.as_ref().map(Spanned::span)),
         ];
         let settings = UnitSettings {
             name: Some(self.name.into_inner()),
@@ -226,6 +230,8 @@ impl Unit {
             max_children: self.max_children.map(Spanned::into_inner),
             max_sockets: self.max_sockets.map(Spanned::into_inner),
             grace: self.grace.map(|grace| grace.0),
+            idle: self.idle.map(|idle| idle.into_inner().0),
+            lifetime: self.lifetime.map(|lifetime| lifetime.into_inner().0),
             restart: self.restart,
             no_retry: self.no_retry,
             child_lifetime: self.child_lifetime,

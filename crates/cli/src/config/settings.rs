@@ -14,6 +14,8 @@ use super::values::{Counts, Grow, HorizonMode, Lifetime};
 
 /// Time between TERM and KILL where nothing else is said.
 const GRACE: Duration = Duration::from_secs(30);
+/// The same for an MCP server, whose client is gone already.
+const MCP_GRACE: Duration = Duration::from_secs(2);
 /// How long a helper of `--profile worker` may live where nothing else is said.
 const WORKER_HELPER_LIFETIME: Duration = Duration::from_mins(5);
 
@@ -33,6 +35,8 @@ pub(crate) struct UnitSettings {
     pub max_children: Option<Counts>,
     pub max_sockets: Option<Counts>,
     pub grace: Option<Duration>,
+    pub idle: Option<Duration>,
+    pub lifetime: Option<Duration>,
     pub restart: Option<RestartPolicy>,
     pub no_retry: Option<bool>,
     pub child_lifetime: Vec<Lifetime>,
@@ -74,6 +78,8 @@ impl UnitSettings {
             max_children: self.max_children.or(base.max_children),
             max_sockets: self.max_sockets.or(base.max_sockets),
             grace: self.grace.or(base.grace),
+            idle: self.idle.or(base.idle),
+            lifetime: self.lifetime.or(base.lifetime),
             restart: self.restart.or(base.restart),
             no_retry: self.no_retry.or(base.no_retry),
             child_lifetime: if self.child_lifetime.is_empty() {
@@ -107,6 +113,16 @@ impl UnitSettings {
                 return Some(above("mem_soft", soft.to_string(), "mem_hard", hard.to_string()));
             }
             _ => {}
+        }
+        for (key, time) in [("idle", self.idle), ("lifetime", self.lifetime)] {
+            if time.is_some_and(|time| time.is_zero()) {
+                let message = format!("{} is 0: it would end at once", called(key));
+                return Some(Contradiction {
+                    key,
+                    message,
+                    hint: "write a time such as 30m, or leave it out",
+                });
+            }
         }
         let counts = [
             ("max_fds", self.max_fds),
@@ -148,7 +164,9 @@ impl UnitSettings {
                 children: counts(self.max_children),
                 sockets: counts(self.max_sockets),
             },
-            grace: self.grace.unwrap_or(GRACE),
+            grace: self.grace.unwrap_or(if profile == Profile::Mcp { MCP_GRACE } else { GRACE }),
+            idle: self.idle,
+            lifetime: self.lifetime,
             restart: self.restart.unwrap_or_default(),
             retry_after_giving_up: !self.no_retry.unwrap_or(false),
             child_lifetimes: child_lifetimes(profile, self.child_lifetime),
@@ -216,7 +234,15 @@ mod tests {
         assert!(!unit.limits.any());
         assert_eq!((unit.grow, unit.horizon, unit.recycle), (None, Horizon::Long, RecyclePolicy::Never));
         assert!(!unit.fail_on_leak);
+        assert_eq!((unit.idle, unit.lifetime), (None, None));
         assert_eq!(UnitSettings::default().spec(), None);
+    }
+
+    #[test]
+    fn an_mcp_server_has_a_short_grace_unless_told_otherwise() {
+        let mcp = |grace| spec(UnitSettings { profile: Some(Profile::Mcp), grace, ..settings() }).grace;
+        assert_eq!(mcp(None), MCP_GRACE);
+        assert_eq!(mcp(Some(GRACE)), GRACE);
     }
 
     #[test]
@@ -273,6 +299,8 @@ mod tests {
         assert_eq!(with("90%", "80%").unwrap(), "mem_soft (90%) is above mem_hard (80%)");
         assert_eq!(with("1G", "1G"), None);
         assert_eq!(with("90%", "1M"), None);
+        let at_once = UnitSettings { idle: Some(Duration::ZERO), ..settings() };
+        assert_eq!(at_once.contradiction(str::to_owned).unwrap().message, "idle is 0: it would end at once");
         let counts = UnitSettings { max_fds: "20:10".parse().ok(), ..settings() };
         assert_eq!(counts.contradiction(str::to_owned).unwrap().key, "max_fds");
     }

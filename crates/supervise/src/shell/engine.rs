@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use rustix::process::{PidfdFlags, Resource, Rlimit};
 use scupper_model::{
-    EVENT_SCHEMA, Event, EventKind, Pid, RecyclePolicy, RestartPolicy, RunId, SignalReason, UnitName,
+    EVENT_SCHEMA, Event, EventKind, Pid, RunId, SignalReason, UnitName,
     UnitPhase, UnitSpec,
 };
 use scupper_probe::cgroup::{self, Mounts};
 use scupper_probe::{ProbeError, Proc};
 
+use super::client::Client;
 use super::clock::{self, Clock};
 use super::deliver::Untouchable;
 use super::guardian::Handover;
@@ -158,6 +159,7 @@ struct Engine {
     observer: Option<Box<dyn Observer>>,
     guardian: Option<OwnedFd>,
     parent: Option<OwnedFd>,
+    client: Client,
     had_terminal: bool,
     parent_exit: ParentExit,
     watch_terminal: bool,
@@ -218,6 +220,7 @@ impl Engine {
             observer: None,
             guardian: None,
             parent: None,
+            client: Client::default(),
             had_terminal: false,
             parent_exit: options.parent_exit,
             watch_terminal: options.watch_terminal,
@@ -289,6 +292,7 @@ impl Engine {
             }
             self.reap_adopted();
             self.turn();
+            self.release_stdin();
             self.retire();
         }
         Ok(u8::try_from(self.exit_code.clamp(0, 255)).unwrap_or(125))
@@ -302,7 +306,15 @@ impl Engine {
         let handover = around.handover;
         self.relay = handover.and_then(|h| Relay::listen(around.records.directory(), h.guardian.get()).ok());
         self.guardian = handover.and_then(|h| open_pidfd(h.guardian));
-        self.parent = followed_parent(handover, self.parent_exit).and_then(open_pidfd);
+        let mut parent = followed_parent(handover, self.parent_exit);
+        if self.follows_a_client() {
+            let processes = self.parent_exit != ParentExit::Ignore;
+            self.client = Client::find(&self.around.proc, handover, processes, parent.is_some());
+            // Most often they are one: then it is the client that is gone.
+            parent = parent.filter(|parent| self.client.pid() != Some(*parent));
+        }
+        let around = &self.around;
+        self.parent = parent.and_then(open_pidfd);
         // Whoever is gone already has a pid that nobody or somebody else holds.
         let still_guarded = rustix::process::getppid().map(rustix::process::Pid::as_raw_pid);
         let guardian_gone = handover.is_some_and(|h| still_guarded != Some(h.guardian.get()));
@@ -311,6 +323,7 @@ impl Engine {
             refused.extend(fd.as_ref().and_then(|fd| around.poller.add(fd, token).err()));
         }
         refused.extend(self.relay.as_ref().and_then(|relay| around.poller.add(relay, Token::Relay).err()));
+        refused.extend(self.client.watch(&around.poller));
         for unit in 0..self.units.len() {
             let mut facts = Vec::new();
             self.units[unit].settle(&self.around, &mut facts);
@@ -351,6 +364,9 @@ impl Engine {
             }
             Token::Guardian => self.guardian_lost(),
             Token::Parent => self.parent_exited(),
+            Token::Stdin => self.stdin_hung_up(),
+            Token::Client => self.client_exited(),
+            Token::Session => self.session_over(),
             Token::Main(index) => {
                 self.adopt_orphans();
                 if let Some(unit) = self.position(index) {
@@ -513,10 +529,7 @@ impl Engine {
     /// The command alone holds stdin and stdout, where somebody is at the other end and it will not be started again.
     fn let_go_of_stdio(&self) {
         if let [unit] = self.units.as_slice() {
-            let once = unit.spec.restart == RestartPolicy::Never
-                && unit.spec.recycle == RecyclePolicy::Never
-                && !unit.spec.limits.any();
-            if once && stdio_has_another_end() {
+            if unit.starts_once() && stdio_has_another_end() {
                 super::let_go_of_stdio();
             }
         }

@@ -5,6 +5,7 @@
 //! happen is a `poller::Token`, a time, or an answer to an effect; of what is decided, the machine decides it.
 
 mod attach;
+mod client;
 pub mod clock;
 mod death;
 mod deliver;

@@ -17,6 +17,12 @@ pub enum Token {
     Parent,
     /// The guardian passed a signal on.
     Relay,
+    /// Nobody holds the other end of our stdin any more.
+    Stdin,
+    /// The process that held the other end of our stdin is gone.
+    Client,
+    /// The leader of our session is gone.
+    Session,
     /// A unit's main process ended.
     Main(u32),
     /// Somebody talks to a unit's control socket.
@@ -35,6 +41,9 @@ impl Token {
             Self::Main(unit) => (4, unit),
             Self::Control(unit) => (5, unit),
             Self::Notify(unit) => (6, unit),
+            Self::Stdin => (7, 0),
+            Self::Client => (8, 0),
+            Self::Session => (9, 0),
         };
         kind << 32 | u64::from(unit)
     }
@@ -49,6 +58,9 @@ impl Token {
             4 => Self::Main(unit),
             5 => Self::Control(unit),
             6 => Self::Notify(unit),
+            7 => Self::Stdin,
+            8 => Self::Client,
+            9 => Self::Session,
             _ => return None,
         })
     }
@@ -68,8 +80,17 @@ impl Poller {
 
     /// Waits for `source` to be readable from now on. It leaves the set when it is closed.
     pub fn add(&self, source: impl AsFd, token: Token) -> io::Result<()> {
-        let data = epoll::EventData::new_u64(token.encode());
-        Ok(epoll::add(&self.epoll, source, data, epoll::EventFlags::IN)?)
+        self.add_for(source, token, epoll::EventFlags::IN)
+    }
+
+    /// Waits for the other end of a pipe or socket to be closed, whether there is something to read or not. Somebody
+    /// else has it open as well: it stays in the set until it is removed.
+    pub fn add_hang_up(&self, source: impl AsFd, token: Token) -> io::Result<()> {
+        self.add_for(source, token, epoll::EventFlags::RDHUP)
+    }
+
+    fn add_for(&self, source: impl AsFd, token: Token, what: epoll::EventFlags) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, source, epoll::EventData::new_u64(token.encode()), what)?)
     }
 
     /// Stops to wait for it.

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use scupper_model::Size;
 use scupper_model::{
-    Bytes, EventKind, Fatal, Identity, Limits, Pid, RunId, UnitPhase, UnitSpec, redact_command, redact_line,
+    Bytes, EventKind, Fatal, Identity, Limits, Pid, RecyclePolicy, RestartPolicy, RunId, UnitPhase, UnitSpec,
+    redact_command, redact_line,
 };
 use scupper_probe::cgroup::Mounts;
 use scupper_probe::{Proc, cgroup};
@@ -36,7 +37,7 @@ use super::spawn::{self, Surroundings};
 use super::tree::Tree;
 use crate::control::socket_path;
 use crate::record::{NameClaim, Records};
-use crate::unit::{Effect, Input, Look, Settings, Unit};
+use crate::unit::{Effect, Idle, Input, Look, Settings, Unit};
 use crate::watch::Watch;
 use scupper_knowledge::notify;
 
@@ -117,6 +118,8 @@ pub(super) struct UnitShell {
     left_behind_total: u64,
     reason_signal: Option<i32>,
     observed: looking::Observed,
+    idle: Idle,
+    idle_unknown_said: bool,
     _claim: NameClaim,
 }
 
@@ -176,6 +179,8 @@ impl UnitShell {
             left_behind_total: 0,
             reason_signal: None,
             observed: looking::Observed::default(),
+            idle: Idle::default(),
+            idle_unknown_said: false,
             _claim: claim,
         }
     }
@@ -293,6 +298,7 @@ impl UnitShell {
         self.next_look = Some(now + crate::unit::pace::SHORTEST);
         self.next_whole = now;
         self.observed.begin(now);
+        self.idle = Idle::default();
         self.next_status_look = Duration::ZERO;
         self.fatal = None;
         (self.kept, self.left_behind) = (0, 0);
@@ -343,6 +349,13 @@ impl UnitShell {
         let mut settings = self.machine.settings().clone();
         settings.grace = settings.grace.min(crate::unit::LEFTOVER_GRACE);
         self.machine.change(settings);
+    }
+
+    /// Whether its command is started once, and nothing would start it again.
+    pub(super) fn starts_once(&self) -> bool {
+        self.spec.restart == RestartPolicy::Never
+            && self.spec.recycle == RecyclePolicy::Never
+            && !self.spec.limits.any()
     }
 
     /// An orphan that scupper adopted: is it of this unit?

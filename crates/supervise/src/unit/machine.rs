@@ -1,5 +1,6 @@
 //! The machine itself: its states, and what each input means in each.
 
+mod expiring;
 mod judging;
 mod leaking;
 mod recycling;
@@ -37,6 +38,9 @@ const ENDS_WITH_IT: Duration = Duration::from_secs(1);
 /// While somebody waits for a quiet moment, processor time is read as often as this.
 const WHILE_WAITING: Duration = Duration::from_secs(1);
 
+/// A unit that may be idle for a time is looked at so often within it.
+const IDLE_LOOKS: u32 = 20;
+
 /// A limit that was crossed is said again only after the value fell this share of it below (a twentieth).
 const REARM_SHARE: u64 = 20;
 
@@ -69,6 +73,10 @@ pub struct Settings {
     pub recycle: RecyclePolicy,
     /// Whether a leak turns exit code 0 into 1.
     pub fail_on_leak: bool,
+    /// It is ended when nothing passed through it for so long.
+    pub idle: Option<Duration>,
+    /// It is ended so long after it began.
+    pub lifetime: Option<Duration>,
 }
 
 impl Settings {
@@ -85,6 +93,8 @@ impl Settings {
             grow: spec.grow,
             recycle: spec.recycle,
             fail_on_leak: spec.fail_on_leak,
+            idle: spec.idle,
+            lifetime: spec.lifetime,
         }
     }
 }
@@ -94,6 +104,8 @@ impl Settings {
 pub enum Ask {
     /// End it, with its reason.
     Stop(SignalReason),
+    /// End it; but half of the grace is its own, to end by itself: it knows already that nobody wants it any more.
+    LetEnd(SignalReason),
     /// End it and start it again.
     Restart(SignalReason),
     /// Replace its workers one at a time, or all of it where it has none.
@@ -188,6 +200,8 @@ enum State {
         deadline: Duration,
         killed: bool,
         then: Then,
+        /// When it is asked, where it may yet end by itself.
+        tell: Option<Duration>,
     },
     /// The main process ended; what is left is being ended.
     Ending {
@@ -223,6 +237,7 @@ pub struct Unit {
     leak_found: bool,
     last_code: i32,
     stop_asked: Option<SignalReason>,
+    began_at: Option<Duration>,
     interrupted_at: Option<Duration>,
     random: u64,
 }
@@ -248,6 +263,7 @@ impl Unit {
             leak_found: false,
             last_code: 0,
             stop_asked: None,
+            began_at: None,
             interrupted_at: None,
             random: seed | 1,
         }
@@ -257,7 +273,7 @@ impl Unit {
     pub fn step(&mut self, now: Duration, input: Input<'_>) -> Vec<Effect> {
         let mut effects = Vec::new();
         match input {
-            Input::Begin => self.begin(&mut effects),
+            Input::Begin => self.begin(now, &mut effects),
             Input::Started(main) => self.started(main, now, &mut effects),
             Input::StartFailed(code) => self.start_failed(code, now, &mut effects),
             Input::MainEnded(how) => self.main_ended(how, now, &mut effects),
@@ -314,13 +330,13 @@ impl Unit {
     /// When it wants `Input::Timer` at the latest.
     pub fn next_deadline(&self) -> Option<Duration> {
         let own = match self.state {
-            State::Ending { tell: Some(at), .. } => Some(at),
+            State::Draining { tell: Some(at), .. } | State::Ending { tell: Some(at), .. } => Some(at),
             State::Draining { deadline, killed: false, .. }
             | State::Ending { deadline, killed: false, .. } => Some(deadline),
             State::Waiting { until } => Some(until),
             _ => None,
         };
-        [own, self.targets.next_deadline()].into_iter().flatten().min()
+        [own, self.targets.next_deadline(), self.expires_at()].into_iter().flatten().min()
     }
 
     /// Time until the next look at its tree that it wants, given the last one. `None` while there is no tree.
@@ -331,6 +347,9 @@ impl Unit {
                 let mut next = super::pace::to_judge(age, self.settings.horizon, self.settings.grow);
                 if self.waits_for_quiet() {
                     next = next.min(WHILE_WAITING);
+                }
+                if let Some(idle) = self.settings.idle {
+                    next = next.min((idle / IDLE_LOOKS).max(super::pace::SHORTEST));
                 }
                 for resource in Resource::ALL {
                     let bound = self.settings.bounds.of(resource);
@@ -375,6 +394,7 @@ impl Unit {
                 }
                 self.timer(now, effects);
                 self.judge(look, now, effects);
+                self.end_idle(look, now, effects);
                 if self.state == State::Running {
                     self.end_old_helpers(look, now, effects);
                     self.recycle_next(look, now, effects);
@@ -387,11 +407,18 @@ impl Unit {
     }
 
     fn timer(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        self.end_expired(now, effects);
         match self.state {
             State::Waiting { until } if now >= until => self.spawn(effects),
-            State::Draining { deadline, killed: false, then } if now >= deadline => {
-                self.state = State::Draining { deadline, killed: true, then };
+            State::Draining { deadline, killed: false, then, .. } if now >= deadline => {
+                self.state = State::Draining { deadline, killed: true, then, tell: None };
                 effects.push(Effect::SignalTree { signal: KILL, reason: SignalReason::GraceExpired });
+            }
+            State::Draining { tell: Some(at), deadline, killed, then } if now >= at => {
+                self.state = State::Draining { deadline, killed, then, tell: None };
+                if let (Some(target), Then::Exit(reason)) = (self.main, then) {
+                    effects.push(Effect::Signal { target, signal: TERM, reason, subtree: false });
+                }
             }
             State::Ending { tell: Some(at), deadline, killed, then } if now >= at => {
                 self.state = State::Ending { deadline, killed, then, tell: None };
@@ -422,6 +449,7 @@ impl Unit {
                 self.stop_asked = Some(reason);
                 self.stop(reason, TERM, true, now, effects);
             }
+            Ask::LetEnd(reason) => self.let_end(reason, now, effects),
             Ask::Restart(reason) => match self.state {
                 State::Running => self.drain_main(Then::Restart(Cause::Asked), TERM, reason, now, effects),
                 State::Waiting { .. } => self.spawn(effects),
@@ -492,7 +520,15 @@ impl Unit {
                     deadline: now + self.settings.grace,
                     killed: false,
                     then: Then::Exit(reason),
+                    tell: None,
                 };
+            }
+            // Nobody waits for it to end by itself any more.
+            State::Draining { then, tell: told @ Some(_), .. } => {
+                (*then, *told) = (Then::Exit(reason), None);
+                if let (Some(target), true) = (self.main, tell) {
+                    effects.push(Effect::Signal { target, signal, reason, subtree: false });
+                }
             }
             State::Draining { then, .. } | State::Ending { then, .. } => *then = Then::Exit(reason),
             State::New | State::Waiting { .. } => self.finish(reason.describe(), effects),
@@ -509,10 +545,15 @@ impl Unit {
         effects: &mut Vec<Effect>,
     ) {
         let Some(target) = self.main else { return };
+        self.forget_plans();
+        self.state = State::Draining { deadline: now + self.settings.grace, killed: false, then, tell: None };
+        effects.push(Effect::Signal { target, signal, reason, subtree: false });
+    }
+
+    /// Whoever was to be replaced goes with the whole.
+    fn forget_plans(&mut self) {
         self.to_recycle = Recycle::Nobody;
         self.leaking = None;
-        self.state = State::Draining { deadline: now + self.settings.grace, killed: false, then };
-        effects.push(Effect::Signal { target, signal, reason, subtree: false });
     }
 
     /// A number from 0 to 1 (xorshift64; only the spread of restarts hangs on it).

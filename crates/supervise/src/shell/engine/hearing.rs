@@ -1,10 +1,10 @@
 //! Signals that arrive, and the ends of guardian and parent.
 
-use scupper_model::{EventKind, Pid, SignalReason};
+use scupper_model::{ClientEnd, EventKind, Pid, Profile, SignalReason};
 
 use super::{Engine, SAME_SIGNAL};
 use crate::shell::signals::{Arrived, asks_to_end, is_hang_up};
-use crate::shell::unit::terminal_is_there;
+use crate::shell::unit::{UnitShell, terminal_is_there};
 use crate::unit::{Ask, Input};
 
 impl Engine {
@@ -28,7 +28,9 @@ impl Engine {
             return self.reload_units();
         }
         let from_terminal = sender.is_none();
-        let hung_up = is_hang_up(signal) && (from_terminal || self.terminal_gone());
+        // To a program that lives for its client, a hang-up is one whoever sends it.
+        let hung_up =
+            is_hang_up(signal) && (from_terminal || self.terminal_gone() || self.follows_a_client());
         let ends = hung_up || (asks_to_end(signal) && !from_terminal);
         self.stopping |= ends;
         for unit in 0..self.units.len() {
@@ -56,7 +58,54 @@ impl Engine {
         let Some(fd) = self.parent.take() else { return };
         self.around.poller.remove(&fd);
         let pid = self.around.handover.and_then(|handover| handover.parent).map_or(0, Pid::get);
-        self.end_all(&EventKind::ParentExited { pid }, SignalReason::Stop, false);
+        let reason = if self.follows_a_client() { SignalReason::ClientGone } else { SignalReason::Stop };
+        self.end_all(&EventKind::ParentExited { pid }, reason, false);
+    }
+
+    /// Whether there is one unit, which lives for whoever talks to it over its stdin.
+    pub(super) fn follows_a_client(&self) -> bool {
+        let alone = self.reload.is_none() && self.observer.is_none();
+        alone && matches!(self.units.as_slice(), [unit] if unit.spec.profile == Profile::Mcp)
+    }
+
+    /// Nobody is at the other end of stdin any more. What was written before may still be answered.
+    pub(super) fn stdin_hung_up(&mut self) {
+        let pid = self.client.pid().map(Pid::get);
+        if !self.client.release_stdin(&self.around.poller) {
+            return;
+        }
+        self.stopping = true;
+        for unit in 0..self.units.len() {
+            self.record(unit, vec![EventKind::ClientGone { how: ClientEnd::StdinClosed, pid }]);
+            self.drive(unit, Input::Ask(Ask::LetEnd(SignalReason::ClientGone)));
+        }
+    }
+
+    pub(super) fn client_exited(&mut self) {
+        if let Some(pid) = self.client.release_process(&self.around.poller) {
+            self.client_gone(ClientEnd::Exited, pid);
+        }
+    }
+
+    pub(super) fn session_over(&mut self) {
+        let Some(leader) = self.client.release_leader(&self.around.poller) else { return };
+        // A client that lives on has outlived its session on purpose.
+        if self.client.pid().is_none() {
+            self.client_gone(ClientEnd::SessionOver, leader);
+        }
+    }
+
+    fn client_gone(&mut self, how: ClientEnd, pid: Pid) {
+        let fact = EventKind::ClientGone { how, pid: Some(pid.get()) };
+        self.end_all(&fact, SignalReason::ClientGone, false);
+    }
+
+    /// Lets go of stdin when the command that read it has ended for good: who writes to it is told then.
+    pub(super) fn release_stdin(&mut self) {
+        let over = |unit: &UnitShell| unit.machine.main().is_none() && unit.starts_once();
+        if self.client.holds_stdin() && self.units.iter().all(over) {
+            self.client.release_stdin(&self.around.poller);
+        }
     }
 
     pub(super) fn end_all(&mut self, fact: &EventKind, reason: SignalReason, hurry: bool) {

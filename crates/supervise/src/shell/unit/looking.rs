@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use scupper_model::{Pid, Resource, UnitPhase};
+use scupper_model::{EventKind, Pid, Resource, UnitPhase};
 use scupper_probe::Detail;
 
 use super::{Fact, PSS_FROM_PERCENT, Surrounding, UnitShell, WHOLE_LOOK};
 use crate::shell::ownership::UnitCgroup;
-use crate::unit::{Input, Look, Role, Seen, pace};
+use crate::unit::{Activity, Input, Look, Role, Seen, pace};
 
 /// While somebody who leaks waits for a quiet moment, processor time is read as often as this.
 const LOAD_EVERY: Duration = Duration::from_secs(1);
@@ -73,6 +73,9 @@ impl UnitShell {
             self.tree.note_oom_counters(&around.proc, &around.mounts);
             self.compare_heap_limits(now, around, facts);
         }
+        if self.machine.settings().idle.is_some() {
+            look.idle = self.note_idle(&look, now, around, facts);
+        }
         self.read_logs(facts);
         if self.needs_judging(&look) {
             self.judge_spared(around, &mut look);
@@ -85,6 +88,38 @@ impl UnitShell {
             self.next_look = self.next_look.min(Some(self.observed.next));
         }
         self.look = look;
+    }
+
+    /// How long nothing has passed through the tree. `None` where that cannot be said.
+    fn note_idle(
+        &mut self,
+        look: &Look,
+        now: Duration,
+        around: &Surrounding,
+        facts: &mut Vec<Fact>,
+    ) -> Option<Duration> {
+        let proc = &around.proc;
+        let mut refused = None;
+        let living = look.processes.iter().filter(|seen| !seen.zombie).map(|seen| seen.identity);
+        let members: Vec<Activity> = living
+            .filter_map(|identity| {
+                let stat = proc.stat(identity.pid).ok().flatten()?;
+                let passed = proc.bytes_passed(identity.pid).unwrap_or_else(|error| {
+                    refused = Some(error);
+                    None
+                });
+                let ticks = u32::try_from(stat.user_ticks + stat.system_ticks).ok();
+                let per_second = u32::try_from(proc.ticks_per_second()).ok();
+                let cpu = ticks.zip(per_second).map(|(ticks, per)| Duration::from_secs(ticks.into()) / per);
+                Some(Activity { identity, passed, cpu })
+            })
+            .collect();
+        if let Some(error) = refused.filter(|_| !std::mem::replace(&mut self.idle_unknown_said, true)) {
+            let why = crate::chain(&error);
+            let message = format!("nobody can say whether it is idle, so it is kept: {why}");
+            facts.push(EventKind::Trouble { message });
+        }
+        (!members.is_empty()).then(|| self.idle.note(now, members))
     }
 
     /// What a look reads beside memory: everything now and then, and always what is limited.

@@ -71,7 +71,7 @@ impl Unit {
         match self.state {
             State::Draining { killed: true, .. } => {}
             State::Draining { deadline, then, .. } => {
-                self.state = State::Draining { deadline, killed: true, then };
+                self.state = State::Draining { deadline, killed: true, then, tell: None };
                 effects.push(Effect::SignalTree { signal: KILL, reason: SignalReason::HardLimit });
             }
             _ if process.role == Role::Main => {
@@ -79,7 +79,7 @@ impl Unit {
                     RestartPolicy::Never => Then::Exit(SignalReason::HardLimit),
                     _ => Then::Restart(Cause::Limit),
                 };
-                self.state = State::Draining { deadline: now, killed: true, then };
+                self.state = State::Draining { deadline: now, killed: true, then, tell: None };
                 effects.push(Effect::SignalTree { signal: KILL, reason: SignalReason::HardLimit });
             }
             _ if self.targets.contains(&process.identity) => {

@@ -13,8 +13,9 @@ use crate::unit::budget::{Cause, Grant};
 const LEAKED: i32 = 1;
 
 impl Unit {
-    pub(super) fn begin(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn begin(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         if self.state == State::New {
+            self.began_at = Some(now);
             self.spawn(effects);
         }
     }
@@ -54,7 +55,9 @@ impl Unit {
         self.last_code = how.exit_code().unwrap_or(125);
         let (then, deadline, killed) = match self.state {
             // After a KILL nobody is waited for: who forked meanwhile is killed at the next look.
-            State::Draining { deadline, killed, then } => (then, if killed { now } else { deadline }, killed),
+            State::Draining { deadline, killed, then, .. } => {
+                (then, if killed { now } else { deadline }, killed)
+            }
             State::Stopped | State::Ending { .. } | State::Waiting { .. } => return,
             _ => (Then::Decide, now + self.settings.grace.min(LEFTOVER_GRACE), false),
         };
