@@ -1,0 +1,260 @@
+//! Files as people have them, each wrapped, shown and unwrapped.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use scupper_mcp::{Change, Format, State, Wrapping, servers, unwrap, wrap};
+
+fn directory(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+}
+
+fn fixture(name: &str) -> (String, Format) {
+    let path = directory("fixtures").join(name);
+    (fs::read_to_string(&path).unwrap(), Format::of(&path))
+}
+
+fn fixtures() -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(directory("fixtures"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 12, "{names:?}");
+    names
+}
+
+fn plain() -> Wrapping {
+    Wrapping { program: "scupper".to_owned(), replace_program: false, options: None }
+}
+
+fn with_options(options: &[&str]) -> Wrapping {
+    let options = options.iter().map(|&option| option.to_owned()).collect();
+    Wrapping { options: Some(options), ..plain() }
+}
+
+fn wrapped(name: &str, wrapping: &Wrapping) -> Change {
+    let (text, format) = fixture(name);
+    wrap(&text, format, wrapping).unwrap_or_else(|error| panic!("{name}:{error}"))
+}
+
+/// Written anew with `SCUPPER_GOLDEN=write`.
+#[test]
+fn what_changes_is_shown_as_it_was_reviewed() {
+    for name in fixtures() {
+        let path = directory("golden").join(format!("{name}.diff"));
+        let diff = wrapped(&name, &plain()).diff;
+        if std::env::var_os("SCUPPER_GOLDEN").is_some_and(|value| value == "write") {
+            fs::write(&path, &diff).unwrap();
+        }
+        assert_eq!(diff, fs::read_to_string(&path).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn unwrapping_gives_back_the_same_bytes() {
+    for name in fixtures() {
+        let (text, format) = fixture(&name);
+        for wrapping in [plain(), with_options(&["--idle=30m", "--mem-hard=1G"])] {
+            let change = wrap(&text, format, &wrapping).unwrap();
+            assert_ne!(change.text, text, "{name}");
+            assert_eq!(unwrap(&change.text, format).unwrap().text, text, "{name}");
+        }
+    }
+}
+
+#[test]
+fn wrapping_twice_is_wrapping_once() {
+    for name in fixtures() {
+        let (_, format) = fixture(&name);
+        for wrapping in [plain(), with_options(&["--idle=30m"])] {
+            let once = wrapped(&name, &wrapping).text;
+            let twice = wrap(&once, format, &wrapping).unwrap();
+            assert_eq!((twice.text, twice.diff), (once, String::new()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_wrapped_is_left_alone_by_unwrap() {
+    for name in fixtures() {
+        let (text, format) = fixture(&name);
+        let change = unwrap(&text, format).unwrap();
+        assert_eq!((change.text, change.diff), (text, String::new()), "{name}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    for name in fixtures() {
+        let (text, format) = fixture(&name);
+        let change = wrap(&text, format, &plain()).unwrap();
+        let back = unwrap(&change.text, format).unwrap();
+        for secret in [
+            "ghp_0123",
+            "s3cr3t-of-no-known-shape",
+            "abc.def",
+            "hunter2",
+            "abc123def456",
+            "t0ken",
+            "my_env_var_value",
+            "ctx7sk",
+            "not-so-plain",
+            "dotted-secret",
+        ] {
+            for diff in [&change.diff, &back.diff] {
+                assert!(!diff.contains(secret), "{name} shows {secret}:\n{diff}");
+            }
+        }
+    }
+}
+
+/// Names, and how each is started, in the order of the file.
+fn states(text: &str, format: Format) -> Vec<(String, &'static str)> {
+    let word = |state| match state {
+        State::Plain => "plain",
+        State::Wrapped { .. } => "wrapped",
+        State::ByHand { .. } => "by hand",
+        State::Remote => "remote",
+        State::NoCommand => "no command",
+    };
+    servers(text, format)
+        .unwrap()
+        .into_iter()
+        .map(|server| {
+            let project = server.project.map(|project| format!("{project}: ")).unwrap_or_default();
+            (format!("{project}{}", server.name), word(server.state))
+        })
+        .collect()
+}
+
+#[test]
+fn every_server_is_found_and_only_stdio_is_wrapped() {
+    for (name, wanted) in [
+        (
+            "project.mcp.json",
+            &[
+                ("filesystem", "plain"),
+                ("github", "plain"),
+                ("bare", "plain"),
+                ("empty", "plain"),
+                ("sentry", "remote"),
+                ("old", "remote"),
+            ][..],
+        ),
+        ("dot-claude.json", &[("/home/ana/shop: postgres", "plain"), ("playwright", "plain")]),
+        ("vscode-settings.json", &[("time", "plain")]),
+        (
+            "opencode.jsonc",
+            &[("everything", "plain"), ("browser", "plain"), ("one", "plain"), ("jira", "remote")],
+        ),
+        ("opencode2.json", &[("a", "plain"), ("b", "remote")]),
+        ("gemini-settings.json", &[("pythonTools", "plain"), ("streaming", "remote")]),
+        (
+            "codex-config.toml",
+            &[
+                ("docs", "plain"),
+                ("with blank", "plain"),
+                ("empty", "plain"),
+                ("figma", "remote"),
+                ("inline", "plain"),
+                ("short", "plain"),
+                ("dotted", "plain"),
+            ],
+        ),
+    ] {
+        let (text, format) = fixture(name);
+        let wanted: Vec<_> = wanted.iter().map(|&(server, state)| (server.to_owned(), state)).collect();
+        assert_eq!(states(&text, format), wanted, "{name}");
+        let after = states(&wrapped(name, &plain()).text, format);
+        for ((server, before), (_, after)) in wanted.into_iter().zip(after) {
+            assert_eq!(after, if before == "plain" { "wrapped" } else { before }, "{name}: {server}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_added_later_is_the_only_one_that_changes() {
+    let once = wrapped("project.mcp.json", &plain()).text;
+    let more =
+        once.replace("\"mcpServers\": {", "\"mcpServers\": {\n    \"new\": { \"command\": \"new-server\" },");
+    let change = wrap(&more, Format::Json, &plain()).unwrap();
+    assert_eq!(change.changed().map(|server| server.name.as_str()).collect::<Vec<_>>(), ["new"]);
+    assert_eq!(change.diff.lines().filter(|line| line.starts_with(['-', '+'])).count(), 2, "{}", change.diff);
+    let original = fixture("project.mcp.json").0;
+    let back = unwrap(&change.text, Format::Json).unwrap().text;
+    assert_eq!(back.replace("\n    \"new\": { \"command\": \"new-server\" },", ""), original);
+}
+
+#[test]
+fn edits_elsewhere_survive_unwrapping() {
+    for name in fixtures() {
+        let (text, format) = fixture(&name);
+        let edit = |text: &str| match format {
+            Format::Json => text.replacen('{', "{ \"added\": [1,  2],", 1),
+            Format::Toml => format!("# added\n{text}\n[added]\nx  = 1\n"),
+        };
+        let wrapped = wrap(&text, format, &plain()).unwrap().text;
+        assert_eq!(unwrap(&edit(&wrapped), format).unwrap().text, edit(&text), "{name}");
+    }
+}
+
+#[test]
+fn other_options_take_the_place_of_the_old_ones() {
+    for name in fixtures() {
+        let (text, format) = fixture(&name);
+        let first = wrapped(&name, &with_options(&["--idle=30m"])).text;
+        let second = wrap(&first, format, &with_options(&["--idle=1h", "--mem-hard=1G"])).unwrap().text;
+        assert_eq!(second, wrapped(&name, &with_options(&["--idle=1h", "--mem-hard=1G"])).text, "{name}");
+        // Without options nothing is said of them: they stay.
+        assert_eq!(wrap(&second, format, &plain()).unwrap().text, second, "{name}");
+        assert_eq!(wrap(&second, format, &with_options(&[])).unwrap().text, wrapped(&name, &plain()).text);
+        assert_eq!(unwrap(&second, format).unwrap().text, text, "{name}");
+    }
+}
+
+#[test]
+fn another_program_takes_the_place_of_the_old_one_where_it_is_asked_for() {
+    let (text, format) = fixture("codex-config.toml");
+    let first = wrap(&text, format, &plain()).unwrap().text;
+    let elsewhere = Wrapping { program: "/opt/it's \"here\"/scupper".to_owned(), ..plain() };
+    assert_eq!(wrap(&first, format, &elsewhere).unwrap().text, first);
+    let replaced = Wrapping { replace_program: true, ..elsewhere.clone() };
+    let second = wrap(&first, format, &replaced).unwrap().text;
+    assert_eq!(second, wrap(&text, format, &elsewhere).unwrap().text);
+    assert_eq!(unwrap(&second, format).unwrap().text, text);
+}
+
+#[test]
+fn what_somebody_wrote_by_hand_stays_as_it_is() {
+    let text = r#"{"mcpServers": {
+        "a": {"command": "scupper", "args": ["run", "--profile", "mcp", "--", "npx", "x"]},
+        "b": {"command": "/usr/bin/scupper", "args": ["mcp", "npx"]},
+        "c": {"command": "/opt/scupper-2/scupper-beta", "args": ["mcp", "--", "npx"]}
+    }}"#;
+    let by_hand: Vec<_> = states(text, Format::Json).into_iter().map(|(_, state)| state).collect();
+    assert_eq!(by_hand, ["by hand", "by hand", "wrapped"]);
+    assert_eq!(wrap(text, Format::Json, &with_options(&[])).unwrap().text, text);
+    let unwrapped = unwrap(text, Format::Json).unwrap();
+    assert_eq!(unwrapped.changed().map(|server| server.name.as_str()).collect::<Vec<_>>(), ["c"]);
+}
+
+/// A client or a formatter may write a wrapped file anew: no byte is where it was, but the meaning is.
+#[test]
+fn a_file_that_was_formatted_anew_is_unwrapped_too() {
+    let text = r#"{"mcpServers":{"a":{"command":"a"},"b":{"command":"b","args":[]},"c":{"command":"c","args":["x"]}}}"#;
+    let wrapped = wrap(text, Format::Json, &plain()).unwrap().text;
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let pretty = serde_json::to_string_pretty(&parse(&wrapped)).unwrap();
+    let back = parse(&unwrap(&pretty, Format::Json).unwrap().text);
+    assert_eq!(back["mcpServers"]["b"], serde_json::json!({"command": "b", "args": []}));
+    assert_eq!(back["mcpServers"]["c"], parse(text)["mcpServers"]["c"]);
+    // Keys in another order: nobody can tell any more, and an empty list means the same.
+    assert_eq!(back["mcpServers"]["a"], serde_json::json!({"command": "a", "args": []}));
+    // With commas behind the last elements, as formatters put them.
+    let commas = wrapped.replace("\"]", "\",]");
+    let back = unwrap(&commas, Format::Json).unwrap().text;
+    assert_eq!(back, text.replace("\"]", "\",]"));
+}
