@@ -6,13 +6,7 @@ use clap::Args;
 
 use super::run::{OutputFlags, UnitFlags};
 
-/// Run an MCP server: it ends with its client, however that ends.
-///
-/// The same as `scupper run --profile mcp`. The server and everything it started end when its client closes stdin, ends or is
-/// killed, when the terminal is closed or the session is over. Its stdin and stdout are its own: no byte of them is read.
-///
-/// When stdin is closed the server has half of the grace to answer what it was sent and to end by itself; then it gets
-/// TERM, and at the end of the grace KILL. When the client is killed it gets TERM at once.
+/// Run an MCP server: it ends with its client, however that ends
 #[derive(Args, Debug)]
 #[command(
     override_usage = "scupper mcp [FLAGS] -- COMMAND...",

@@ -64,12 +64,37 @@ pub(crate) enum Command {
     /// Run all units of a scupper.toml
     Up(UpArgs),
     /// Show what was left behind, what grows, and what is near its limit; signals nobody
+    ///
+    /// Reads /proc and what scupper itself recorded; needs no set-up, writes nothing. What it finds: processes whose owner is
+    /// gone (`certain` where scupper recorded whose they are, `likely` where several signs say so), servers that are held and
+    /// not used, zombies, descriptors near their limit, deleted files that are still open, connections that nobody closes, and
+    /// with --watch what grows. What looks left behind and is left alone is listed with the reason.
+    ///
+    /// `scupper reap` ends what was left behind; `scupper keep` says what is never touched.
+    ///
+    /// Exit codes: 0 clean, 1 something was found, 2 could not look.
     Scan(Box<ScanArgs>),
     /// End what was left behind: a dry run until --yes
     Reap(Box<ReapArgs>),
     /// Never touch a process, or any whose name matches
+    ///
+    /// Nothing that scupper does ends what is kept: `reap` leaves it alone, and so does a unit that ends. What is kept for good
+    /// can also be named in ~/.config/scupper/config.toml (keep = ["tmux*"]); inside a unit, SCUPPER_KEEP=1 in the environment
+    /// keeps a process.
+    ///
+    /// A pattern is compared with the name and with the program of a process, not with its arguments.
     Keep(Box<KeepArgs>),
     /// Run an MCP server: it ends with its client, however that ends
+    ///
+    /// The same as `scupper run --profile mcp`: the server and everything it started end when its client closes stdin, ends
+    /// or is killed, when the terminal is closed or the session is over. Its stdin and stdout are its own: no byte of them is
+    /// read, and nothing stands between.
+    ///
+    /// When stdin is closed the server has half of the grace (--grace, 2s) to answer what it was sent and to end by itself; then
+    /// it gets TERM, and at the end of the grace KILL. When the client was killed it gets TERM at once.
+    ///
+    /// --idle ends a server through whose tree nothing passed for so long: no process of it read or wrote a byte, or used
+    /// more than a hundredth of a processor. A server that works by itself is never idle.
     Mcp(Box<McpArgs>),
     /// Watch a process tree that scupper did not start; signals nobody
     Attach(Box<AttachArgs>),
@@ -134,7 +159,7 @@ pub(crate) enum Command {
 impl Command {
     /// Whether it owns units, and so needs the guardian.
     pub(crate) const fn owns_a_unit(&self) -> bool {
-        matches!(self, Self::Run(_) | Self::Up(_) | Self::Soak(_))
+        matches!(self, Self::Run(_) | Self::Up(_) | Self::Soak(_) | Self::Mcp(_))
     }
 }
 

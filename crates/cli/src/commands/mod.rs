@@ -35,6 +35,7 @@ pub(crate) fn output(command: Command) -> Output {
         Command::Run(args) => run::output(*args),
         Command::Up(args) => up::output(args),
         Command::Soak(args) => soak::output(*args),
+        Command::Mcp(args) => mcp::output(*args),
         _ => Output::default(),
     }
 }
@@ -48,7 +49,7 @@ pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure
         Command::Scan(args) => scan::run(&args, printer),
         Command::Reap(args) => reap::run(&args, printer),
         Command::Keep(args) => keep::run(&args, printer),
-        Command::Mcp(args) => mcp::run(&args, printer),
+        Command::Mcp(args) => mcp::run(*args),
         Command::Attach(args) => attach::run(&args, printer),
         Command::Ps(args) => ps::run(&args, printer),
         Command::Events(args) => events::run(&args, printer),
