@@ -6,7 +6,7 @@ use std::str::FromStr;
 use scupper_model::{Bytes, Pid};
 
 pub use crate::cgroup::{CgroupPath, Limit, Mounts, parse_cgroup, parse_limit, parse_v1_limit};
-pub use crate::snapshot::unix_sockets;
+pub use crate::snapshot::{tcp_sockets, unix_sockets};
 pub use crate::sockets::parse_tcp;
 
 /// A decimal number and nothing else.

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, OsStr};
+use std::io::Write as _;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -20,6 +21,8 @@ use crate::sockets::{DESCRIPTOR_LIMIT, socket_inode};
 
 /// Behind the name of what has no name any more.
 const DELETED: &[u8] = b" (deleted)";
+/// Numbers that are tried in vain before the descriptors are listed. A try costs a tenth of a listing of eight.
+const GAPS: u64 = 3;
 /// File systems that are looked up once; more than any machine mounts of those that matter here.
 const DEVICE_LIMIT: usize = 1024;
 
@@ -31,43 +34,33 @@ pub(super) struct PipeEnd {
     pub(super) writes: bool,
 }
 
-/// Lists the descriptors of a process below its directory, without `ignored` ones (those by which a process looks at
-/// itself). Ends of pipes go to `ends`.
-pub(super) fn list(
+/// What a process has open, read below its directory, without `ignored` (by which a process looks at itself). Ends of
+/// pipes go to `ends`.
+///
+/// A listing costs as much as all the links together, since the kernel makes an entry for each descriptor. So where the
+/// kernel says how many there are (`counts`), numbers are tried from 0 up until as many are found; most programs have
+/// few gaps. Who opens and closes meanwhile, or has many gaps, is listed after all.
+pub(super) fn read(
     process: BorrowedFd<'_>,
     ignored: Option<i32>,
+    counts: bool,
     memory: &mut Memory,
     ends: &mut Vec<PipeEnd>,
 ) -> Result<Descriptors, Errno> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
-    let directory = retry(|| rustix::fs::openat(process, c"fd", flags, Mode::empty()))?;
+    let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY;
+    let directory = rustix::fs::openat(process, c"fd", flags, Mode::empty())?;
     let mut listing = Listing {
         process,
-        directory: std::os::fd::AsFd::as_fd(&directory),
+        directory: directory.as_fd(),
         memory,
         ends,
         found: Descriptors::default(),
         deleted: HashSet::new(),
         largest: 0,
     };
-    let mut buffer = [MaybeUninit::uninit(); 8192];
-    let mut entries = RawDir::new(&directory, &mut buffer);
-    while let Some(entry) = entries.next() {
-        let entry = entry?;
-        // `.` and `..` are no numbers.
-        let Some(number) = parse::number::<i32>(entry.file_name().to_bytes()) else { continue };
-        if ignored.is_some() && (ignored == Some(number) || number == directory.as_raw_fd()) {
-            continue;
-        }
-        listing.found.count += 1;
-        if listing.found.count > DESCRIPTOR_LIMIT {
-            continue;
-        }
-        match listing.add(number, entry.file_name()) {
-            Ok(()) => {}
-            Err(errno) if is_gone(errno) => listing.found.count -= 1,
-            Err(errno) => return Err(errno),
-        }
+    let next = if counts && ignored.is_none() { listing.try_numbers()? } else { Some(0) };
+    if let Some(next) = next {
+        listing.list(next, ignored)?;
     }
     let mut found = listing.found;
     for inodes in [&mut found.pipes, &mut found.sockets] {
@@ -91,6 +84,58 @@ struct Listing<'l> {
 }
 
 impl Listing<'_> {
+    /// Looks at descriptors from 0 up. Answers the number from which on they have to be listed, where it could not find
+    /// as many as there are.
+    fn try_numbers(&mut self) -> Result<Option<i32>, Errno> {
+        let count = self.count()?;
+        let end = i32::try_from(count.saturating_add(GAPS)).unwrap_or(i32::MAX);
+        for number in 0..end {
+            if self.found.count >= count.min(DESCRIPTOR_LIMIT) {
+                // Was one opened in a gap that was still to come, it was taken for one behind it.
+                return Ok((self.count()? != count || count > DESCRIPTOR_LIMIT).then_some(number));
+            }
+            let mut name = Name::default();
+            match self.add(number, name.of(number)) {
+                Ok(()) => self.found.count += 1,
+                Err(errno) if is_gone(errno) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(Some(end))
+    }
+
+    /// How many there are now, by the size of the directory. 0 may also mean that the process is about to end.
+    fn count(&self) -> Result<u64, Errno> {
+        Ok(u64::try_from(rustix::fs::fstat(self.directory)?.st_size).unwrap_or(0))
+    }
+
+    /// Looks at every descriptor from `first` up.
+    fn list(&mut self, first: i32, ignored: Option<i32>) -> Result<(), Errno> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
+        let directory = retry(|| rustix::fs::openat(self.process, c"fd", flags, Mode::empty()))?;
+        let own = [ignored.unwrap_or(-1), self.directory.as_raw_fd(), directory.as_raw_fd()];
+        let mut buffer = [MaybeUninit::uninit(); 8192];
+        let mut entries = RawDir::new(&directory, &mut buffer);
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            // `.` and `..` are no numbers.
+            let Some(number) = parse::number::<i32>(entry.file_name().to_bytes()) else { continue };
+            if number < first || (ignored.is_some() && own.contains(&number)) {
+                continue;
+            }
+            self.found.count += 1;
+            if self.found.count > DESCRIPTOR_LIMIT {
+                continue;
+            }
+            match self.add(number, entry.file_name()) {
+                Ok(()) => {}
+                Err(errno) if is_gone(errno) => self.found.count -= 1,
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+
     fn add(&mut self, number: i32, name: &CStr) -> Result<(), Errno> {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let target = match rustix::fs::readlinkat_raw(self.directory, name, &mut buffer[..]) {
@@ -148,17 +193,13 @@ impl Listing<'_> {
             kinds.devices += 1;
             return End::File(path());
         }
-        // Never asks a server: one that is gone would block this for ever.
-        let wanted = StatxFlags::TYPE | StatxFlags::NLINK | StatxFlags::INO | StatxFlags::BLOCKS;
-        let seen = rustix::fs::statx(self.directory, name, AtFlags::STATX_DONT_SYNC, wanted);
-        match seen.as_ref().map(|seen| FileType::from_raw_mode(RawMode::from(seen.stx_mode))) {
-            Ok(FileType::Fifo) => kinds.pipes += 1,
-            Ok(FileType::CharacterDevice | FileType::BlockDevice) => kinds.devices += 1,
-            // What is not known is most probably a file.
-            _ => kinds.files += 1,
-        }
-        if let (Ok(seen), Some(earlier)) = (seen, target.strip_suffix(DELETED)) {
-            self.deleted(&seen, earlier);
+        kinds.files += 1;
+        if let Some(earlier) = target.strip_suffix(DELETED) {
+            // Never asks a server: one that is gone would block this for ever.
+            let wanted = StatxFlags::TYPE | StatxFlags::NLINK | StatxFlags::INO | StatxFlags::BLOCKS;
+            if let Ok(seen) = rustix::fs::statx(self.directory, name, AtFlags::STATX_DONT_SYNC, wanted) {
+                self.deleted(&seen, earlier);
+            }
         }
         End::File(path())
     }
@@ -204,6 +245,19 @@ fn is_terminal(target: &[u8]) -> bool {
 fn is_device(target: &[u8]) -> bool {
     let elsewhere = [&b"/dev/hugepages/"[..], b"/dev/mqueue/"];
     target.starts_with(b"/dev/") && !elsewhere.iter().any(|prefix| target.starts_with(prefix))
+}
+
+/// A number as the name of an entry.
+#[derive(Default)]
+struct Name([u8; 12]);
+
+impl Name {
+    fn of(&mut self, number: i32) -> &CStr {
+        // Eleven bytes are the longest number; the twelfth stays 0.
+        let [text @ .., _] = &mut self.0;
+        let _ = write!(&mut text[..], "{number}");
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
 }
 
 /// Which file systems are in memory, and take no space on a disk.

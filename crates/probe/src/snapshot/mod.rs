@@ -19,7 +19,7 @@ use scupper_model::{BootId, Bytes, Identity, Pid, ProcessState};
 
 pub use pipes::{pipe_has_reader, pipe_has_writer};
 #[doc(hidden)]
-pub use sock_diag::unix_sockets;
+pub use sock_diag::{tcp_sockets, unix_sockets};
 pub(crate) use take::descriptor_limit;
 pub use take::{still_zombie, take};
 
@@ -129,9 +129,9 @@ pub struct Descriptors {
 /// How many descriptors are what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kinds {
-    /// Regular files and directories.
+    /// Whatever has a path: files, directories, pipes with a name.
     pub files: u64,
-    /// Pipes and FIFOs.
+    /// Pipes without a name.
     pub pipes: u64,
     /// Sockets.
     pub sockets: u64,

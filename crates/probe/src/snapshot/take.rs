@@ -162,7 +162,8 @@ impl<'p> Pass<'p> {
         process.cgroups =
             self.file(base, pid, c"cgroup", SMALL_LIMIT, |text, _| cgroup::parse_cgroup(text))?;
         let ignored = (pid == self.own).then(|| directory.as_raw_fd());
-        let listed = descriptors::list(base, ignored, &mut self.memory, &mut self.ends);
+        let counts = self.proc_.counts_descriptors_by_stat();
+        let listed = descriptors::read(base, ignored, counts, &mut self.memory, &mut self.ends);
         process.descriptors = self.known(pid, "descriptors", listed)?;
         self.doubtful |= process.command.as_ref().is_some_and(Vec::is_empty)
             || process.marks == Marks::Empty
@@ -340,15 +341,27 @@ impl<'p> Pass<'p> {
     }
 }
 
-/// What an environment says. One that a title was written over begins with the title, which is no `NAME=value`.
+/// What an environment says. One that a title was written over begins with the title, which is no `NAME=value`. Of
+/// several of one name the first one counts, as in getenv(3).
 fn marks(environ: &[u8], cut: bool) -> Marks {
-    let value = |name| parse::environment_value(environ, cut, name);
-    let (run, unit, keep) = (value(MARK), value(UNIT), value(KEEP));
-    let first = environ.split(|&b| b == 0).next().unwrap_or_default();
-    if run.is_none() && unit.is_none() && keep.is_none() && !first.contains(&b'=') {
-        return Marks::Empty;
+    let whole = if cut { environ.iter().rposition(|&b| b == 0).unwrap_or(0) } else { environ.len() };
+    let mut found = [None, None, None];
+    let mut is_set = None;
+    for entry in environ.get(..whole).unwrap_or_default().split(|&b| b == 0) {
+        let is_set = is_set.get_or_insert_with(|| entry.contains(&b'='));
+        if !entry.starts_with(b"SCUPPER_") {
+            continue;
+        }
+        for (value, name) in found.iter_mut().zip([MARK, UNIT, KEEP]) {
+            let of_name = entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+            if let (None, Some(text)) = (&value, of_name) {
+                *value = Some(text.to_vec());
+                *is_set = true;
+            }
+        }
     }
-    Marks::Read { run, unit, keep }
+    let [run, unit, keep] = found;
+    if is_set == Some(true) { Marks::Read { run, unit, keep } } else { Marks::Empty }
 }
 
 /// The soft limit in `limits`: `Max open files            1024                 524288               files`.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use super::Tcp;
+use super::{Tcp, sock_diag};
 use crate::file;
 use crate::sockets::parse_tcp;
 use crate::{ProbeError, Proc};
@@ -13,8 +13,18 @@ use crate::{ProbeError, Proc};
 /// Connections that are kept. Where there are more, whose they are is unknown.
 const CONNECTION_LIMIT: usize = 131_072;
 
-/// Every connection and listener that a process has. `None` where there is no table, or more than are kept.
+/// Every connection and listener that a process has. As the kernel lists them, and where it does not (it was built
+/// without, or it is none that answers) by its tables. `None` where there is no table, or more than are kept.
 pub(super) fn connections(proc_: &Proc) -> Result<Option<HashMap<u64, Tcp>>, ProbeError> {
+    if proc_.is_the_kernels()
+        && let Ok(Some(listed)) = sock_diag::tcp()
+    {
+        return Ok(Some(listed));
+    }
+    from_tables(proc_)
+}
+
+fn from_tables(proc_: &Proc) -> Result<Option<HashMap<u64, Tcp>>, ProbeError> {
     let mut connections = HashMap::new();
     let mut read = false;
     for table in ["net/tcp", "net/tcp6"] {
