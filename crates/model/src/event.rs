@@ -269,15 +269,10 @@ pub enum EventKind {
     Attached { target: Identity, name: String, command: String, processes: u32 },
     /// It is not watched any more: why, and how many of its processes live on.
     Detached { target: Identity, name: String, because: String, processes: u32, leaking: u32 },
-    /// `scupper reap` is about to act: whom it may signal, judged twice, and who decided.
-    ReapPlanned {
-        processes: u32,
-        certain: u32,
-        named: u32,
-        confirmed: u32,
-        rss_bytes: Option<Bytes>,
-        by: String,
-    },
+    /// `scupper reap` is to act: how many it may signal, seen once. Who decided: `a person`, `a timer`.
+    ReapPlanned { processes: u32, certain: u32, likely: u32, rss_bytes: Option<Bytes>, by: String },
+    /// The second look, so long after the first: how many were judged the same again; the others are left alone.
+    ReapConfirmed { processes: u32, left: u32, after_ms: u64 },
     /// It is done: who is gone, who of them only by KILL, whom it left, and why it ended.
     ReapFinished { ended: u32, forced: u32, left: u32, freed_bytes: Option<Bytes>, because: String },
     /// More members look dead than can be believed: automatic action stopped, the observer is the suspect.
@@ -373,6 +368,7 @@ impl EventKind {
             Self::Attached { .. } => "attached",
             Self::Detached { .. } => "detached",
             Self::ReapPlanned { .. } => "reap_planned",
+            Self::ReapConfirmed { .. } => "reap_confirmed",
             Self::ReapFinished { .. } => "reap_finished",
             Self::BrakeApplied { .. } => "brake_applied",
             Self::EvidenceGap { .. } => "evidence_gap",
@@ -460,10 +456,8 @@ mod tests {
                 },
                 Severity::Notice,
             ),
-            (
-                EventKind::ReapPlanned { processes: 4, certain: 2, named: 1, confirmed: 1, rss_bytes, by },
-                Severity::Notice,
-            ),
+            (EventKind::ReapPlanned { processes: 4, certain: 2, likely: 2, rss_bytes, by }, Severity::Notice),
+            (EventKind::ReapConfirmed { processes: 3, left: 1, after_ms: 2000 }, Severity::Notice),
             (
                 EventKind::ReapFinished { ended: 3, forced: 1, left: 1, freed_bytes: None, because },
                 Severity::Notice,
