@@ -1,5 +1,6 @@
 //! What the judgement is given beside the snapshot: what Scupper recorded, who asks, and what is asked for.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use scupper_model::{Identity, Keep, Pid, Profile, RunId, Timestamp, UnitName};
@@ -15,6 +16,18 @@ pub struct Known {
     pub keeps: Vec<Keep>,
     /// Why something of the above could not be read. An error means keep: nothing is certain then.
     pub trouble: Vec<String>,
+    /// What the kernel itself answered about pipes, by inode: see [`crate::questions`].
+    pub pipes: HashMap<u64, PipeAnswer>,
+}
+
+/// What the kernel says of one pipe. The descriptors of all processes are seen only by root, and of none outside of a
+/// container, so where nobody is seen at the other end this decides. `None` where it was not asked, or did not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PipeAnswer {
+    /// Whether anybody at all can write to it.
+    pub has_writer: Option<bool>,
+    /// Whether anybody at all can read from it.
+    pub has_reader: Option<bool>,
 }
 
 /// One run of a unit.

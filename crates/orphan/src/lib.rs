@@ -3,13 +3,27 @@
 
 #![forbid(unsafe_code)]
 
+mod descriptors;
+mod ends;
 mod finding;
+mod grouping;
+mod idle;
 mod judge;
 mod known;
+mod lineage;
+mod ownership;
+mod questions;
+mod scene;
+mod signs;
+mod spared;
+mod verdict;
+mod wording;
+mod zombies;
 
 pub use finding::{
     Certainty, Class, DescriptorFinding, DescriptorKind, Evidence, EvidenceKind, Findings, HeldIdle,
     LeftBehind, NotTouched, Shown, Zombie,
 };
 pub use judge::judge;
-pub use known::{Known, KnownRun, Observer, Settings};
+pub use known::{Known, KnownRun, Observer, PipeAnswer, Settings};
+pub use questions::{Question, questions};

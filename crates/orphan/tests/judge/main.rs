@@ -1,0 +1,4 @@
+//! Situations on an imagined machine, and what is said of them.
+
+mod ends;
+mod machine;
