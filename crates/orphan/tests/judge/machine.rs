@@ -103,7 +103,7 @@ impl Machine {
             uid: Some(ME),
             command: Some(command.iter().map(|word| word.as_bytes().to_vec()).collect()),
             marks: Marks::Read { run: None, unit: None, keep: None },
-            cgroups: Some(vec![v2("/user.slice/user-1000.slice/session-2.scope")]),
+            cgroups: Some(vec![v2("/user.slice/user-1000.slice/session-2.scope")].into()),
             ignores_hangup: Some(false),
             executable: Some(PathBuf::from(format!("/usr/bin/{name}"))),
             working_directory: Some("/home/me/project".into()),
@@ -256,7 +256,7 @@ impl Builder<'_> {
     }
 
     pub fn cgroup(self, path: &str) -> Self {
-        self.with(|process| process.cgroups = Some(vec![v2(path)]))
+        self.with(|process| process.cgroups = Some(vec![v2(path)].into()))
     }
 
     pub fn stdio(self, stdin: End, stdout: End, stderr: End) -> Self {

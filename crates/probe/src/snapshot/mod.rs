@@ -12,7 +12,9 @@ mod tcp;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use scupper_model::{BootId, Bytes, Identity, Pid, ProcessState};
@@ -77,7 +79,7 @@ pub struct Process {
     /// What of its environment says whose it is.
     pub marks: Marks,
     /// Its cgroup in every hierarchy.
-    pub cgroups: Option<Vec<CgroupPath>>,
+    pub cgroups: Option<Cgroups>,
     /// Whether it ignores SIGHUP, as under nohup(1).
     pub ignores_hangup: Option<bool>,
     /// Its program; one that was deleted has ` (deleted)` behind its name.
@@ -86,6 +88,31 @@ pub struct Process {
     pub working_directory: Option<PathBuf>,
     /// Its descriptors. `None` where they may not be read, and for a zombie.
     pub descriptors: Option<Descriptors>,
+}
+
+/// Where a process is in every hierarchy of cgroups. Most processes share theirs with others, and so the memory it takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cgroups(Arc<[CgroupPath]>);
+
+impl From<Vec<CgroupPath>> for Cgroups {
+    fn from(paths: Vec<CgroupPath>) -> Self {
+        Self(paths.into())
+    }
+}
+
+impl Deref for Cgroups {
+    type Target = [CgroupPath];
+    fn deref(&self) -> &[CgroupPath] {
+        &self.0
+    }
+}
+
+impl<'a> IntoIterator for &'a Cgroups {
+    type Item = &'a CgroupPath;
+    type IntoIter = std::slice::Iter<'a, CgroupPath>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
 }
 
 /// What the environment of a process says of its owner.

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use scupper_model::{Bytes, Identity, KEEP, MARK, Pid, ProcessState, UNIT};
 
 use super::descriptors::{self, Memory, PipeEnd};
-use super::{Marks, PipeHolders, Process, Snapshot, Unreadable, sock_diag, tcp};
+use super::{Cgroups, Marks, PipeHolders, Process, Snapshot, Unreadable, sock_diag, tcp};
 use crate::error::is_gone;
 use crate::file::Reader;
 use crate::process::processor_time;
@@ -33,6 +33,8 @@ const COMMAND_LIMIT: usize = 1024;
 const HOLDER_LIMIT: usize = 64;
 /// Nobody is near a limit of 64 descriptors, the smallest that is seen set, with fewer than this.
 const MANY_DESCRIPTORS: u64 = 48;
+/// Different `cgroup` files that are remembered.
+const CGROUP_LIMIT: usize = 1024;
 /// SIGHUP in a mask of signals.
 const HANGUP: u64 = 1;
 
@@ -92,6 +94,8 @@ struct Pass<'p> {
     own: Pid,
     reader: Reader,
     memory: Memory,
+    /// Every `cgroup` file that was read, and what it says.
+    cgroups: HashMap<Box<[u8]>, Cgroups>,
     ends: Vec<PipeEnd>,
     /// Whether what was just read looks as it does in the middle of an exec or of an end.
     doubtful: bool,
@@ -109,9 +113,10 @@ impl<'p> Pass<'p> {
             own: Pid::new(rustix::process::getpid().as_raw_pid()).unwrap_or(Pid::INIT),
             reader: Reader::new(),
             memory: Memory::default(),
+            cgroups: HashMap::new(),
             ends: Vec::new(),
             doubtful: false,
-            processes: Vec::new(),
+            processes: Vec::with_capacity(pids.len().min(PROCESS_LIMIT)),
             pipes: HashMap::new(),
             unreadable: Vec::new(),
         }
@@ -159,8 +164,7 @@ impl<'p> Pass<'p> {
             parse::strings(parse::trim_nuls(text), false)
         })?;
         process.marks = self.file(base, pid, c"environ", ENVIRONMENT_LIMIT, marks)?.unwrap_or_default();
-        process.cgroups =
-            self.file(base, pid, c"cgroup", SMALL_LIMIT, |text, _| cgroup::parse_cgroup(text))?;
+        process.cgroups = self.cgroups(base, pid)?;
         let ignored = (pid == self.own).then(|| directory.as_raw_fd());
         let counts = self.proc_.counts_descriptors_by_stat();
         let listed = descriptors::read(base, ignored, counts, &mut self.memory, &mut self.ends);
@@ -286,6 +290,22 @@ impl<'p> Pass<'p> {
         };
         let answer = self.reader.read(base, name, limit).map(|(text, cut)| read(text, cut));
         self.known(pid, what, answer)
+    }
+
+    fn cgroups(&mut self, base: BorrowedFd<'_>, pid: Pid) -> Result<Option<Cgroups>, ProbeError> {
+        let known = &mut self.cgroups;
+        let answer = self.reader.read(base, c"cgroup", SMALL_LIMIT).map(|(text, _)| {
+            if let Some(cgroups) = known.get(text) {
+                return cgroups.clone();
+            }
+            if known.len() >= CGROUP_LIMIT {
+                known.clear();
+            }
+            let cgroups = Cgroups::from(cgroup::parse_cgroup(text));
+            known.insert(text.into(), cgroups.clone());
+            cgroups
+        });
+        self.known(pid, "cgroups", answer)
     }
 
     fn link(
