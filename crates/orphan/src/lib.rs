@@ -27,3 +27,4 @@ pub use finding::{
 pub use judge::judge;
 pub use known::{Known, KnownRun, Observer, PipeAnswer, Settings};
 pub use questions::{Question, questions};
+pub use scene::shown;

@@ -83,20 +83,24 @@ impl Scene<'_> {
 
     /// What is shown of a process, and its group.
     pub fn shown(&self, index: usize) -> (Shown, String) {
-        let process = self.process(index);
-        let Kind { class, group } = grouping::of(process);
-        let arguments = process.command.iter().flatten().map(Vec::as_slice);
-        let shown = Shown {
-            identity: process.identity,
-            parent: process.parent,
-            name: short_name(process),
-            command: scupper_model::redact_command(arguments),
-            uid: process.uid,
-            rss: process.rss,
-            cpu: process.cpu,
-            age: process.age,
-            class,
-        };
-        (shown, group)
+        shown(self.process(index))
     }
+}
+
+/// What is shown of any process, secrets left out, and what all of its kind are called.
+pub fn shown(process: &Process) -> (Shown, String) {
+    let Kind { class, group } = grouping::of(process);
+    let arguments = process.command.iter().flatten().map(Vec::as_slice);
+    let shown = Shown {
+        identity: process.identity,
+        parent: process.parent,
+        name: short_name(process),
+        command: scupper_model::redact_command(arguments),
+        uid: process.uid,
+        rss: process.rss,
+        cpu: process.cpu,
+        age: process.age,
+        class,
+    };
+    (shown, group)
 }
