@@ -90,6 +90,10 @@ pub enum Class {
 }
 
 impl Class {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Unknown, Self::NotALeak, Self::ChildTree, Self::Descriptors, Self::Sockets];
+
     /// The word in JSON and metrics.
     pub const fn name(self) -> &'static str {
         match self {

@@ -10,9 +10,12 @@ use std::time::Duration;
 
 use scupper_detect::{Reason, Verdict};
 use scupper_model::{
-    Bytes, Identity, Judged, Limits, ProcessSample, TreeSample, UnitPhase, UnitRecord, Watched,
+    Bytes, Class, Connections, Identity, Judged, Limits, ProcessSample, TreeSample, UnitPhase, UnitRecord,
+    Watched,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::helpers::{Account, HelperStatus};
 
 /// Longest line either side accepts, in bytes. A status of 1,000 processes takes about 400 kB.
 pub const MAX_LINE: u64 = 8 << 20;
@@ -124,6 +127,12 @@ pub struct UnitStatus {
     pub limits: Limits,
     /// Its processes, largest first; at most 200.
     pub processes: Vec<ProcessStatus>,
+    /// The helpers that its workers started, the oldest first; at most 200.
+    #[serde(default)]
+    pub helpers: Vec<HelperStatus>,
+    /// How many helpers of each kind every worker has.
+    #[serde(default)]
+    pub helper_counts: Vec<Account>,
     /// What it is doing.
     pub phase: UnitPhase,
     /// Whether the command said READY over `NOTIFY_SOCKET`; `None` where it has no such socket.
@@ -177,6 +186,9 @@ pub struct ProcessStatus {
     pub sample: ProcessSample,
     /// `main`, `worker` or `helper`.
     pub role: String,
+    /// Its connections, as they were read last; `None` where they were not.
+    #[serde(default)]
+    pub connections: Option<Connections>,
     /// Growth since it had settled, a second old, in bytes; `None` before.
     pub growth_bytes: Option<i64>,
     /// Whether its memory leaks.
@@ -203,6 +215,9 @@ pub struct Standing {
     pub time_to_limit_seconds: Option<u64>,
     /// Whether somebody should be woken.
     pub urgent: bool,
+    /// What kind of leak it is, as far as that can be told from outside.
+    #[serde(default)]
+    pub class: Option<Class>,
     /// What led to the verdict, the decisive one first.
     pub reasons: Vec<Reason>,
 }
@@ -217,6 +232,7 @@ impl Standing {
             slope_interval: judged.slope_interval,
             time_to_limit_seconds: judged.time_to_limit_seconds,
             urgent: judged.urgent,
+            class: Some(judged.class),
             reasons: judged.reasons,
         }
     }

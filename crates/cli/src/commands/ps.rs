@@ -1,9 +1,11 @@
 //! `ps`: the units that run. From their records and their own answers, evidence or not.
 
+mod helpers;
+
 use std::time::Duration;
 
 use scupper_detect::Verdict;
-use scupper_model::{Bytes, Resource, Size, UnitPhase, UnitRecord, format_duration, printable};
+use scupper_model::{Bytes, Class, Resource, Size, UnitPhase, UnitRecord, format_duration, printable};
 use scupper_supervise::control::{ProcessStatus, SeriesStatus, Standing, UnitStatus};
 use serde::Serialize;
 
@@ -52,12 +54,17 @@ pub(super) fn run(args: &PsArgs, printer: &mut Printer) -> Result<u8, Failure> {
         if args.processes {
             for unit in units.iter().filter_map(|unit| unit.status.as_deref()) {
                 printer.line(&format!("\n{}\n{}", unit.record.unit, processes(unit)))?;
+                if let Some(table) = helpers::table(unit) {
+                    printer.line(&format!("\n{table}"))?;
+                }
             }
         }
         for unit in &units {
             unit.message.iter().for_each(|message| printer.note(&format!("{}: {message}", unit.unit)));
             let why = unit.status.iter().flat_map(|status| why(status));
             why.for_each(|why| printer.note(&format!("{}: {why}", unit.unit)));
+            let helpers = unit.status.iter().flat_map(|status| helpers::notes(status));
+            helpers.for_each(|note| printer.note(&format!("{}: {note}", unit.unit)));
         }
     }
     Ok(if findings { FINDINGS } else { 0 })
@@ -108,10 +115,25 @@ fn table(units: &[Shown]) -> Table {
 
 fn processes(unit: &UnitStatus) -> Table {
     let mut table = Table::new(
-        &["PID", "ROLE", "GEN", "RSS", "GROWTH", "VERDICT", "SLOPE", "TO-LIMIT", "FDS", "THREADS", "COMMAND"],
-        &["PID", "GEN", "RSS", "GROWTH", "SLOPE", "TO-LIMIT", "FDS", "THREADS"],
+        &[
+            "PID",
+            "ROLE",
+            "GEN",
+            "RSS",
+            "GROWTH",
+            "VERDICT",
+            "SLOPE",
+            "TO-LIMIT",
+            "FDS",
+            "CLOSE-WAIT",
+            "THREADS",
+            "COMMAND",
+        ],
+        &["PID", "GEN", "RSS", "GROWTH", "SLOPE", "TO-LIMIT", "FDS", "CLOSE-WAIT", "THREADS"],
     );
-    for ProcessStatus { sample, role, growth_bytes, standing, generation, command } in &unit.processes {
+    for ProcessStatus { sample, role, connections, growth_bytes, standing, generation, command } in
+        &unit.processes
+    {
         let count = |n: Option<u64>| n.map_or_else(unknown, |n| n.to_string());
         let command = if command.is_empty() { &sample.name } else { command };
         table.row(vec![
@@ -124,6 +146,7 @@ fn processes(unit: &UnitStatus) -> Table {
             standing.slope_bytes_per_hour.map_or_else(unknown, slope),
             to_limit(standing).unwrap_or_else(unknown),
             count(sample.fds),
+            count(connections.map(|connections| connections.close_wait)),
             count(sample.threads),
             printable(command.as_bytes(), 80),
         ]);
@@ -182,7 +205,11 @@ fn why(unit: &UnitStatus) -> impl Iterator<Item = String> {
         };
         let reasons: Vec<&str> = series.judged.reasons.iter().map(|reason| reason.text.as_str()).collect();
         let because = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
-        format!("{}{whose} is {}{because}", series.series, series.judged.verdict)
+        let class = match series.judged.class {
+            Class::Unknown | Class::NotALeak => String::new(),
+            class => format!(" ({class})"),
+        };
+        format!("{}{whose} is {}{class}{because}", series.series, series.judged.verdict)
     })
 }
 

@@ -2,10 +2,11 @@
 
 use scupper_detect::Verdict;
 use scupper_model::{
-    Bytes, Identity, Limits, Pid, Policy, ProcessSample, ProcessState, Profile, RECORD_SCHEMA, RunId, Size,
-    StartTime, Timestamp, TreeSample, UnitPhase, UnitRecord,
+    Bytes, Class, Connections, Identity, Limits, Pid, Policy, ProcessSample, ProcessState, Profile,
+    RECORD_SCHEMA, RunId, Size, StartTime, Timestamp, Total, TreeSample, UnitPhase, UnitRecord,
 };
 use scupper_supervise::control::{ProcessStatus, Standing, UnitCounts, UnitStatus};
+use scupper_supervise::helpers::{Account, Group};
 
 pub(super) fn status(unit: &str) -> UnitStatus {
     let identity = |pid| Identity {
@@ -32,6 +33,7 @@ pub(super) fn status(unit: &str) -> UnitStatus {
             cpu: None,
         },
         role: role.into(),
+        connections: Some(Connections { close_wait: 7, ..Connections::default() }),
         growth_bytes: None,
         standing: Standing::default(),
         generation: 2,
@@ -63,11 +65,21 @@ pub(super) fn status(unit: &str) -> UnitStatus {
             verdict: Some(Verdict::Growing),
             slope_bytes_per_hour: Some(1_048_576.0),
             time_to_limit_seconds: Some(7200),
+            class: Some(Class::ChildTree),
             ..Standing::default()
         },
         series: Vec::new(),
         limits,
         processes: vec![process(4242, "worker", 200), process(4241, "main", 30)],
+        helpers: Vec::new(),
+        helper_counts: vec![Account {
+            started_by: Some(identity(4242)),
+            kind: Some(Group::Browser),
+            helpers: 3,
+            processes: 24,
+            rss_bytes: Total { known: 600 << 20, unreadable: 0 },
+            outliving: 2,
+        }],
         phase: UnitPhase::Running,
         ready: None,
         status_text: None,

@@ -15,8 +15,9 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 use scupper_detect::Verdict;
-use scupper_model::Size;
+use scupper_model::{Class, Connections, Size};
 use scupper_supervise::control::{ProcessStatus, UnitCounts, UnitStatus};
+use scupper_supervise::helpers::{Account, Group};
 
 /// Workers of one unit that get series of their own: the largest ones.
 const MAX_WORKERS: usize = 50;
@@ -98,6 +99,7 @@ impl Collector for Page {
             unit.growth_bytes_per_second
         })?;
         out.verdicts()?;
+        out.classes()?;
         out.gauges("unit_slope_bytes_per_hour", "Growth of the floor of its memory.", None, |unit| {
             unit.standing.slope_bytes_per_hour
         })?;
@@ -123,6 +125,13 @@ impl Collector for Page {
         out.gauges("unit_threads", "Threads of the tree.", None, |unit| {
             unit.tree.threads.exact().map(to_i64)
         })?;
+        out.connections()?;
+        out.helpers("unit_helpers", "Helpers that its workers started, by kind.", |account| account.helpers)?;
+        out.helpers(
+            "unit_helpers_outliving",
+            "Helpers among them that outlive what they were started for.",
+            |account| account.outliving,
+        )?;
         out.gauges("unit_uptime", "Time since the main process started.", Some(&Unit::Seconds), |unit| {
             unit.uptime_seconds
         })?;
@@ -169,6 +178,53 @@ impl Out<'_, '_> {
             for word in Verdict::ALL {
                 let labels = [named(unit), ("verdict", word.name().to_owned())];
                 gauge(&mut metric, &labels, i64::from(word == verdict))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for the kind of leak it is.
+    fn classes(&mut self) -> fmt::Result {
+        let help = "What kind of leak it is, as far as that can be told from outside.";
+        let mut metric = self.encoder.encode_descriptor("unit_leak_class", help, None, MetricType::Gauge)?;
+        for unit in self.units {
+            let Some(class) = unit.standing.class else { continue };
+            for word in Class::ALL {
+                let labels = [named(unit), ("class", word.name().to_owned())];
+                gauge(&mut metric, &labels, i64::from(word == class))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Connections that wait for one side to close them, where those of every process are known.
+    fn connections(&mut self) -> fmt::Result {
+        let help = "TCP connections that one side has closed and the other has not, by state.";
+        let mut metric = self.encoder.encode_descriptor("unit_connections", help, None, MetricType::Gauge)?;
+        let states: [(&str, fn(&Connections) -> u64); 2] =
+            [("close_wait", |it| it.close_wait), ("fin_wait2", |it| it.fin_wait2)];
+        for unit in self.units {
+            let all: Option<Vec<Connections>> =
+                unit.processes.iter().map(|process| process.connections).collect();
+            let Some(all) = all.filter(|all| !all.is_empty()) else { continue };
+            for (state, pick) in states {
+                let labels = [named(unit), ("state", state.to_owned())];
+                gauge(&mut metric, &labels, to_i64(all.iter().map(pick).sum()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn helpers(&mut self, name: &str, help: &str, pick: fn(&Account) -> u32) -> fmt::Result {
+        let mut metric = self.encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for unit in self.units {
+            for kind in [Group::Browser, Group::Stdio, Group::Other] {
+                let of_kind: Vec<&Account> =
+                    unit.helper_counts.iter().filter(|account| account.kind == Some(kind)).collect();
+                if !of_kind.is_empty() {
+                    let sum: u32 = of_kind.into_iter().map(pick).sum();
+                    gauge(&mut metric, &[named(unit), ("kind", kind.name().to_owned())], i64::from(sum))?;
+                }
             }
         }
         Ok(())
@@ -291,6 +347,10 @@ mod tests {
             "scupper_unit_limit_bytes{unit=\"web\",level=\"soft\"} 471859200",
             "scupper_unit_verdict{unit=\"web\",verdict=\"growing\"} 1",
             "scupper_unit_verdict{unit=\"web\",verdict=\"leaking\"} 0",
+            "scupper_unit_leak_class{unit=\"web\",class=\"child_tree\"} 1",
+            "scupper_unit_connections{unit=\"web\",state=\"close_wait\"} 14",
+            "scupper_unit_helpers{unit=\"web\",kind=\"browser\"} 3",
+            "scupper_unit_helpers_outliving{unit=\"web\",kind=\"browser\"} 2",
             "scupper_unit_slope_bytes_per_hour{unit=\"web\"} 1048576.0",
             "scupper_unit_time_to_limit_seconds{unit=\"web\"} 7200",
             "scupper_worker_memory_bytes{unit=\"web\",pid=\"4242\",generation=\"2\"} 209715200",

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use scupper_detect::{Reason, Verdict};
 use scupper_model::{
-    Bytes, Judged, Limits, ProcessSample, ProcessState, Size, TreeSample, UnitPhase, Watched,
+    Bytes, Connections, Judged, Limits, ProcessSample, ProcessState, Size, TreeSample, UnitPhase, Watched,
 };
 use scupper_supervise::control::{
     ProcessStatus, Reply, Request, SeriesStatus, Standing, UnitCounts, UnitStatus, socket_path,
@@ -32,6 +32,7 @@ fn status() -> UnitStatus {
     let process = |role: &str, rss, generation| ProcessStatus {
         sample: sample(rss),
         role: role.into(),
+        connections: Some(Connections { close_wait: 7, ..Connections::default() }),
         growth_bytes: Some(1 << 20),
         standing: Standing::default(),
         generation,
@@ -60,6 +61,8 @@ fn status() -> UnitStatus {
         growth_bytes_per_second: Some(1_572_864.0),
         limits: Limits { mem_soft: Some(Size::Absolute(Bytes::mib(450))), ..Limits::default() },
         processes: vec![process("worker", 200, 2), process("main", 30, 1)],
+        helpers: Vec::new(),
+        helper_counts: Vec::new(),
         phase: UnitPhase::Running,
         ready: None,
         status_text: None,
@@ -123,9 +126,9 @@ fn a_unit_that_answers_is_shown_as_it_is() {
              web   running  300.0 MiB  450.0 MiB  leaking!  +12.0 MiB/h     2h 3m      3         2  1m 15s\n\
              \n\
              web\n\
-             {}  ROLE    GEN        RSS    GROWTH  VERDICT  SLOPE  TO-LIMIT  FDS  THREADS  COMMAND\n\
-             {own}  worker    2  200.0 MiB  +1.0 MiB  -            -         -   12        -  gunicorn app:app -w 2\n\
-             {own}  main      1   30.0 MiB  +1.0 MiB  -            -         -   12        -  gunicorn app:app -w 2\n",
+             {}  ROLE    GEN        RSS    GROWTH  VERDICT  SLOPE  TO-LIMIT  FDS  CLOSE-WAIT  THREADS  COMMAND\n\
+             {own}  worker    2  200.0 MiB  +1.0 MiB  -            -         -   12           7        -  gunicorn app:app -w 2\n\
+             {own}  main      1   30.0 MiB  +1.0 MiB  -            -         -   12           7        -  gunicorn app:app -w 2\n",
             pad("PID")
         )
     );

@@ -80,6 +80,20 @@ impl Helpers {
         self.recount();
     }
 
+    /// A look found nothing that the one before did not.
+    pub fn went_on(&mut self, served: &mut Moment) {
+        if !served.lines.is_empty() {
+            self.known.values_mut().for_each(|helper| helper.request.went_on(served));
+            served.lines.clear();
+        }
+        self.before.take(served);
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     /// How many helpers of a kind a worker has now; `None` where it never had one.
     pub fn count(&self, owner: &Identity, of: Watched) -> Option<u64> {
         self.counts.get(&(*owner, of)).copied()

@@ -14,31 +14,40 @@ const LONGEST: usize = 200;
 /// What was served until a moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
-    /// Operations, where somebody counts them; else lines of the log, where there is one.
+    /// Operations, where somebody counts them.
     pub operations: Option<u64>,
+    /// Lines of the log, where there is one.
+    pub log_lines: Option<u64>,
     /// The last lines that the log got since the look before, redacted, the newest last.
     pub lines: VecDeque<String>,
 }
 
 impl Moment {
-    /// Notes a line of the log, which must have been redacted.
-    pub fn note_line(&mut self, line: &str) {
-        self.operations = Some(self.operations.unwrap_or(0) + 1);
-        if self.lines.len() >= MOST_LINES {
-            self.lines.pop_front();
+    /// So many lines were written to the log; `last` are the last of them, which must have been redacted.
+    pub fn note_log<'l>(&mut self, lines: u64, last: impl Iterator<Item = &'l str>) {
+        self.log_lines = Some(self.log_lines.unwrap_or(0).saturating_add(lines));
+        for line in last {
+            if self.lines.len() >= MOST_LINES {
+                self.lines.pop_front();
+            }
+            self.lines.push_back(line.chars().take(LONGEST).collect());
         }
-        self.lines.push_back(line.chars().take(LONGEST).collect());
+    }
+
+    /// What of the two there is, operations before lines.
+    pub fn count(&self) -> Option<u64> {
+        self.operations.or(self.log_lines)
     }
 
     pub(super) fn take(&mut self, served: &Self) {
-        self.operations = served.operations;
+        (self.operations, self.log_lines) = (served.operations, served.log_lines);
     }
 }
 
 /// The request that a helper was started for, as closely as looks and counts can tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// Operations that had been counted at the last look before it was there.
+    /// Operations (else lines of the log) that had been counted at the last look before it was there.
     pub operations_before: Option<u64>,
     /// Operations that had been counted when it was first seen: it belongs to one of those in between, or to one that was
     /// being served and is counted when it is done.
@@ -51,8 +60,8 @@ pub struct Request {
 impl Request {
     pub(super) fn at(before: &Moment, served: &Moment) -> Self {
         Self {
-            operations_before: before.operations,
-            operations_seen: served.operations,
+            operations_before: before.count(),
+            operations_seen: served.count(),
             lines: served.lines.iter().cloned().collect(),
         }
     }
@@ -65,6 +74,6 @@ impl Request {
 
     /// Operations since it was first seen.
     pub(super) fn since(&self, served: &Moment) -> Option<u64> {
-        Some(served.operations?.saturating_sub(self.operations_seen?))
+        Some(served.count()?.saturating_sub(self.operations_seen?))
     }
 }

@@ -431,6 +431,8 @@ impl Engine {
                 self.units[unit].drive(Input::Timer, now, &self.around, &mut facts);
             }
             if looking.contains(&unit) {
+                let counted = self.observer.as_mut().and_then(|observer| observer.operations());
+                self.units[unit].note_operations(counted);
                 self.units[unit].look(now, &self.around, &mut facts);
             }
             self.record(unit, facts);

@@ -1,5 +1,6 @@
 //! Follows the log files given with `--log`, from their end on, for fatal messages and last lines.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -16,6 +17,33 @@ const LONGEST_LINE: usize = 4096;
 
 /// `O_NONBLOCK`, as the open call of std takes it.
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
+/// Lines that are kept of what is new.
+const KEPT: usize = 2;
+
+/// What is new in some logs.
+#[derive(Debug, Default)]
+pub struct Fresh {
+    /// How many lines.
+    pub lines: u64,
+    /// The last ones, as they were written.
+    last: VecDeque<String>,
+}
+
+impl Fresh {
+    fn push(&mut self, line: String) {
+        self.lines += 1;
+        if self.last.len() >= KEPT {
+            self.last.pop_front();
+        }
+        self.last.push_back(line);
+    }
+
+    /// The last lines, redacted.
+    pub fn last(&self) -> Vec<String> {
+        self.last.iter().map(|line| redact_line(line)).collect()
+    }
+}
 
 /// One log file being followed.
 #[derive(Debug)]
@@ -44,8 +72,8 @@ impl LogTail {
         tail
     }
 
-    /// Reads what is new; the fatal messages in it.
-    pub fn read(&mut self) -> Vec<Fatal> {
+    /// Reads what is new, and adds it to `lines`; the fatal messages in it.
+    pub fn read(&mut self, lines: &mut Fresh) -> Vec<Fatal> {
         self.reopen_if_replaced();
         let Some((file, _)) = &mut self.file else { return Vec::new() };
         if file.metadata().is_ok_and(|m| m.len() < self.position) {
@@ -64,6 +92,7 @@ impl LogTail {
             if byte == b'\n' {
                 let line = String::from_utf8_lossy(&self.partial).into_owned();
                 found.extend(self.watch.push(&line));
+                lines.push(line);
                 self.partial.clear();
             } else if self.partial.len() < LONGEST_LINE {
                 self.partial.push(byte);

@@ -17,6 +17,7 @@ mod judge;
 mod launch;
 mod logs;
 mod membership;
+mod nearer;
 mod notify_socket;
 mod observer;
 mod ownership;

@@ -11,6 +11,10 @@ use crate::unit::Look;
 pub trait Observer {
     /// Time between two whole looks at the running unit.
     fn every(&self) -> Duration;
+    /// How many operations of the unit were counted until now, where somebody counts them.
+    fn operations(&mut self) -> Option<u64> {
+        None
+    }
     /// The running unit was looked at, so long after its start.
     fn look(&mut self, age: Duration, look: &Look) -> Wish;
     /// Something happened to it.

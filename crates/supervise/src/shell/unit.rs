@@ -28,6 +28,7 @@ use super::deliver::Untouchable;
 use super::guardian::Handover;
 use super::judge::{Judge, Keeps};
 use super::logs::LogTail;
+use super::nearer::Nearer;
 use super::notify_socket::NotifySocket;
 use super::ownership::UnitCgroup;
 use super::poller::{Poller, Token};
@@ -92,6 +93,7 @@ pub(super) struct UnitShell {
     tree: Tree,
     look: Look,
     watch: Watch,
+    nearer: Nearer,
     judge: Judge,
     cgroup: Option<UnitCgroup>,
     main_fd: Option<OwnedFd>,
@@ -149,6 +151,7 @@ impl UnitShell {
             ready: notify.as_ref().map(|_| false),
             tree: Tree::new(around.proc.ticks_per_second()),
             watch: Watch::new(watching::plan(&spec, around)),
+            nearer: Nearer::default(),
             spec,
             run,
             exit_code: None,

@@ -29,7 +29,10 @@ pub(super) enum Room {
 pub(super) struct Line {
     settings: Settings,
     kept: Kept,
+    first: Option<u64>,
     last: Option<(Duration, u64)>,
+    /// Operations at the beginning and at the end of a flat stretch.
+    operations: Option<(u64, u64)>,
     told: Told,
 }
 
@@ -41,31 +44,45 @@ enum Kept {
 impl Line {
     pub(super) fn new(settings: Settings) -> Self {
         let kept = Kept::Flat { since: Duration::ZERO, samples: 0, known: None };
-        Self { settings, kept, last: None, told: Told::default() }
+        Self { settings, kept, first: None, last: None, operations: None, told: Told::default() }
     }
 
-    /// Takes a value, unless it comes too soon after the last one. `limit` is what the forecast is about.
-    pub(super) fn push(&mut self, now: Duration, value: u64, limit: Option<u64>, room: Room) {
+    /// Takes a value, unless it comes too soon after the last one. `limit` is what the forecast is about, `operations` how
+    /// many were counted by then.
+    pub(super) fn push(
+        &mut self,
+        now: Duration,
+        value: u64,
+        (limit, operations): (Option<u64>, Option<u64>),
+        room: Room,
+    ) {
         if self.last.is_some_and(|(at, _)| now < at + SPACING) {
             return;
         }
         self.set_limit(limit.map(exact));
+        self.first.get_or_insert(value);
         let last = self.last.replace((now, value));
         match (&mut self.kept, last) {
             (Kept::Series(series), _) => {
                 // Time and value were checked: what is refused changes nothing.
-                let _ = series.push(Sample::new(now, value));
+                push(series, Sample::new(now, value), operations);
                 series.assess();
             }
-            (Kept::Flat { samples, .. }, Some((_, before))) if before == value => *samples += 1,
+            (Kept::Flat { samples, .. }, Some((_, before))) if before == value => {
+                *samples += 1;
+                self.operations = operations.map(|now| (self.operations.map_or(now, |(then, _)| then), now));
+            }
             (Kept::Flat { since, samples, .. }, Some((until, before))) if room == Room::Free => {
-                let mut series = replayed(self.settings, *since, until, *samples, before);
-                let _ = series.push(Sample::new(now, value));
+                let mut series = replayed(self.settings, (*since, until), *samples, before, self.operations);
+                push(&mut series, Sample::new(now, value), operations);
                 series.assess();
                 self.kept = Kept::Series(series);
             }
             // The first value, or one more that there is no room for: from here on it is flat.
-            (Kept::Flat { .. }, _) => self.kept = Kept::Flat { since: now, samples: 1, known: None },
+            (Kept::Flat { .. }, _) => {
+                self.kept = Kept::Flat { since: now, samples: 1, known: None };
+                self.operations = operations.map(|now| (now, now));
+            }
         }
     }
 
@@ -107,6 +124,11 @@ impl Line {
         self.last.map(|(_, value)| value)
     }
 
+    /// How much more it is than it was at first.
+    pub(super) fn grown(&self) -> Option<u64> {
+        Some(self.last?.1.saturating_sub(self.first?))
+    }
+
     /// What is thought of it. A flat stretch is judged when somebody asks.
     pub(super) fn assessment(&mut self) -> &Assessment {
         match &mut self.kept {
@@ -115,7 +137,7 @@ impl Line {
                 let (until, value) = self.last.unwrap_or_default();
                 let lasted = until.saturating_sub(*since);
                 if known.as_ref().is_none_or(|(then, _)| lasted > *then + *then * FLAT_AGAIN / 100) {
-                    let mut series = replayed(self.settings, *since, until, *samples, value);
+                    let mut series = replayed(self.settings, (*since, until), *samples, value, None);
                     *known = Some((lasted, Box::new(series.assess().clone())));
                 }
                 // The line above has just filled it.
@@ -228,16 +250,30 @@ impl fmt::Debug for Line {
 }
 
 /// A series that has seen one value for that long. Steps are the longer the further back they lie.
-fn replayed(settings: Settings, since: Duration, until: Duration, samples: u32, value: u64) -> Box<Series> {
+fn replayed(
+    settings: Settings,
+    (since, until): (Duration, Duration),
+    samples: u32,
+    value: u64,
+    operations: Option<(u64, u64)>,
+) -> Box<Series> {
     let mut series = Box::new(Series::new(settings));
     let usual = until.saturating_sub(since) / samples.saturating_sub(1).max(1);
     let mut at = since;
+    let mut first = operations.map(|(first, _)| first);
     while at < until {
-        let _ = series.push(Sample::new(at, value));
+        push(&mut series, Sample::new(at, value), first.take());
         at += (until.saturating_sub(at) / REPLAY_SHARE).max(usual).max(SPACING);
     }
-    let _ = series.push(Sample::new(until, value));
+    push(&mut series, Sample::new(until, value), operations.map(|(_, last)| last));
     series
+}
+
+fn push(series: &mut Series, sample: Sample, operations: Option<u64>) {
+    let _ = match operations {
+        Some(operations) => series.push_counted(sample, operations),
+        None => series.push(sample),
+    };
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! * A worker that a master replaces takes its series along, and the tree's go on: many short lives may leak together.
 //! * Bounded: `MOST_FOLLOWED` processes and `MOST_SERIES` series of 8 KiB a unit.
 
+mod class;
 mod line;
 mod plan;
 mod standing;
@@ -18,9 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scupper_detect::{Settings, Verdict};
-use scupper_model::{Bytes, EventKind, Identity, Pid, Resource, Total, Watched};
+use scupper_model::{Bytes, Class, EventKind, Identity, Judged, Pid, Resource, Total, Watched};
 
-use crate::helpers::{Helpers, Moment};
+use crate::helpers::{Group, Helpers, Moment};
 use crate::unit::{Bound, Look, Role, Seen};
 use line::{Line, Room};
 
@@ -32,6 +33,8 @@ const MOST_FOLLOWED: usize = 32;
 const MOST_SERIES: usize = 64;
 /// Leaks of processes that are gone, kept for the end.
 const MOST_FOUND: usize = 20;
+/// Between two times that helpers are asked whether they outlive their request.
+const HELPERS_EVERY: Duration = Duration::from_secs(1);
 /// A smaller number of workers for this long is meant to be.
 const RESIZED: Duration = Duration::from_mins(1);
 
@@ -50,6 +53,7 @@ pub struct Watch {
     still: Option<Still>,
     helpers: Helpers,
     served: Moment,
+    next_helpers: Duration,
 }
 
 /// A unit in which nothing has moved: what a look of one that idles has to be compared with.
@@ -69,6 +73,17 @@ struct Followed {
     identity: Identity,
     name: Arc<str>,
     lines: Vec<(Watched, Line)>,
+    /// Its own limit of descriptors, where that was read.
+    descriptor_limit: Option<u64>,
+}
+
+/// A value for a series, with what is to be known of it.
+#[derive(Clone, Copy, Debug)]
+struct Value {
+    now: Duration,
+    value: u64,
+    limit: Option<u64>,
+    operations: Option<u64>,
 }
 
 impl Watch {
@@ -80,7 +95,8 @@ impl Watch {
     /// The main process was started: whatever was seen before is another life.
     pub fn begin(&mut self) {
         let found = std::mem::take(&mut self.found);
-        *self = Self { found, ..Self::new(self.plan) };
+        let served = std::mem::take(&mut self.served);
+        *self = Self { found, served, ..Self::new(self.plan) };
     }
 
     /// Takes over other limits. Another rule or horizon begins every series anew.
@@ -109,9 +125,11 @@ impl Watch {
     /// Takes a look, marks in it what leaks, and gives what changed. `age` is that of the main process.
     pub fn observe(&mut self, now: Duration, age: Duration, look: &mut Look) -> Vec<EventKind> {
         if self.is_still(now, look) {
+            self.helpers.went_on(&mut self.served);
             return Vec::new();
         }
         self.catch_up();
+        self.helpers.observe(look, &self.served);
         self.let_go(look);
         self.notice_resize(now, look);
         if age >= self.plan.after() && look.tree.processes > 0 {
@@ -121,7 +139,20 @@ impl Watch {
         self.watch_processes(now, look);
         self.mark(now, look);
         self.still = self.may_be_still(now, look);
-        self.news(now)
+        let mut events = self.news(now);
+        events.extend(self.helpers_news(now, look));
+        self.served.lines.clear();
+        events
+    }
+
+    /// What was counted of the operations of the unit.
+    pub fn set_operations(&mut self, operations: u64) {
+        self.served.operations = Some(operations);
+    }
+
+    /// So many lines were written to the log of the unit; `last` are the last of them, redacted.
+    pub fn note_log<'l>(&mut self, lines: u64, last: impl Iterator<Item = &'l str>) {
+        self.served.note_log(lines, last);
     }
 
     /// Whether this look finds nothing that the last one did not: then it costs next to nothing. What moved from one of
@@ -214,11 +245,14 @@ impl Watch {
 
     fn watch_tree(&mut self, now: Duration, look: &Look) {
         let mut room = MOST_SERIES.saturating_sub(self.series());
+        let own = look.processes.first().and_then(|first| self.processes.get(&first.identity.pid));
+        let own = own.and_then(|followed| followed.descriptor_limit);
         for of in Watched::ALL {
             // A worker that is missed for a moment is no growth when it is back.
             let Some(value) = look.watched(of).filter(|_| self.fewer_since.is_none()) else { continue };
-            let limit = self.plan.limit(of, look);
-            push(&mut self.tree, of, self.plan.tree(of), &mut room, (now, value, limit));
+            let limit = self.plan.limit(of, look, value, own);
+            let value = Value { now, value, limit, operations: counted(of, &self.served) };
+            push(&mut self.tree, of, self.plan.tree(of), &mut room, value);
         }
     }
 
@@ -233,15 +267,19 @@ impl Watch {
         let mut found: Vec<&Seen> = look.processes.iter().filter(old_enough).filter(new).collect();
         found.sort_by_key(|seen| (seen.role == Role::Helper, std::cmp::Reverse(seen.rss)));
         for seen in found.into_iter().take(free) {
-            let followed =
-                Followed { identity: seen.identity, name: Arc::clone(&seen.name), lines: Vec::new() };
+            let followed = Followed {
+                identity: seen.identity,
+                name: Arc::clone(&seen.name),
+                lines: Vec::new(),
+                descriptor_limit: None,
+            };
             self.processes.insert(seen.identity.pid, followed);
         }
     }
 
     fn watch_processes(&mut self, now: Duration, look: &Look) {
         let mut room = MOST_SERIES.saturating_sub(self.series());
-        let limit = self.plan.limit(Watched::Memory, look);
+        let limit = self.plan.limit(Watched::Memory, look, 0, None);
         let left = limit.map(|limit| limit.saturating_sub(look.tree.rss_bytes.known));
         for seen in &look.processes {
             let Some(followed) = self.processes.get_mut(&seen.identity.pid) else { continue };
@@ -250,11 +288,19 @@ impl Watch {
                 followed.name = Arc::clone(&seen.name);
                 followed.lines.clear();
             }
+            let limit_read = seen.connections.and_then(|connections| connections.descriptor_limit);
+            followed.descriptor_limit = limit_read.or(followed.descriptor_limit);
+            let descriptors = followed.descriptor_limit.or(self.plan.descriptors);
             for of in Watched::ALL {
                 let Some(value) = of_process(of, seen, look, &self.helpers) else { continue };
-                // As far as the tree is from its limit, so far may this one grow, if no other does.
-                let limit = left.filter(|_| of == Watched::Memory).map(|left| value.saturating_add(left));
-                push(&mut followed.lines, of, self.plan.process(of), &mut room, (now, value, limit));
+                let left = match of {
+                    // As far as the tree is from its limit, so far may this one grow, if no other does.
+                    Watched::Memory => left,
+                    _ => plan::descriptors_left(of, seen, descriptors),
+                };
+                let limit = left.map(|left| value.saturating_add(left));
+                let value = Value { now, value, limit, operations: counted(of, &self.served) };
+                push(&mut followed.lines, of, self.plan.process(of), &mut room, value);
             }
         }
     }
@@ -275,17 +321,22 @@ impl Watch {
     fn news(&mut self, now: Duration) -> Vec<EventKind> {
         let mut events = Vec::new();
         for followed in self.processes.values_mut() {
-            for (of, line) in &mut followed.lines {
-                let Some(previous) = line.loud_news(now) else { continue };
-                events.push(changed(*of, line, previous, Some((followed.identity, &followed.name)), now));
+            for at in 0..followed.lines.len() {
+                let Some((of, line)) = followed.lines.get_mut(at) else { continue };
+                let (of, Some(previous)) = (*of, line.loud_news(now)) else { continue };
+                let class = class::class_in(&followed.lines, of);
+                let Some((_, line)) = followed.lines.get_mut(at) else { continue };
+                let whose = Some((followed.identity, &followed.name));
+                events.push(changed((of, class), line, previous, whose, now));
             }
         }
-        for (of, line) in &mut self.tree {
+        for at in 0..self.tree.len() {
+            let Some((of, line)) = self.tree.get_mut(at) else { continue };
             // What one of its processes explains is told of that one, and so is that it is over.
             let explains = |followed: &&Followed| memory(&followed.lines).is_some_and(|it| it.explains(line));
             let by = self.processes.values().find(explains).map(|followed| followed.identity);
-            let Some(previous) = line.news(now) else { continue };
-            if *of == Watched::Memory {
+            let (of, Some(previous)) = (*of, line.news(now)) else { continue };
+            if of == Watched::Memory {
                 let before = std::mem::replace(&mut self.explained, by);
                 let stays = |who: Identity| self.processes.values().any(|followed| followed.identity == who);
                 let over = previous >= Verdict::Growing && line.verdict() < Verdict::Growing;
@@ -293,14 +344,35 @@ impl Watch {
                     continue;
                 }
             }
-            events.push(changed(*of, line, previous, None, now));
+            let class = self.class_in_tree(of);
+            let Some((_, line)) = self.tree.get_mut(at) else { continue };
+            events.push(changed((of, class), line, previous, None, now));
         }
         events
     }
+
+    /// Helpers that outlive what they were started for.
+    fn helpers_news(&mut self, now: Duration, look: &Look) -> Vec<EventKind> {
+        if self.helpers.is_empty() || now < self.next_helpers {
+            return Vec::new();
+        }
+        self.next_helpers = now + HELPERS_EVERY;
+        let is_there = |who: &Identity| look.find(who).is_some_and(|seen| !seen.zombie);
+        let processes = &self.processes;
+        self.helpers.news(&self.served, is_there, |who, group| number(processes, who, group))
+    }
+}
+
+/// What is thought of how many helpers of a kind a worker has, as far as it is known without judging a flat stretch.
+fn number(processes: &HashMap<Pid, Followed>, who: &Identity, group: Group) -> Verdict {
+    let followed = processes.get(&who.pid).filter(|followed| followed.identity == *who);
+    let of = group.series().unwrap_or(Watched::Children);
+    let line = followed.and_then(|followed| followed.lines.iter().find(|(known, _)| *known == of));
+    line.map_or(Verdict::Unknown, |(_, line)| line.verdict())
 }
 
 fn changed(
-    series: Watched,
+    (series, class): (Watched, Class),
     line: &mut Line,
     previous: Verdict,
     whose: Option<(Identity, &Arc<str>)>,
@@ -312,7 +384,7 @@ fn changed(
         name: whose.map(|(_, name)| name.to_string()),
         value: line.value().unwrap_or_default(),
         previous,
-        judged: Box::new(line.judged(now)),
+        judged: Box::new(Judged { class, ..line.judged(now) }),
     }
 }
 
@@ -320,21 +392,33 @@ fn memory(lines: &[(Watched, Line)]) -> Option<&Line> {
     lines.iter().find(|(of, _)| *of == Watched::Memory).map(|(_, line)| line)
 }
 
-/// Gives a value to its line, which is made where there is none.
+/// The operations that a series is told along: of what requests leave behind.
+fn counted(of: Watched, served: &Moment) -> Option<u64> {
+    let left_behind =
+        matches!(of, Watched::Browsers | Watched::StdioChildren | Watched::CloseWait | Watched::FinWait2);
+    served.count().filter(|_| left_behind)
+}
+
+/// Gives a value to its line, which is made where there is none. Where no connection has ever waited to be closed, none is.
 fn push(
     lines: &mut Vec<(Watched, Line)>,
     of: Watched,
     settings: Settings,
     room: &mut usize,
-    (now, value, limit): (Duration, u64, Option<u64>),
+    Value { now, value, limit, operations }: Value,
 ) {
-    let position = lines.iter().position(|(known, _)| *known == of).unwrap_or_else(|| {
+    let seldom = matches!(of, Watched::CloseWait | Watched::FinWait2);
+    let position = lines.iter().position(|(known, _)| *known == of);
+    if position.is_none() && seldom && value == 0 {
+        return;
+    }
+    let position = position.unwrap_or_else(|| {
         lines.push((of, Line::new(settings)));
         lines.len() - 1
     });
     let Some((_, line)) = lines.get_mut(position) else { return };
     let before = line.has_series();
-    line.push(now, value, limit, if *room > 0 { Room::Free } else { Room::Full });
+    line.push(now, value, (limit, operations), if *room > 0 { Room::Free } else { Room::Full });
     if line.has_series() && !before {
         *room -= 1;
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use scupper_detect::{GrowRule, Horizon, Settings};
 use scupper_model::{Bytes, Resource, UnitSpec, Watched};
 
-use crate::unit::{Bounds, Look};
+use crate::unit::{Bounds, Look, Seen};
 
 /// What has to be known of a unit to judge its growth.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -51,9 +51,11 @@ impl Plan {
 
     /// What the tree's series of it runs into: the soft limit, else the hard one, else what there is.
     ///
+    /// `own` is the descriptor limit of the only process, where that was read.
+    ///
     /// The series of memory is the sum of RSS, while limits are compared with the unit's size, which near a limit is its
     /// PSS: what is counted more than once there may be counted more than once here.
-    pub(super) fn limit(&self, of: Watched, look: &Look) -> Option<u64> {
+    pub(super) fn limit(&self, of: Watched, look: &Look, value: u64, own: Option<u64>) -> Option<u64> {
         let set = |resource| {
             let bound = self.bounds.of(resource);
             bound.soft.or(bound.hard)
@@ -65,16 +67,30 @@ impl Plan {
             }
             // The kernel's own limit is one of each process.
             Watched::Descriptors => {
-                set(Resource::Descriptors).or(self.descriptors.filter(|_| look.tree.processes == 1))
+                set(Resource::Descriptors).or_else(|| self.of_the_only_one(of, look, value, own))
             }
-            Watched::Sockets => set(Resource::Sockets),
+            Watched::Sockets => set(Resource::Sockets).or_else(|| self.of_the_only_one(of, look, value, own)),
+            Watched::CloseWait | Watched::FinWait2 => self.of_the_only_one(of, look, value, own),
             Watched::Threads => set(Resource::Threads),
             Watched::Children => set(Resource::Children),
-            Watched::Zombies
-            | Watched::Browsers
-            | Watched::StdioChildren
-            | Watched::CloseWait
-            | Watched::FinWait2 => None,
+            Watched::Zombies | Watched::Browsers | Watched::StdioChildren => None,
         }
+    }
+
+    /// What is a limit of each process is one of the tree where that is a single process.
+    fn of_the_only_one(&self, of: Watched, look: &Look, value: u64, own: Option<u64>) -> Option<u64> {
+        let mut living = look.processes.iter().filter(|seen| !seen.zombie);
+        let only = living.next().filter(|_| living.next().is_none())?;
+        Some(value.saturating_add(descriptors_left(of, only, own.or(self.descriptors))?))
+    }
+}
+
+/// So many descriptors a process may still open: what a series of some of them has left.
+pub(super) fn descriptors_left(of: Watched, seen: &Seen, limit: Option<u64>) -> Option<u64> {
+    match of {
+        Watched::Descriptors | Watched::Sockets | Watched::CloseWait | Watched::FinWait2 => {
+            Some(limit?.saturating_sub(seen.value(Resource::Descriptors)?))
+        }
+        _ => None,
     }
 }

@@ -4,11 +4,14 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use scupper_detect::{Horizon, Verdict};
-use scupper_model::{EventKind, Identity, Judged, Watched};
+use scupper_model::{Class, EventKind, Identity, Judged, Watched};
 
+use super::class::class_in;
 use super::line::Line;
 use super::{Followed, MOST_FOUND, Watch};
 use crate::control::{SeriesStatus, Standing};
+use crate::helpers::{Account, HelperStatus};
+use crate::unit::Look;
 
 impl Watch {
     /// How much time it judges by.
@@ -21,7 +24,10 @@ impl Watch {
     pub fn standing(&mut self, now: Duration) -> Standing {
         self.catch_up();
         let mut standing = self.tree_memory(now).unwrap_or_default();
-        if let Some(SeriesStatus { series, judged, .. }) = self.all(now).into_iter().max_by_key(weight)
+        let all = self.all(now);
+        let growing = all.iter().filter(|status| status.judged.verdict >= Verdict::Growing);
+        let classes: Vec<Class> = growing.map(|status| status.judged.class).collect();
+        if let Some(SeriesStatus { series, judged, .. }) = all.into_iter().max_by_key(weight)
             && (standing.verdict, standing.urgent) < (Some(judged.verdict), judged.urgent)
             && judged.verdict != Verdict::Unknown
         {
@@ -34,6 +40,9 @@ impl Watch {
             };
         }
         standing.verdict.get_or_insert(Verdict::Unknown);
+        if standing.class == Some(Class::Unknown) && standing.verdict >= Some(Verdict::Growing) {
+            standing.class = classes.into_iter().max().or(standing.class);
+        }
         standing
     }
 
@@ -55,15 +64,35 @@ impl Watch {
             value: line.value().unwrap_or_default(),
             judged: line.judged(now),
         };
-        let mut all: Vec<SeriesStatus> =
-            self.tree.iter_mut().map(|(of, line)| status(*of, line, None)).collect();
+        let mut of_processes: Vec<SeriesStatus> = Vec::new();
         let mut followed: Vec<&mut Followed> = self.processes.values_mut().collect();
         followed.sort_by_key(|followed| followed.identity);
-        for Followed { identity, name, lines } in followed {
+        for Followed { identity, name, lines, .. } in followed {
             let whose = (*identity, name.to_string());
-            all.extend(lines.iter_mut().map(|(of, line)| status(*of, line, Some(&whose))));
+            let first = of_processes.len();
+            of_processes.extend(lines.iter_mut().map(|(of, line)| status(*of, line, Some(&whose))));
+            // A class is known when all of them have been judged.
+            for status in of_processes.iter_mut().skip(first) {
+                status.judged.class = class_in(lines, status.series);
+            }
         }
+        let mut all: Vec<SeriesStatus> =
+            self.tree.iter_mut().map(|(of, line)| status(*of, line, None)).collect();
+        for status in &mut all {
+            status.judged.class = self.class_in_tree(status.series);
+        }
+        all.append(&mut of_processes);
         all
+    }
+
+    /// Every helper with what is thought of it, and how many of each kind a worker has.
+    pub fn helpers(&mut self, look: &Look) -> (Vec<HelperStatus>, Vec<Account>) {
+        self.catch_up();
+        let is_there = |who: &Identity| look.find(who).is_some_and(|seen| !seen.zombie);
+        let processes = &self.processes;
+        let number = |who: &Identity, group| super::number(processes, who, group);
+        let list = self.helpers.list(&self.served, is_there, number);
+        (list, self.helpers.accounts(&self.served, is_there, number))
     }
 
     /// What leaks now, or leaked when it ended: one finding for each series. What was found is forgotten.
@@ -112,7 +141,8 @@ fn finding(of: Watched, line: &mut Line, whose: Option<&(Identity, String)>) -> 
 
 fn memory(lines: &mut [(Watched, Line)], now: Duration) -> Option<Standing> {
     let line = lines.iter_mut().find(|(of, _)| *of == Watched::Memory).map(|(_, line)| line)?;
-    Some(Standing::of_memory(line.judged(now)))
+    let judged = line.judged(now);
+    Some(Standing::of_memory(Judged { class: class_in(lines, Watched::Memory), ..judged }))
 }
 
 /// How bad it is. Of several that are as bad, memory, which has figures that a unit shows, and the one whose limit is

@@ -1,10 +1,13 @@
 //! The watch over a unit that is played by hand: looks as a shell would give them, time turned by hand.
 
 use scupper_detect::{GrowRule, Horizon, Verdict};
-use scupper_model::{BootId, Bytes, Limits, Size, StartTime, Total, TreeSample};
+use scupper_model::{BootId, Bytes, Connections, Limits, Size, StartTime, Total, TreeSample};
 
 use super::*;
+use crate::helpers::Kind;
 use crate::unit::Bounds;
+
+mod classes;
 
 const MIB: u64 = 1 << 20;
 
@@ -23,6 +26,10 @@ struct Unit {
     began: Duration,
     processes: Vec<(i32, Role, u64, Duration)>,
     descriptors: u64,
+    connections: Option<Connections>,
+    /// What helpers are, and whose child everybody is but the first.
+    kind: Option<Kind>,
+    parent: i32,
     events: Vec<EventKind>,
     look: Look,
     whole_every: u32,
@@ -34,7 +41,22 @@ impl Unit {
         let watch = Watch::new(plan);
         let (now, began) = (Duration::from_secs(1000), Duration::from_secs(1000));
         let (processes, events, look) = (Vec::new(), Vec::new(), Look::default());
-        Self { watch, now, began, processes, descriptors: 3, events, look, whole_every: 1, looked: 0 }
+        let (connections, kind, parent) = (None, None, 1);
+        let (descriptors, whole_every, looked) = (3, 1, 0);
+        Self {
+            watch,
+            now,
+            began,
+            processes,
+            descriptors,
+            connections,
+            kind,
+            parent,
+            events,
+            look,
+            whole_every,
+            looked,
+        }
     }
 
     fn add(&mut self, pid: i32, role: Role, mib: u64) -> &mut Self {
@@ -50,23 +72,28 @@ impl Unit {
     fn look(&mut self) {
         self.now += Duration::from_millis(500);
         self.looked += 1;
-        let seen = |&(pid, role, rss, born): &(i32, Role, u64, Duration)| Seen {
-            identity: identity(pid),
-            parent: None,
-            role,
-            name: "x".into(),
-            program: "x".into(),
-            age: self.now.saturating_sub(born),
-            spared: false,
-            zombie: false,
-            rss: Some(Bytes(rss)),
-            growth: 0,
-            slope: None,
-            cpu: None,
-            leak: None,
-            counts: [Some(self.descriptors), Some(1), Some(0), None],
-            connections: None,
-            kind: None,
+        let seen = |&(pid, role, rss, born): &(i32, Role, u64, Duration)| {
+            let first = pid == self.processes[0].0;
+            Seen {
+                identity: identity(pid),
+                parent: Pid::new(if first { 1 } else { self.parent }),
+                role,
+                name: "x".into(),
+                program: "x".into(),
+                age: self.now.saturating_sub(born),
+                spared: false,
+                zombie: false,
+                rss: Some(Bytes(rss)),
+                growth: 0,
+                slope: None,
+                cpu: None,
+                leak: None,
+                counts: [Some(if first { self.descriptors } else { 3 }), Some(1), Some(0), None],
+                connections: self
+                    .connections
+                    .map(|of_first| if first { of_first } else { Connections::default() }),
+                kind: (role == Role::Helper).then_some(self.kind).flatten(),
+            }
         };
         let size = self.processes.iter().map(|process| process.2).sum();
         let known = |known| Total { known, unreadable: 0 };
@@ -229,15 +256,21 @@ fn many_processes_have_few_series() {
 fn a_limit_is_as_far_as_the_size_is_from_it() {
     let limits = Limits { mem_soft: Some(Size::Absolute(Bytes::mib(100))), ..Limits::default() };
     let plan = Plan { bounds: Bounds::resolve(&limits, None), descriptors: Some(1024), ..Plan::default() };
-    let mut look = Look { size: Bytes::mib(60), ..Look::default() };
+    let mut unit = Unit::new(plan);
+    unit.descriptors = 10;
+    unit.add(7, Role::Main, 60).look();
+    let mut look = Look { size: Bytes::mib(60), ..unit.look.clone() };
     look.tree.rss_bytes = Total { known: 80 * MIB, unreadable: 0 };
     look.tree.processes = 1;
-    assert_eq!(plan.limit(Watched::Memory, &look), Some(120 * MIB));
-    assert_eq!(plan.limit(Watched::Descriptors, &look), Some(1024));
-    look.tree.processes = 2;
-    assert_eq!(plan.limit(Watched::Descriptors, &look), None);
+    assert_eq!(plan.limit(Watched::Memory, &look, 0, None), Some(120 * MIB));
+    assert_eq!(plan.limit(Watched::Descriptors, &look, 10, None), Some(1024));
+    assert_eq!(plan.limit(Watched::Descriptors, &look, 10, Some(100)), Some(100), "what it set itself");
+    assert_eq!(plan.limit(Watched::CloseWait, &look, 4, Some(100)), Some(94), "beside 6 that are open");
+    unit.add(8, Role::Helper, 1).look();
+    look.processes = unit.look.processes;
+    assert_eq!(plan.limit(Watched::Descriptors, &look, 10, None), None, "it is one of each process");
     let plan = Plan { memory: Some(Bytes::mib(500)), ..Plan::default() };
-    assert_eq!(plan.limit(Watched::Memory, &look), Some(520 * MIB));
+    assert_eq!(plan.limit(Watched::Memory, &look, 0, None), Some(520 * MIB));
 }
 
 /// Descriptors are watched like memory.

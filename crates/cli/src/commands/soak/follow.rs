@@ -77,8 +77,12 @@ impl Observer for Follower {
         self.every
     }
 
+    fn operations(&mut self) -> Option<u64> {
+        self.counter.as_ref().and_then(Counter::operations)
+    }
+
     fn look(&mut self, age: Duration, look: &Look) -> Wish {
-        let operations = self.counter.as_ref().and_then(Counter::operations);
+        let operations = self.operations();
         let wish = self.soak.borrow_mut().look(age, look, operations);
         self.tell(age);
         wish

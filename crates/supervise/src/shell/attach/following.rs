@@ -73,6 +73,11 @@ impl Following {
         self.tree.look(proc, detail, now)
     }
 
+    /// The tree that is followed.
+    pub(super) const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// Notes the size, and says how fast it grows.
     pub(super) fn note_size(&mut self, now: Duration, size: Bytes) -> Option<f64> {
         self.tree.note_size(now, size)

@@ -24,6 +24,7 @@ use scupper_probe::{Detail, ProbeError, Proc, pidfd};
 use self::following::Following;
 use super::clock::{self, Clock};
 use super::engine::Sink;
+use super::nearer::Nearer;
 use super::poller::{Poller, Token};
 use super::pss::PssReader;
 use super::server::Server;
@@ -147,6 +148,7 @@ struct Watcher {
     own: Identity,
     following: Following,
     watch: Watch,
+    nearer: Nearer,
     look: Look,
     pss: PssReader,
     server: Option<Server>,
@@ -190,6 +192,7 @@ impl Watcher {
             Duration::from_millis(stat.start_time.0.saturating_mul(1000) / proc.ticks_per_second().max(1));
         Ok(Self {
             watch: Watch::new(plan(&setup, &proc)),
+            nearer: Nearer::default(),
             following: Following::begin(&proc, &stat),
             age: clock::since_boot().saturating_sub(started),
             run: RunId(uuid::Uuid::now_v7()),
@@ -300,6 +303,7 @@ impl Watcher {
         let mut look = self.following.look(&self.proc, detail, now);
         self.confirm_size(&mut look, now);
         look.slope = self.following.note_size(now, look.size);
+        self.nearer.add(&mut look, self.following.tree(), &self.proc, now, self.setup.horizon);
         for fact in self.watch.observe(now, age, &mut look) {
             self.record(fact);
         }

@@ -5,6 +5,7 @@ use scupper_model::{Policy, Profile, RECORD_SCHEMA, UnitPhase, UnitRecord};
 use super::{Watcher, memory_of};
 use crate::control::{ProcessStatus, Reply, Request, UnitCounts, UnitStatus};
 use crate::shell::clock;
+use crate::shell::nearer::Nearer;
 use crate::watch::Watch;
 
 use super::following::Following;
@@ -65,13 +66,16 @@ impl Watcher {
     fn as_it_is(&mut self) -> UnitStatus {
         let now = self.clock.now();
         let whole = memory_of(&self.proc, self.setup.target.pid);
+        let (helpers, helper_counts) = self.watch.helpers(&self.look);
         UnitStatus {
             record: self.written_down(),
             tree: self.look.tree,
             size_bytes: self.look.size,
             growth_bytes_per_second: self.look.slope,
             limits: self.setup.limits.resolved(whole),
-            processes: listed(&self.following, &mut self.watch, now),
+            processes: listed(&self.following, &mut self.watch, &self.nearer, now),
+            helpers,
+            helper_counts,
             standing: self.watch.standing(now),
             series: self.watch.all(now),
             phase: UnitPhase::Running,
@@ -84,7 +88,12 @@ impl Watcher {
     }
 }
 
-fn listed(following: &Following, watch: &mut Watch, now: std::time::Duration) -> Vec<ProcessStatus> {
+fn listed(
+    following: &Following,
+    watch: &mut Watch,
+    nearer: &Nearer,
+    now: std::time::Duration,
+) -> Vec<ProcessStatus> {
     let mut processes: Vec<ProcessStatus> = following
         .members()
         .filter_map(|member| {
@@ -92,6 +101,7 @@ fn listed(following: &Following, watch: &mut Watch, now: std::time::Duration) ->
                 sample: member.sample.clone()?,
                 standing: watch.process(&member.identity, now).unwrap_or_default(),
                 role: member.role.name().to_owned(),
+                connections: nearer.connections(&member.identity),
                 growth_bytes: member.history.growth(),
                 generation: member.generation,
                 command: member.shown_command(),

@@ -109,6 +109,7 @@ impl UnitShell {
                     standing: self.watch.process(&member.identity, now).unwrap_or_default(),
                     sample,
                     role: member.role.name().to_owned(),
+                    connections: self.nearer.connections(&member.identity),
                     growth_bytes: member.history.growth(),
                     generation: member.generation,
                     command: member.shown_command(),
@@ -122,6 +123,7 @@ impl UnitShell {
         counts.zombies_reaped = self.zombies_reaped;
         counts.oom_kills = self.oom_kills;
         counts.events = self.events;
+        let (helpers, helper_counts) = self.watch.helpers(&self.look);
         UnitStatus {
             record: self.record(around),
             tree: self.look.tree,
@@ -129,6 +131,8 @@ impl UnitShell {
             growth_bytes_per_second: self.look.slope,
             limits: self.spec.limits.resolved(around.whole(&self.spec.limits)),
             processes,
+            helpers,
+            helper_counts,
             standing: self.watch.standing(now),
             series: self.watch.all(now),
             phase: self.machine.phase(),

@@ -11,7 +11,7 @@ use super::{Fact, Surrounding, UnitShell};
 use crate::shell::death::{certificate, ended_by};
 use crate::shell::guardian::reap;
 use crate::shell::launch;
-use crate::shell::logs::LogTail;
+use crate::shell::logs::{Fresh, LogTail};
 use crate::shell::tree::Member;
 use crate::unit::{Input, Role};
 
@@ -96,11 +96,15 @@ impl UnitShell {
     }
 
     pub(in crate::shell) fn read_logs(&mut self, facts: &mut Vec<Fact>) {
+        let mut fresh = Fresh::default();
         for log in &mut self.logs {
-            for fatal in log.read() {
+            for fatal in log.read(&mut fresh) {
                 self.fatal = Some(fatal.clone());
                 facts.push(EventKind::FatalMessage { fatal: Box::new(fatal) });
             }
+        }
+        if !self.logs.is_empty() {
+            self.watch.note_log(fresh.lines, fresh.last().iter().map(String::as_str));
         }
     }
 

@@ -69,6 +69,8 @@ impl UnitShell {
         look.unsettled = std::mem::take(&mut self.newly_adopted);
         self.confirm_size(&mut look, now);
         look.slope = self.tree.note_size(now, look.size);
+        let horizon = self.machine.settings().horizon;
+        self.nearer.add(&mut look, &self.tree, &around.proc, now, horizon);
         if whole {
             self.tree.note_oom_counters(&around.proc, &around.mounts);
             self.compare_heap_limits(now, around, facts);

@@ -46,6 +46,13 @@ impl UnitShell {
         facts.extend(self.watch.observe(now, now.saturating_sub(self.started_at), look));
     }
 
+    /// Somebody has counted so many operations of the unit.
+    pub(in crate::shell) fn note_operations(&mut self, operations: Option<u64>) {
+        if let Some(operations) = operations {
+            self.watch.set_operations(operations);
+        }
+    }
+
     /// Notes what the machine does about a leak.
     pub(super) fn note_recycle(&mut self, fact: &EventKind) {
         if let EventKind::RecycleStarted { target, reason: SignalReason::Leak, .. } = fact {
