@@ -242,7 +242,7 @@ pub struct ChildLifetime {
 pub struct UnitSpec {
     /// Its name.
     pub name: UnitName,
-    /// Whether the name was made from the command, so that a number may be put behind it where it is taken.
+    /// Whether the name was made from the command.
     pub name_is_derived: bool,
     /// Program and arguments, as given: any bytes.
     pub command: Vec<OsString>,
@@ -282,6 +282,14 @@ pub struct UnitSpec {
     pub recycle: RecyclePolicy,
     /// Whether a leak, or a process that is left behind, turns exit code 0 into 1.
     pub fail_on_leak: bool,
+}
+
+impl UnitSpec {
+    /// Whether a number may be put behind its name where that is taken: it was made from the command, or it names a group.
+    /// Several clients start the same MCP server, and several sessions of one agent run at once.
+    pub const fn name_may_be_numbered(&self) -> bool {
+        self.name_is_derived || matches!(self.profile, Profile::Mcp | Profile::Agent)
+    }
 }
 
 #[cfg(test)]

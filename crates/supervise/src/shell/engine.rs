@@ -235,16 +235,16 @@ impl Engine {
     }
 
     fn add(&mut self, mut spec: UnitSpec) -> Result<(), SuperviseError> {
-        let claim = match self.around.records.claim(&spec.name)? {
-            Some(claim) => claim,
-            // A name that came from the command may be taken by another run of the same command.
-            None if spec.name_is_derived => {
-                let (name, claim) = self.claim_numbered(&spec.name)?;
-                spec.name = name;
-                claim
-            }
-            None => return Err(SuperviseError::NameTaken { unit: spec.name }),
+        let records = &self.around.records;
+        let claimed = if spec.name_may_be_numbered() {
+            records.claim_numbered(&spec.name)?
+        } else {
+            records.claim(&spec.name)?.map(|claim| (spec.name.clone(), claim))
         };
+        let Some((name, claim)) = claimed else {
+            return Err(SuperviseError::NameTaken { unit: spec.name });
+        };
+        spec.name = name;
         let run = RunId(uuid::Uuid::now_v7());
         let earlier = super::earlier::end_earlier_run(&spec.name, &self.around);
         let unit = UnitShell::new(spec, self.next_index, run, claim, &self.around);
@@ -253,19 +253,6 @@ impl Engine {
         let last = self.units.len() - 1;
         self.record(last, earlier);
         Ok(())
-    }
-
-    fn claim_numbered(
-        &self,
-        name: &UnitName,
-    ) -> Result<(UnitName, crate::record::NameClaim), SuperviseError> {
-        for n in 2..10_000 {
-            let numbered = name.numbered(n);
-            if let Some(claim) = self.around.records.claim(&numbered)? {
-                return Ok((numbered, claim));
-            }
-        }
-        Err(SuperviseError::NameTaken { unit: name.clone() })
     }
 
     fn run_and_close(&mut self) -> Result<u8, SuperviseError> {
