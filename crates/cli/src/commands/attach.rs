@@ -74,15 +74,22 @@ fn introduce(proc_: &Proc, target: &Identity, printer: &mut Printer) {
     let name = proc_.stat(target.pid).ok().flatten().map(|stat| stat.name).unwrap_or_default();
     let shown = if shown.is_empty() { printable(&name, 32) } else { printable(shown.as_bytes(), 100) };
     printer.note(&format!("watching {target} ({shown}) and what is below it; nothing of it is signalled"));
-    let detail = Detail { fds: true, ..Detail::default() };
+    let detail = Detail { fds: true, sockets: true, ..Detail::default() };
     let process = proc_.process(target.pid).ok().flatten();
-    let sample = process.and_then(|process| process.sample(proc_, detail).ok().flatten());
-    if sample.is_some_and(|sample| sample.fds.is_none()) {
+    let Some(sample) = process.and_then(|process| process.sample(proc_, detail).ok().flatten()) else {
+        return;
+    };
+    let missing: Vec<&str> = [("descriptors", sample.fds), ("sockets", sample.sockets)]
+        .into_iter()
+        .filter_map(|(what, number)| number.is_none().then_some(what))
+        .collect();
+    if !missing.is_empty() {
         let owner = proc_.uid(target.pid).ok().flatten();
         let whose = owner.map_or_else(String::new, |uid| format!(" of user {uid}"));
         printer.note(&format!(
-            "its descriptors and sockets cannot be read: it is a process{whose}, or one that hides them; memory, \
-             threads and children can (for all of it run scupper as that user or as root)"
+            "its {} cannot be read: it is a process{whose}, or one that hides them; its memory, threads and children \
+             can (for all of it run scupper as that user or as root)",
+            missing.join(" and ")
         ));
     }
 }

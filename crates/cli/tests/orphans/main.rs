@@ -14,6 +14,7 @@
     reason = "tests"
 )]
 
+mod attach;
 mod keep;
 mod scan;
 #[path = "../run/scene.rs"]
