@@ -5,6 +5,7 @@ mod analyze;
 mod attach;
 mod keep;
 mod mcp;
+mod mcp_files;
 mod read;
 mod reap;
 mod replay;
@@ -21,6 +22,7 @@ pub(crate) use analyze::AnalyzeArgs;
 pub(crate) use attach::AttachArgs;
 pub(crate) use keep::KeepArgs;
 pub(crate) use mcp::McpArgs;
+pub(crate) use mcp_files::{CheckArgs, FilesArgs, McpFilesCommand, UnwrapArgs, WrapArgs};
 pub(crate) use read::{EventsArgs, PsArgs};
 pub(crate) use reap::ReapArgs;
 pub(crate) use replay::ReplayArgs;
@@ -75,6 +77,16 @@ pub(crate) enum Command {
     /// Exit codes: 0 clean, 1 something was found, 2 could not look.
     Scan(Box<ScanArgs>),
     /// End what was left behind: a dry run until --yes
+    ///
+    /// Finds what `scupper scan` finds, and shows whom it would signal, in which order and why, and whom it would leave alone.
+    /// With --yes it acts: a second look at least 2 s later has to say the same of each, then TERM, and KILL for whoever is
+    /// there after --grace; children before their parents, each by its identity. What is `certain` needs no more asking; what
+    /// is `likely` is asked about one by one on a terminal, and left alone without one, unless it is named here. What a living
+    /// parent holds and does not use is only ended where it is named. `scupper keep` says what is never touched.
+    ///
+    /// Every signal is an event (`scupper events reap`).
+    ///
+    /// Exit codes: 0 nothing is left to end, 1 something is, 2 could not look, or something named is not left behind.
     Reap(Box<ReapArgs>),
     /// Never touch a process, or any whose name matches
     ///
@@ -97,6 +109,10 @@ pub(crate) enum Command {
     /// more than a hundredth of a processor. A server that works by itself is never idle.
     Mcp(Box<McpArgs>),
     /// Watch a process tree that scupper did not start; signals nobody
+    ///
+    /// Follows the process, everything below it, what left its tree while it was watched, and the rest of its session where it
+    /// leads one: series, verdict, forecast and events as of a unit. Ends when the process does, when --for is over, or with
+    /// ^C; the process runs on. `scupper ps`, the metrics page and `scupper events` show it under its name.
     Attach(Box<AttachArgs>),
     /// Show the units that run, and their processes
     Ps(PsArgs),
@@ -158,8 +174,12 @@ pub(crate) enum Command {
 
 impl Command {
     /// Whether it owns units, and so needs the guardian.
-    pub(crate) const fn owns_a_unit(&self) -> bool {
-        matches!(self, Self::Run(_) | Self::Up(_) | Self::Soak(_) | Self::Mcp(_))
+    pub(crate) fn owns_a_unit(&self) -> bool {
+        match self {
+            Self::Run(_) | Self::Up(_) | Self::Soak(_) => true,
+            Self::Mcp(args) => args.files.is_none(),
+            _ => false,
+        }
     }
 }
 

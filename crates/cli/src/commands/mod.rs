@@ -12,6 +12,7 @@ mod events;
 mod keep;
 mod live;
 mod mcp;
+mod mcp_files;
 mod ps;
 mod reap;
 mod recorded;
@@ -49,7 +50,7 @@ pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure
         Command::Scan(args) => scan::run(&args, printer),
         Command::Reap(args) => reap::run(&args, printer),
         Command::Keep(args) => keep::run(&args, printer),
-        Command::Mcp(args) => mcp::run(*args),
+        Command::Mcp(args) => mcp::run(*args, printer),
         Command::Attach(args) => attach::run(&args, printer),
         Command::Ps(args) => ps::run(&args, printer),
         Command::Events(args) => events::run(&args, printer),
