@@ -118,10 +118,8 @@ impl<'a> Ends<'a> {
                 "pid 1 writes to pipe {inode} too, whose reader may be outside"
             ));
         }
-        OtherEnd::Gone(match only_itself {
-            true => format!("nobody {does} pipe {inode} but itself and what was left behind with it"),
-            false => format!("nobody {does} pipe {inode}"),
-        })
+        let but = if only_itself { " but itself and what was left behind with it" } else { "" };
+        OtherEnd::Gone(format!("nobody {does} pipe {inode}{but}"))
     }
 
     fn of_socket(&self, inode: u64, counts: &dyn Fn(usize) -> bool) -> OtherEnd {

@@ -168,74 +168,6 @@ fn cut(text: &str) -> String {
 }
 
 fn class_of(group: &str, words: &[&str]) -> Class {
-    const AGENTS: [&str; 10] = [
-        "claude",
-        "codex",
-        "gemini",
-        "opencode",
-        "aider",
-        "goose",
-        "cursor-agent",
-        "crush",
-        "amp",
-        "copilot",
-    ];
-    const RUNNERS: [&str; 15] = [
-        "jest",
-        "vitest",
-        "mocha",
-        "pytest",
-        "playwright",
-        "cypress",
-        "karma",
-        "ava",
-        "wtr",
-        "tap",
-        "rspec",
-        "phpunit",
-        "cargo-nextest",
-        "ctest",
-        "py.test",
-    ];
-    const SERVERS: [&str; 20] = [
-        "vite",
-        "webpack",
-        "webpack-dev-server",
-        "next",
-        "next-server",
-        "nuxt",
-        "nuxi",
-        "rollup",
-        "esbuild",
-        "parcel",
-        "turbo",
-        "nodemon",
-        "concurrently",
-        "rspack",
-        "astro",
-        "ng",
-        "storybook",
-        "remix",
-        "expo",
-        "flask",
-    ];
-    const LANGUAGE: [&str; 14] = [
-        "tsserver",
-        "tsserver.js",
-        "rust-analyzer",
-        "gopls",
-        "pyright",
-        "pylsp",
-        "clangd",
-        "jdtls",
-        "solargraph",
-        "eslint-lsp",
-        "lua-language-server",
-        "metals",
-        "zls",
-        "basedpyright",
-    ];
-    const SHELLS: [&str; 9] = ["sh", "bash", "zsh", "dash", "fish", "ksh", "ash", "busybox", "nu"];
     let name = group.rsplit([' ', '/']).next().unwrap_or(group);
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let is_in = |list: &[&str]| list.contains(&name) || list.contains(&stem);
@@ -254,15 +186,15 @@ fn class_of(group: &str, words: &[&str]) -> Class {
         || group.starts_with("@openai/codex")
     {
         Class::Agent
-    } else if is_in(&LANGUAGE)
+    } else if is_in(&LANGUAGE_SERVERS)
         || name.contains("language-server")
         || name.contains("langserver")
         || name.ends_with("-lsp")
     {
         Class::LanguageServer
-    } else if is_in(&RUNNERS) || group.starts_with("@playwright/test") {
+    } else if is_in(&TEST_RUNNERS) || group.starts_with("@playwright/test") {
         Class::TestRunner
-    } else if is_in(&SERVERS) || words.iter().skip(1).any(|word| *word == "--watch" || *word == "--hot") {
+    } else if is_in(&DEV_SERVERS) || words.iter().skip(1).any(|word| *word == "--watch" || *word == "--hot") {
         Class::DevServer
     } else if words.iter().skip(1).take(6).any(|word| !word.starts_with('/') && is_mcp(word)) {
         Class::McpServer
@@ -270,3 +202,62 @@ fn class_of(group: &str, words: &[&str]) -> Class {
         Class::Other
     }
 }
+
+const AGENTS: [&str; 10] =
+    ["claude", "codex", "gemini", "opencode", "aider", "goose", "cursor-agent", "crush", "amp", "copilot"];
+const TEST_RUNNERS: [&str; 15] = [
+    "jest",
+    "vitest",
+    "mocha",
+    "pytest",
+    "playwright",
+    "cypress",
+    "karma",
+    "ava",
+    "wtr",
+    "tap",
+    "rspec",
+    "phpunit",
+    "cargo-nextest",
+    "ctest",
+    "py.test",
+];
+const DEV_SERVERS: [&str; 20] = [
+    "vite",
+    "webpack",
+    "webpack-dev-server",
+    "next",
+    "next-server",
+    "nuxt",
+    "nuxi",
+    "rollup",
+    "esbuild",
+    "parcel",
+    "turbo",
+    "nodemon",
+    "concurrently",
+    "rspack",
+    "astro",
+    "ng",
+    "storybook",
+    "remix",
+    "expo",
+    "flask",
+];
+const LANGUAGE_SERVERS: [&str; 14] = [
+    "tsserver",
+    "tsserver.js",
+    "rust-analyzer",
+    "gopls",
+    "pyright",
+    "pylsp",
+    "clangd",
+    "jdtls",
+    "solargraph",
+    "eslint-lsp",
+    "lua-language-server",
+    "metals",
+    "zls",
+    "basedpyright",
+];
+const SHELLS: [&str; 9] = ["sh", "bash", "zsh", "dash", "fish", "ksh", "ash", "busybox", "nu"];

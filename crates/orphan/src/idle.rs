@@ -14,6 +14,7 @@ use scupper_model::{Pid, format_duration};
 use crate::ends::OtherEnd;
 use crate::finding::{Class, HeldIdle};
 use crate::grouping;
+use crate::lineage::Parenthood;
 use crate::scene::Scene;
 use crate::verdict::{Opinion, never_touched};
 use crate::wording::short_name;
@@ -81,6 +82,6 @@ fn of_one(scene: &Scene<'_>, index: usize) -> Option<HeldIdle> {
 
 /// Whether the parent started it, lives, and is no shell.
 fn starts_and_lives(scene: &Scene<'_>, index: usize, parent: usize) -> bool {
-    scene.lineage.parenthood(index) == crate::lineage::Parenthood::Lives
+    *scene.lineage.parenthood(index) == Parenthood::Lives
         && grouping::of(scene.process(parent)).class != Class::Shell
 }

@@ -34,6 +34,7 @@ pub(crate) struct Lineage<'a> {
     spans: Vec<(usize, usize)>,
     /// Pids that are there twice, and circles of parents: nothing is known of them.
     unclear: Vec<bool>,
+    parenthoods: Vec<Parenthood>,
 }
 
 /// What is known of the one who started a process.
@@ -75,9 +76,10 @@ impl<'a> Lineage<'a> {
                 *eldest = Some(index);
             }
         }
-        let (order, spans) = (Vec::new(), Vec::new());
-        let mut this = Self { processes, by_pid, parents, eldest, order, spans, unclear };
+        let (order, spans, parenthoods) = (Vec::new(), Vec::new(), Vec::new());
+        let mut this = Self { processes, by_pid, parents, eldest, order, spans, unclear, parenthoods };
         this.lay_out();
+        this.parenthoods = (0..processes.len()).map(|index| this.work_out_parenthood(index)).collect();
         this
     }
 
@@ -162,7 +164,11 @@ impl<'a> Lineage<'a> {
     }
 
     /// What is known of who started a process.
-    pub fn parenthood(&self, index: usize) -> Parenthood {
+    pub fn parenthood(&self, index: usize) -> &Parenthood {
+        &self.parenthoods[index]
+    }
+
+    fn work_out_parenthood(&self, index: usize) -> Parenthood {
         let child = &self.processes[index];
         let Some(parent_pid) = child.parent else { return Parenthood::Outside };
         let Some(parent_index) = self.parents[index] else { return Parenthood::Unclear };

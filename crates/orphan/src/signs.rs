@@ -10,6 +10,7 @@
 
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use scupper_model::{Pid, ProcessState};
 use scupper_probe::snapshot::{End, Process};
@@ -66,9 +67,9 @@ impl Looker<'_> {
             program_deleted(process),
             terminal_gone(&ends),
             self.session_leader_gone(process),
-            reparented(&parenthood),
+            reparented(parenthood),
         ];
-        Signs { parenthood, ends, all }
+        Signs { parenthood: parenthood.clone(), ends, all }
     }
 
     fn stdin_gone(&self, stdin: &OtherEnd) -> Sign {
@@ -135,28 +136,22 @@ impl Looker<'_> {
 }
 
 fn directory_deleted(process: &Process) -> Sign {
-    let (state, text) = match &process.working_directory {
-        None => (State::Unknown, "its working directory cannot be read".to_owned()),
-        Some(path) => match deleted(path) {
-            Some(path) => (State::Holds, format!("its working directory {} was deleted", shown_path(path))),
-            None => {
-                let path = shown_path(path.as_os_str().as_bytes());
-                (State::DoesNot, format!("its working directory {path} is there"))
-            }
-        },
-    };
-    Sign { kind: EvidenceKind::DirectoryDeleted, state, text }
+    of_file(EvidenceKind::DirectoryDeleted, "working directory", process.working_directory.as_deref())
 }
 
 fn program_deleted(process: &Process) -> Sign {
-    let (state, text) = match &process.executable {
-        None => (State::Unknown, "its program cannot be read".to_owned()),
-        Some(path) => match deleted(path) {
-            Some(path) => (State::Holds, format!("its program {} was deleted", shown_path(path))),
-            None => (State::DoesNot, "its program is there".to_owned()),
-        },
+    of_file(EvidenceKind::ProgramDeleted, "program", process.executable.as_deref())
+}
+
+fn of_file(kind: EvidenceKind, what: &str, path: Option<&Path>) -> Sign {
+    let (state, text) = match path.map(|path| (path, deleted(path))) {
+        None => (State::Unknown, format!("its {what} cannot be read")),
+        Some((_, Some(path))) => (State::Holds, format!("its {what} {} was deleted", shown_path(path))),
+        Some((path, None)) => {
+            (State::DoesNot, format!("its {what} {} is there", shown_path(path.as_os_str().as_bytes())))
+        }
     };
-    Sign { kind: EvidenceKind::ProgramDeleted, state, text }
+    Sign { kind, state, text }
 }
 
 fn terminal_gone(ends: &[OtherEnd; 3]) -> Sign {
@@ -190,9 +185,10 @@ impl Signs {
     pub fn partner(&self) -> Option<usize> {
         let [stdin, stdout, stderr] = &self.ends;
         match (stdin, stdout, stderr) {
-            (OtherEnd::Held(partner), _, _) | (_, OtherEnd::Held(partner), _) => Some(*partner),
             // Stderr is often inherited by everything: it says little where stdout is dead.
-            (_, OtherEnd::Nothing, OtherEnd::Held(partner)) => Some(*partner),
+            (OtherEnd::Held(partner), _, _)
+            | (_, OtherEnd::Held(partner), _)
+            | (_, OtherEnd::Nothing, OtherEnd::Held(partner)) => Some(*partner),
             _ => None,
         }
     }

@@ -33,6 +33,13 @@ pub(crate) struct Spared {
     pub whose: usize,
 }
 
+#[derive(Clone, Debug)]
+enum Answer {
+    Open,
+    NotSpared,
+    Spared(Spared),
+}
+
 /// Answers who is left alone. Answers are kept: many processes descend from few.
 pub(crate) struct Sparing<'a> {
     lineage: &'a Lineage<'a>,
@@ -44,7 +51,7 @@ pub(crate) struct Sparing<'a> {
     /// Scupper itself and those above it.
     own: Vec<usize>,
     own_cgroups: Vec<(String, String)>,
-    answers: RefCell<Vec<Option<Option<Spared>>>>,
+    answers: RefCell<Vec<Answer>>,
 }
 
 impl<'a> Sparing<'a> {
@@ -60,7 +67,7 @@ impl<'a> Sparing<'a> {
         own.extend(own.first().into_iter().flat_map(|&index| lineage.above(index)).collect::<Vec<_>>());
         let observing = own.first().map(|&index| &lineage.processes[index]);
         let own_cgroups = observing.map(as_pairs).unwrap_or_default();
-        let answers = RefCell::new(vec![None; lineage.processes.len()]);
+        let answers = RefCell::new(vec![Answer::Open; lineage.processes.len()]);
         Self { lineage, known, settings, observer, runs, ties, own, own_cgroups, answers }
     }
 
@@ -97,17 +104,20 @@ impl<'a> Sparing<'a> {
         let mut way = Vec::new();
         let mut answer = None;
         for at in self.lineage.descent(index) {
-            if let Some(known) = &self.answers.borrow()[at] {
-                answer.clone_from(known);
-                break;
+            match &self.answers.borrow()[at] {
+                Answer::Open => way.push(at),
+                Answer::NotSpared => break,
+                Answer::Spared(spared) => {
+                    answer = Some(spared.clone());
+                    break;
+                }
             }
-            way.push(at);
         }
         for at in way.into_iter().rev() {
             if answer.is_none() {
                 answer = self.by_itself(at).map(|because| Spared { because, whose: at });
             }
-            self.answers.borrow_mut()[at] = Some(answer.clone());
+            self.answers.borrow_mut()[at] = answer.clone().map_or(Answer::NotSpared, Answer::Spared);
         }
         answer
     }
@@ -179,9 +189,11 @@ fn as_pairs(process: &Process) -> Vec<(String, String)> {
 
 /// Whether the innermost unit of a path is a login session, a terminal tab or an application of a desktop.
 fn is_of_a_session(path: &str) -> bool {
-    const SCOPES: [&str; 4] = ["session-", "app-", "vte-spawn-", "tmux-spawn-"];
-    let unit = path.rsplit('/').find(|part| part.ends_with(".scope") || part.ends_with(".service"));
-    unit.is_some_and(|unit| unit.ends_with(".scope") && SCOPES.iter().any(|start| unit.starts_with(start)))
+    const DESKS: [&str; 4] = ["session-", "app-", "vte-spawn-", "tmux-spawn-"];
+    let kind = |part: &str| part.rsplit_once('.').map(|(_, kind)| kind == "scope");
+    let is_unit = |part: &&str| matches!(part.rsplit_once('.'), Some((_, "scope" | "service")));
+    let unit = path.rsplit('/').find(is_unit);
+    unit.is_some_and(|unit| kind(unit) == Some(true) && DESKS.iter().any(|desk| unit.starts_with(desk)))
 }
 
 /// Why a process that nothing is recorded of was meant to stay.

@@ -89,26 +89,26 @@ pub(crate) fn consider(scene: &Scene<'_>, opinions: &[Opinion], index: usize) ->
     }
     let signs = scene.look(index, &|holder| counts(scene, opinions, index, holder));
     let unrecorded = ties.iter().find(|tie| matches!(tie.standing, Standing::Unclear | Standing::Unrecorded));
-    let tied = unrecorded.filter(|_| {
+    let belongs = unrecorded.filter(|_| {
         matches!(parenthood, Parenthood::Gone { .. })
             && signs.partner().is_none()
             && !signs.has_open_terminal()
     });
-    if tied.is_none() && !signs.decide(scene.process(index)) {
+    if belongs.is_none() && !signs.decide(scene.process(index)) {
         return Opinion::Ordinary;
     }
-    let mut evidence: Vec<Evidence> = tied.iter().map(|tie| tie.evidence()).collect();
+    let mut evidence: Vec<Evidence> = belongs.iter().map(|tie| tie.evidence()).collect();
     evidence.extend(signs.evidence());
     let because = never_touched(scene, index)
         .or_else(|| meant_to_stay(scene.process(index), &signs).map(str::to_owned))
         .or_else(|| in_use(scene, opinions, index))
-        .or_else(|| in_front_of_somebody(scene, index, &signs, tied.is_some()));
+        .or_else(|| in_front_of_somebody(scene, index, &signs, belongs.is_some()));
     match because {
         Some(because) => Opinion::Alone { because, evidence },
         None => Opinion::Left {
             certainty: Certainty::Likely,
             evidence: with_name(scene, index, evidence),
-            unit: tied.map(|tie| tie.unit.clone()),
+            unit: belongs.map(|tie| tie.unit.clone()),
             root: index,
         },
     }

@@ -2,3 +2,4 @@
 
 mod ends;
 mod machine;
+mod parents;

@@ -1,0 +1,137 @@
+//! Whose parent is gone: what tells it, and what only looks like it.
+
+use scupper_model::StartTime;
+use scupper_orphan::Certainty::Likely;
+use scupper_probe::snapshot::End;
+
+use crate::machine::*;
+
+/// A machine whose first process is an application, as in many containers.
+fn application_first(name: &str, command: &[&str]) -> Machine {
+    let mut machine = Machine::new();
+    let first = machine.process(1);
+    first.name = name.as_bytes().to_vec();
+    first.command = Some(command.iter().map(|word| word.as_bytes().to_vec()).collect());
+    machine
+}
+
+#[test]
+fn parent_is_pid_1_proves_nothing_where_pid_1_starts_processes_itself() {
+    let mut machine = application_first("node", &["node", "app.js"]);
+    // Its own child in its own session: whose stdin it has closed, as `communicate()` does, and whose output it reads.
+    machine.add(300, 1, "worker", &["worker"]).own_session().pipes(3000, 3001);
+    machine.holds(1, 3001, false);
+    assert_eq!(machine.left(), []);
+    machine.add(301, 1, "worker", &["worker"]).own_session().stdio(
+        End::Pipe(3010),
+        End::File("/log".into()),
+        End::File("/log".into()),
+    );
+    assert_eq!(machine.left(), []);
+}
+
+#[test]
+fn a_third_ones_session_tells_that_pid_1_took_it_over() {
+    let mut machine = application_first("node", &["node", "app.js"]);
+    machine.add(300, 1, "worker", &["worker"]).session(90).stdio(
+        End::Pipe(3010),
+        End::File("/log".into()),
+        End::File("/log".into()),
+    );
+    assert_eq!(machine.left(), [(300, Likely)]);
+}
+
+#[test]
+fn pid_1_that_neither_reads_nor_writes_to_it_has_nothing_of_it() {
+    let mut machine = application_first("node", &["node", "app.js"]);
+    machine.add(300, 1, "worker", &["worker"]).own_session().pipes(3000, 3001);
+    assert_eq!(machine.left(), [(300, Likely)]);
+}
+
+#[test]
+fn a_first_process_that_calls_itself_an_init_is_one() {
+    for (name, command) in [
+        ("init", &["/sbin/init"][..]),
+        ("agent", &["/agent", "--vm-init"]),
+        ("s6-svscan", &["/bin/s6-svscan", "/run/s6"]),
+        ("runit", &["runit"]),
+    ] {
+        let mut machine = application_first(name, command);
+        machine.add(300, 1, "worker", &["worker"]).own_session().stdio(End::Pipe(3000), End::Null, End::Null);
+        assert_eq!(machine.left(), [(300, Likely)], "{name}");
+    }
+}
+
+#[test]
+fn the_one_child_of_a_containers_init_is_its_main_process() {
+    for init in ["tini", "dumb-init", "docker-init", "catatonit"] {
+        let mut machine = application_first(init, &["/sbin/init", "--", "app"]);
+        machine.snapshot.processes.retain(|p| p.identity.pid.get() == 1);
+        machine.add(OBSERVER, 1, "scupper", &["scupper", "scan"]);
+        machine.add(7, 1, "app", &["app"]).stdio(End::Pipe(70), End::Pipe(71), End::Pipe(71));
+        machine.add(300, 7, "worker", &["worker"]).pipes(3000, 3001);
+        machine.add(301, 1, "worker", &["worker"]).pipes(3010, 3011);
+        assert_eq!(machine.left(), [(301, Likely)], "{init}");
+    }
+}
+
+#[test]
+fn r118_a_subreaper_that_is_no_init_takes_over_what_is_of_another_session() {
+    let mut machine = Machine::new();
+    machine.add(150, SHELL, "harness", &["python3", "harness.py"]).own_session();
+    machine.add(300, 150, "worker", &["worker"]).session(90).pipes(3000, 3001);
+    assert_eq!(machine.left(), [(300, Likely)]);
+    // Its own children, in its session or in one of their own, are not taken over: a dead stdin alone is live work.
+    machine.add(301, 150, "worker", &["worker"]).pipes(3010, 3011);
+    machine.add(302, 150, "worker", &["worker"]).own_session().pipes(3020, 3021);
+    assert_eq!(machine.left(), [(300, Likely)]);
+}
+
+#[test]
+fn weak_signs_are_not_enough_below_a_subreaper_that_is_no_init() {
+    let mut machine = Machine::new();
+    machine.add(150, SHELL, "harness", &["python3", "harness.py"]).own_session();
+    machine.add(300, 150, "worker", &["worker"]).session(90).directory("/tmp/gone (deleted)");
+    assert_eq!(machine.left(), []);
+}
+
+#[test]
+fn one_that_made_its_session_later_may_have_started_what_is_of_its_earlier_one() {
+    // The parent came from the shell's session and has called setsid(2) after it had started the worker.
+    let mut machine = Machine::new();
+    machine.add(150, SHELL, "harness", &["python3", "harness.py"]).own_session();
+    machine.add(300, 150, "worker", &["worker"]).session(SHELL).pipes(3000, 3001);
+    assert_eq!(machine.left(), []);
+}
+
+#[test]
+fn a_child_that_is_older_than_its_parent_was_taken_over() {
+    let mut machine = Machine::new();
+    machine.add(310, SHELL, "reaper", &["reaper"]);
+    machine.add(300, 310, "worker", &["worker"]).pipes(3000, 3001);
+    assert_eq!(machine.left(), [(300, Likely)]);
+    // As old as its parent: started in the same tick.
+    machine.process(300).identity.start_time = StartTime(310_000);
+    assert_eq!(machine.left(), []);
+}
+
+#[test]
+fn r118_a_parent_that_cannot_be_seen_is_not_gone() {
+    let mut machine = Machine::new();
+    machine.add(300, 299, "worker", &["worker"]).session(90).pipes(3000, 3001);
+    assert_eq!(machine.left(), [], "not in the snapshot");
+    machine.add(301, 0, "worker", &["worker"]).session(90).pipes(3010, 3011);
+    assert_eq!(machine.left(), [], "started from outside of the pid namespace");
+}
+
+#[test]
+fn a_services_child_is_not_what_its_manager_took_over() {
+    let mut machine = Machine::new();
+    machine
+        .add(300, 1, "sshd", &["sshd"])
+        .own_session()
+        .uid(0)
+        .cgroup("/system.slice/ssh.service")
+        .pipes(3000, 3001);
+    assert_eq!(machine.left(), []);
+}
