@@ -1,5 +1,10 @@
 //! Situations on an imagined machine, and what is said of them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
 mod ends;
 mod machine;
+mod owned;
 mod parents;
+mod spared;
+mod weak;
