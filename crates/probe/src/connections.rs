@@ -24,19 +24,17 @@ pub fn read(proc_: &Proc, pids: impl IntoIterator<Item = Pid>) -> HashMap<Pid, C
         let Ok(Some(seen)) = sockets::descriptors(proc_, pid, "") else { continue };
         let Some(inodes) = seen.sockets else { continue };
         let total = u64::try_from(inodes.len()).unwrap_or(u64::MAX);
-        found.insert(pid, Connections { sockets: total, ..Connections::default() });
+        let descriptor_limit = limit_of(proc_, pid);
+        found.insert(pid, Connections { sockets: total, descriptor_limit, ..Connections::default() });
         if !inodes.is_empty() {
             let namespace = file::link_at(proc_.fd(), &of(pid, "ns/net")).ok();
             namespaces.entry(namespace).or_default().push((pid, inodes));
         }
     }
     for (index, members) in namespaces.into_values().enumerate() {
-        let known = index < MOST_NAMESPACES && count(proc_, &members, &mut found);
-        for (pid, _) in &members {
-            if !known {
+        if index >= MOST_NAMESPACES || !count(proc_, &members, &mut found) {
+            for (pid, _) in &members {
                 found.remove(pid);
-            } else if let Some(connections) = found.get_mut(pid) {
-                connections.descriptor_limit = limit_of(proc_, *pid);
             }
         }
     }
