@@ -65,4 +65,7 @@ fi
 # The real prefork servers that recipes are tried on, in a venv of their own.
 masters=$(dirname "$0")/../crates/knowledge/tests/install-masters.sh
 if [ -x "$masters" ]; then "$masters" >/dev/null; fi
+# The real MCP servers, clients and launchers.
+servers=$(dirname "$0")/../crates/cli/tests/mcp/install-servers.sh
+if [ -x "$servers" ]; then "$servers" >/dev/null; fi
 say "all there: promtool, tmux, puma, python3, node, npm, cargo-nextest"
