@@ -517,10 +517,11 @@ impl Engine {
 
     /// The command alone holds stdin and stdout, where somebody is at the other end and it will not be started again.
     fn let_go_of_stdio(&self) {
-        if let [unit] = self.units.as_slice() {
-            if unit.starts_once() && stdio_has_another_end() {
-                super::let_go_of_stdio();
-            }
+        if let [unit] = self.units.as_slice()
+            && unit.starts_once()
+            && stdio_has_another_end()
+        {
+            super::let_go_of_stdio();
         }
     }
 }
