@@ -210,7 +210,7 @@ fn r030_the_one_that_stays_is_told_from_those_that_came_and_went() {
     }
     unit.add(20, 2, CHROMIUM).add(30, 3, CHROMIUM).observe();
     for pid in [20, 30] {
-        unit.get(pid).age = Duration::from_secs(60);
+        unit.get(pid).age = Duration::from_mins(1);
     }
     unit.observe();
     assert_eq!(unit.of(20).outlives.outlives, Some(true));

@@ -71,21 +71,18 @@ impl Nearer {
 
     fn add_kinds(&mut self, look: &mut Look, tree: &Tree, proc: &Proc) {
         for seen in look.processes.iter_mut().filter(|seen| seen.role == Role::Helper && !seen.zombie) {
-            let known = self.kinds.get(&seen.identity.pid).filter(|(identity, _)| *identity == seen.identity);
-            seen.kind = match known {
-                Some((_, kind)) => *kind,
-                None if seen.age < EXECUTED => None,
-                None => {
-                    match tree.member(seen.identity.pid).and_then(|member| kind_of(member, seen, tree, proc))
-                    {
-                        Some(kind) => {
-                            self.kinds.insert(seen.identity.pid, (seen.identity, kind));
-                            kind
-                        }
-                        None => None,
-                    }
-                }
-            };
+            let pid = seen.identity.pid;
+            if let Some((_, kind)) = self.kinds.get(&pid).filter(|(identity, _)| *identity == seen.identity) {
+                seen.kind = *kind;
+            } else if let Some(member) = tree.member(pid).filter(|_| seen.age >= EXECUTED) {
+                let found = match kind_of(member, seen, tree, proc) {
+                    Found::NotYet => continue,
+                    Found::Unreadable => None,
+                    Found::Kind(kind) => Some(kind),
+                };
+                self.kinds.insert(pid, (seen.identity, found));
+                seen.kind = found;
+            }
         }
     }
 
@@ -146,39 +143,49 @@ impl Nearer {
     }
 }
 
-/// What a helper is: `None` to ask again, `Some(None)` where it may not be looked at.
-fn kind_of(member: &Member, seen: &Seen, tree: &Tree, proc: &Proc) -> Option<Option<Kind>> {
+/// What a look at a helper says of its kind.
+enum Found {
+    /// It is to be asked again.
+    NotYet,
+    /// It may not be looked at.
+    Unreadable,
+    /// This it is.
+    Kind(Kind),
+}
+
+fn kind_of(member: &Member, seen: &Seen, tree: &Tree, proc: &Proc) -> Found {
     let mut recognised = browser::recognise(&member.name, &member.command);
     if recognised.is_none() && browser::recognise(&member.name, &[]).is_some() {
         // Named like one, and another program: the script that becomes it, or was when the command line was read.
         let command = proc.command_line(member.identity.pid).ok().flatten().unwrap_or_default();
         recognised = browser::recognise(&member.name, &command);
         if recognised.is_none() && seen.age < STARTED {
-            return None;
+            return Found::NotYet;
         }
     }
     if let Some((browser, part)) = recognised {
-        return Some(Some(match part {
+        return Found::Kind(match part {
             Part::Root => Kind::Browser(browser),
             Part::Child => Kind::BrowserChild(browser),
-        }));
+        });
     }
     let pid = member.identity.pid;
     let (Ok(input), Ok(output)) = (proc.descriptor_target(pid, 0), proc.descriptor_target(pid, 1)) else {
-        return Some(None);
+        return Found::Unreadable;
     };
     let made: Vec<PathBuf> =
         [input, output].into_iter().flatten().filter(|target| has_another_end(target)).collect();
     if made.is_empty() {
-        return Some(Some(Kind::Other));
+        return Found::Kind(Kind::Other);
     }
     // What its parent has itself was passed on, not made for it. Of who lost its parent, the main process stands for it.
     let main = tree.members().find(|member| member.role == Role::Main).map(|main| main.identity.pid);
-    let parent = seen.parent.filter(|parent| tree.member(*parent).is_some()).or(main)?;
+    let parent = seen.parent.filter(|parent| tree.member(*parent).is_some()).or(main);
+    let Some(parent) = parent else { return Found::NotYet };
     let passed = |target: &PathBuf| {
         (0..3).any(|fd| proc.descriptor_target(parent, fd).ok().flatten().as_ref() == Some(target))
     };
-    Some(Some(if made.iter().all(passed) { Kind::Other } else { Kind::Stdio }))
+    Found::Kind(if made.iter().all(passed) { Kind::Other } else { Kind::Stdio })
 }
 
 /// Whether a descriptor is an end of a pipe or a socket.

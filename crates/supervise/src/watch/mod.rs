@@ -11,6 +11,7 @@
 
 mod class;
 mod line;
+mod news;
 mod plan;
 mod standing;
 
@@ -18,10 +19,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scupper_detect::{Settings, Verdict};
-use scupper_model::{Bytes, Class, EventKind, Identity, Judged, Pid, Resource, Total, Watched};
+use scupper_detect::Settings;
+use scupper_model::{Bytes, EventKind, Identity, Pid, Resource, Total, Watched};
 
-use crate::helpers::{Group, Helpers, Moment};
+use crate::helpers::{Helpers, Moment};
 use crate::unit::{Bound, Look, Role, Seen};
 use line::{Line, Room};
 
@@ -33,8 +34,6 @@ const MOST_FOLLOWED: usize = 32;
 const MOST_SERIES: usize = 64;
 /// Leaks of processes that are gone, kept for the end.
 const MOST_FOUND: usize = 20;
-/// Between two times that helpers are asked whether they outlive their request.
-const HELPERS_EVERY: Duration = Duration::from_secs(1);
 /// A smaller number of workers for this long is meant to be.
 const RESIZED: Duration = Duration::from_mins(1);
 
@@ -79,7 +78,7 @@ struct Followed {
 
 /// A value for a series, with what is to be known of it.
 #[derive(Clone, Copy, Debug)]
-struct Value {
+struct Reading {
     now: Duration,
     value: u64,
     limit: Option<u64>,
@@ -251,8 +250,8 @@ impl Watch {
             // A worker that is missed for a moment is no growth when it is back.
             let Some(value) = look.watched(of).filter(|_| self.fewer_since.is_none()) else { continue };
             let limit = self.plan.limit(of, look, value, own);
-            let value = Value { now, value, limit, operations: counted(of, &self.served) };
-            push(&mut self.tree, of, self.plan.tree(of), &mut room, value);
+            let reading = Reading { now, value, limit, operations: counted(of, &self.served) };
+            push(&mut self.tree, of, self.plan.tree(of), &mut room, reading);
         }
     }
 
@@ -299,8 +298,8 @@ impl Watch {
                     _ => plan::descriptors_left(of, seen, descriptors),
                 };
                 let limit = left.map(|left| value.saturating_add(left));
-                let value = Value { now, value, limit, operations: counted(of, &self.served) };
-                push(&mut followed.lines, of, self.plan.process(of), &mut room, value);
+                let reading = Reading { now, value, limit, operations: counted(of, &self.served) };
+                push(&mut followed.lines, of, self.plan.process(of), &mut room, reading);
             }
         }
     }
@@ -314,77 +313,6 @@ impl Watch {
                 seen.leak = Some(leak);
             }
         }
-    }
-
-    /// What changed: of a process only that it grows or leaks, or does so no more; whatever else changes is told of the
-    /// tree.
-    fn news(&mut self, now: Duration) -> Vec<EventKind> {
-        let mut events = Vec::new();
-        for followed in self.processes.values_mut() {
-            for at in 0..followed.lines.len() {
-                let Some((of, line)) = followed.lines.get_mut(at) else { continue };
-                let (of, Some(previous)) = (*of, line.loud_news(now)) else { continue };
-                let class = class::class_in(&followed.lines, of);
-                let Some((_, line)) = followed.lines.get_mut(at) else { continue };
-                let whose = Some((followed.identity, &followed.name));
-                events.push(changed((of, class), line, previous, whose, now));
-            }
-        }
-        for at in 0..self.tree.len() {
-            let Some((of, line)) = self.tree.get_mut(at) else { continue };
-            // What one of its processes explains is told of that one, and so is that it is over.
-            let explains = |followed: &&Followed| memory(&followed.lines).is_some_and(|it| it.explains(line));
-            let by = self.processes.values().find(explains).map(|followed| followed.identity);
-            let (of, Some(previous)) = (*of, line.news(now)) else { continue };
-            if of == Watched::Memory {
-                let before = std::mem::replace(&mut self.explained, by);
-                let stays = |who: Identity| self.processes.values().any(|followed| followed.identity == who);
-                let over = previous >= Verdict::Growing && line.verdict() < Verdict::Growing;
-                if by.is_some() || (over && before.is_some_and(stays)) {
-                    continue;
-                }
-            }
-            let class = self.class_in_tree(of);
-            let Some((_, line)) = self.tree.get_mut(at) else { continue };
-            events.push(changed((of, class), line, previous, None, now));
-        }
-        events
-    }
-
-    /// Helpers that outlive what they were started for.
-    fn helpers_news(&mut self, now: Duration, look: &Look) -> Vec<EventKind> {
-        if self.helpers.is_empty() || now < self.next_helpers {
-            return Vec::new();
-        }
-        self.next_helpers = now + HELPERS_EVERY;
-        let is_there = |who: &Identity| look.find(who).is_some_and(|seen| !seen.zombie);
-        let processes = &self.processes;
-        self.helpers.news(&self.served, is_there, |who, group| number(processes, who, group))
-    }
-}
-
-/// What is thought of how many helpers of a kind a worker has, as far as it is known without judging a flat stretch.
-fn number(processes: &HashMap<Pid, Followed>, who: &Identity, group: Group) -> Verdict {
-    let followed = processes.get(&who.pid).filter(|followed| followed.identity == *who);
-    let of = group.series().unwrap_or(Watched::Children);
-    let line = followed.and_then(|followed| followed.lines.iter().find(|(known, _)| *known == of));
-    line.map_or(Verdict::Unknown, |(_, line)| line.verdict())
-}
-
-fn changed(
-    (series, class): (Watched, Class),
-    line: &mut Line,
-    previous: Verdict,
-    whose: Option<(Identity, &Arc<str>)>,
-    now: Duration,
-) -> EventKind {
-    EventKind::VerdictChanged {
-        series,
-        target: whose.map(|(identity, _)| identity),
-        name: whose.map(|(_, name)| name.to_string()),
-        value: line.value().unwrap_or_default(),
-        previous,
-        judged: Box::new(Judged { class, ..line.judged(now) }),
     }
 }
 
@@ -405,7 +333,7 @@ fn push(
     of: Watched,
     settings: Settings,
     room: &mut usize,
-    Value { now, value, limit, operations }: Value,
+    Reading { now, value, limit, operations }: Reading,
 ) {
     let seldom = matches!(of, Watched::CloseWait | Watched::FinWait2);
     let position = lines.iter().position(|(known, _)| *known == of);

@@ -8,6 +8,7 @@ use scupper_model::{Class, EventKind, Identity, Judged, Watched};
 
 use super::class::class_in;
 use super::line::Line;
+use super::news::number;
 use super::{Followed, MOST_FOUND, Watch};
 use crate::control::{SeriesStatus, Standing};
 use crate::helpers::{Account, HelperStatus};
@@ -90,9 +91,9 @@ impl Watch {
         self.catch_up();
         let is_there = |who: &Identity| look.find(who).is_some_and(|seen| !seen.zombie);
         let processes = &self.processes;
-        let number = |who: &Identity, group| super::number(processes, who, group);
-        let list = self.helpers.list(&self.served, is_there, number);
-        (list, self.helpers.accounts(&self.served, is_there, number))
+        let judged = |who: &Identity, group| number(processes, who, group);
+        let list = self.helpers.list(&self.served, is_there, judged);
+        (list, self.helpers.accounts(&self.served, is_there, judged))
     }
 
     /// What leaks now, or leaked when it ended: one finding for each series. What was found is forgotten.

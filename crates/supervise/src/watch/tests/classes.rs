@@ -1,6 +1,6 @@
 //! R029, R071, R120: helpers and connections that pile up, and what kind of leak it is.
 
-use scupper_model::Class;
+use scupper_model::{Class, Judged};
 
 use super::*;
 
