@@ -228,7 +228,7 @@ impl Listing<'_> {
 /// Files that are memory by their name, whatever is mounted: memfd, System V and anonymous shared memory, buffers of
 /// devices.
 fn is_memory(target: &[u8]) -> bool {
-    [&b"/memfd:"[..], b"/dmabuf:", b"/SYSV", b"/anon_hugepage", b"/dev/zero (", b"/[aio]", b"/dev/shm/"]
+    [&b"/memfd:"[..], b"/dmabuf:", b"/SYSV", b"/anon_hugepage", b"/dev/zero (", b"/[aio]"]
         .iter()
         .any(|prefix| target.starts_with(prefix))
 }
@@ -242,8 +242,9 @@ fn is_terminal(target: &[u8]) -> bool {
     })
 }
 
+/// File systems of their own are mounted below `/dev`; the rest of it are devices.
 fn is_device(target: &[u8]) -> bool {
-    let elsewhere = [&b"/dev/hugepages/"[..], b"/dev/mqueue/"];
+    let elsewhere = [&b"/dev/shm/"[..], b"/dev/hugepages/", b"/dev/mqueue/"];
     target.starts_with(b"/dev/") && !elsewhere.iter().any(|prefix| target.starts_with(prefix))
 }
 

@@ -1,8 +1,8 @@
 //! Every process of the machine in one pass, and who holds the other ends of its pipes and sockets.
 //!
 //! This is what a search for processes that were left behind reads. It is the one place that looks at everything, so
-//! it reads each file at most once and keeps of it only what is asked for: no environment, at most 1 KiB of a
-//! command line.
+//! it reads each file once (twice where the first answer may be that of a moment) and keeps of it only what is asked
+//! for: no environment, at most 1 KiB of a command line.
 
 mod descriptors;
 mod pipes;
@@ -66,7 +66,7 @@ pub struct Process {
     pub name: Vec<u8>,
     /// Running, stopped or zombie.
     pub state: ProcessState,
-    /// Resident memory.
+    /// Resident memory, as inexact as `stat` has it.
     pub rss: Option<Bytes>,
     /// Processor time used.
     pub cpu: Duration,
@@ -74,13 +74,14 @@ pub struct Process {
     pub threads: u64,
     /// Its effective user.
     pub uid: Option<u32>,
-    /// Its command line, at most 1 KiB of it. Empty for a zombie.
+    /// Its command line, at most 1 KiB of it. Empty for a zombie. `None` also in the middle of an exec.
     pub command: Option<Vec<Vec<u8>>>,
     /// What of its environment says whose it is.
     pub marks: Marks,
     /// Its cgroup in every hierarchy.
     pub cgroups: Option<Cgroups>,
-    /// Whether it ignores SIGHUP, as under nohup(1).
+    /// Whether it ignores SIGHUP, as under nohup(1). Read only where it may be on its own: its parent is the first
+    /// process or in another session, or the leader of its session is gone.
     pub ignores_hangup: Option<bool>,
     /// Its program; one that was deleted has ` (deleted)` behind its name.
     pub executable: Option<PathBuf>,
@@ -118,7 +119,7 @@ impl<'a> IntoIterator for &'a Cgroups {
 /// What the environment of a process says of its owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Marks {
-    /// It could not be read: somebody else's process, or one that hides from ptrace.
+    /// It could not be read: somebody else's process, one that hides from ptrace, or one in the middle of an exec.
     #[default]
     Unreadable,
     /// It is empty: never set, or written over by a program that shows a title of its own. Proves nothing.
@@ -137,7 +138,7 @@ pub enum Marks {
 /// The descriptors of one process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Descriptors {
-    /// How many are open.
+    /// How many are open. Of more than 65,536 only so many are looked at, and `kinds` counts fewer than there are.
     pub count: u64,
     /// The soft `RLIMIT_NOFILE`; read only where there are many.
     pub limit: Option<u64>,
@@ -145,9 +146,9 @@ pub struct Descriptors {
     pub kinds: Kinds,
     /// Descriptors 0, 1 and 2.
     pub stdio: [End; 3],
-    /// Inodes of pipes it has open, without those of `stdio`.
+    /// Inodes of pipes it has open, each once, without those of `stdio`.
     pub pipes: Vec<u64>,
-    /// Inodes of its sockets.
+    /// Inodes of its sockets, each once, with those of `stdio`.
     pub sockets: Vec<u64>,
     /// Regular files that were deleted and take space on a disk for as long as it has them open.
     pub deleted: Deleted,
@@ -187,7 +188,7 @@ pub enum End {
     Closed,
     /// `/dev/null`.
     Null,
-    /// A terminal; `gone` where it has been closed.
+    /// A terminal; `gone` where its other side has been closed.
     Terminal {
         /// Its path.
         path: PathBuf,
@@ -204,7 +205,7 @@ pub enum End {
     Other(PathBuf),
 }
 
-/// Who has which end of a pipe open.
+/// Who has which end of a pipe open; at most 64 processes are named for each end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PipeHolders {
     /// Processes that can read from it.
@@ -216,7 +217,7 @@ pub struct PipeHolders {
 /// A Unix socket as `sock_diag(7)` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnixSocket {
-    /// The inode of its peer. `None` where it has none: never connected, or the peer is closed.
+    /// The inode of its peer. `None` where it has none: never connected, not accepted yet, or the peer is closed.
     pub peer: Option<u64>,
     /// Whether it is connected to nobody any more: nothing will ever come.
     pub peer_is_gone: bool,
@@ -235,12 +236,13 @@ pub struct Tcp {
     pub remote: SocketAddr,
 }
 
-/// A process of which something could not be read.
+/// A process of which something could not be read. Where its descriptors were refused, its program and its working
+/// directory were too, and are not told of again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     /// Its number.
     pub pid: Pid,
-    /// What: `stat`, `descriptors`, `environment`.
+    /// What: `stat`, `descriptors`, `environment`; rarely something else.
     pub what: &'static str,
     /// Why, as the kernel said it.
     pub why: String,

@@ -132,14 +132,27 @@ impl<'p> Pass<'p> {
             self.doubtful = false;
             self.ends.clear();
             self.unreadable.truncate(known);
-            let Some(process) = self.read(&directory, pid)? else { return Ok(()) };
+            let Some(mut process) = self.read(&directory, pid)? else { return Ok(()) };
             if again || !self.doubtful {
+                self.doubt(&mut process);
                 self.hold_pipes(pid);
                 self.processes.push(process);
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Who has no arguments and no environment was most probably seen in the middle of an exec, where the kernel shows
+    /// neither: both are unknown then.
+    fn doubt(&mut self, process: &mut Process) {
+        let is_empty = process.command.as_ref().is_some_and(Vec::is_empty);
+        if is_empty && process.marks == Marks::Empty && process.state != ProcessState::Zombie {
+            process.command = None;
+            process.marks = Marks::Unreadable;
+            let why = "empty, as in the middle of an exec".to_owned();
+            self.unreadable.push(Unreadable { pid: process.identity.pid, what: "environment", why });
+        }
     }
 
     /// `None` for who is gone, is a thread of the kernel, or of whom nothing can be read.
@@ -160,10 +173,11 @@ impl<'p> Pass<'p> {
             let statm = self.file(base, pid, c"statm", 256, |text, _| parse::resident_pages(text))?;
             process.rss = statm.flatten().and_then(|pages| self.bytes(pages));
         }
+        // In this order: an environment that was seen empty in the middle of an exec is told by the arguments.
+        process.marks = self.file(base, pid, c"environ", ENVIRONMENT_LIMIT, marks)?.unwrap_or_default();
         process.command = self.file(base, pid, c"cmdline", COMMAND_LIMIT, |text, _| {
             parse::strings(parse::trim_nuls(text), false)
         })?;
-        process.marks = self.file(base, pid, c"environ", ENVIRONMENT_LIMIT, marks)?.unwrap_or_default();
         process.cgroups = self.cgroups(base, pid)?;
         let ignored = (pid == self.own).then(|| directory.as_raw_fd());
         let counts = self.proc_.counts_descriptors_by_stat();
@@ -259,8 +273,8 @@ impl<'p> Pass<'p> {
         self.known(pid, "threads", opened)
     }
 
-    /// One who was started by its parent in the parent's session, whose leader is there, belongs to it, and what it does
-    /// on SIGHUP says nothing. For everybody else a third of the time of a look is worth it.
+    /// Whoever is in its parent's session, whose leader is there, belongs to it, and what it does on SIGHUP says nothing.
+    /// Reading `status` costs more than reading `stat`, so only that of everybody else is read.
     fn may_be_on_its_own(&self, stat: &Stat) -> bool {
         let Some(parent) = stat.parent.filter(|&parent| parent != Pid::INIT) else { return true };
         let leader = Pid::new(stat.session);

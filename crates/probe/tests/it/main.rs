@@ -6,4 +6,6 @@ mod cgroups;
 mod differential;
 mod fake_proc;
 mod live;
+mod snapshot;
+mod snapshot_live;
 mod support;

@@ -30,6 +30,7 @@ impl FakeProc {
         let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let fake = Self { directory };
         fake.write("sys/kernel/random/boot_id", "0b8ce0f8-5f5c-4cb6-9a4d-6a3f6e9c9a11\n");
+        fake.write("uptime", "1000.50 3999.00\n");
         fake
     }
 
