@@ -169,8 +169,11 @@ fn cut(text: &str) -> String {
 
 fn class_of(group: &str, words: &[&str]) -> Class {
     let name = group.rsplit([' ', '/']).next().unwrap_or(group);
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let is_in = |list: &[&str]| list.contains(&name) || list.contains(&stem);
+    // A package's script may say more than the package: `typescript/lib/tsserver.js`.
+    let script =
+        words.get(1).filter(|word| word.contains("node_modules/")).map_or(name, |word| name_of(word));
+    let stem = |name| str::rsplit_once(name, '.').map_or(name, |(stem, _)| stem);
+    let is_in = |list: &[&str]| [name, stem(name), stem(script)].iter().any(|name| list.contains(name));
     let is_mcp = |word: &str| {
         let parts = word.split(|c: char| !c.is_ascii_alphanumeric());
         parts

@@ -5,6 +5,7 @@
 
 mod descriptors;
 mod ends;
+mod explain;
 mod finding;
 mod grouping;
 mod idle;
@@ -20,6 +21,7 @@ mod verdict;
 mod wording;
 mod zombies;
 
+pub use explain::{Check, CheckState, Explanation, Judged, explain};
 pub use finding::{
     Certainty, Class, DescriptorFinding, DescriptorKind, Evidence, EvidenceKind, Findings, HeldIdle,
     LeftBehind, NotTouched, Shown, Zombie,

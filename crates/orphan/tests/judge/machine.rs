@@ -68,7 +68,7 @@ impl Machine {
             unreadable: Vec::new(),
         };
         let settings = Settings {
-            min_age: Duration::from_secs(60),
+            min_age: Duration::from_mins(1),
             user: None,
             idle_after: Duration::from_mins(30),
             now: NOW,

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod ends;
+mod explained;
 mod machine;
+mod others;
 mod owned;
 mod parents;
 mod spared;
