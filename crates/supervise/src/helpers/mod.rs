@@ -45,6 +45,7 @@ pub struct Helpers {
     /// The helper that was started last.
     newest: HashMap<(Identity, Group), Identity>,
     told: u32,
+    looks: u64,
     /// What was served when it was looked at last.
     before: Moment,
 }
@@ -59,10 +60,25 @@ struct Helper {
     owner: Option<Identity>,
     /// Who started it, as far as it was a helper itself.
     starter: Option<Identity>,
+    /// The last look that found it.
+    look: u64,
     age: Duration,
     rss: Option<u64>,
     request: Request,
     told: bool,
+}
+
+/// What a process of a look is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    /// No helper, or one more than are remembered.
+    NoHelper,
+    /// One that was taken for a helper and serves.
+    Left,
+    /// A helper as it was.
+    Known,
+    /// A new one, or one of which is now known what it is.
+    Changed,
 }
 
 impl Helpers {
@@ -72,12 +88,22 @@ impl Helpers {
             self.before.take(served);
             return;
         }
-        self.forget_gone(look);
+        self.looks += 1;
+        let (mut present, mut changed) = (0, false);
         for seen in look.processes.iter().filter(|seen| !seen.zombie) {
-            self.meet(seen, look, served);
+            match self.meet(seen, look, served) {
+                Met::NoHelper => {}
+                Met::Left => changed = true,
+                Met::Known => present += 1,
+                Met::Changed => (present, changed) = (present + 1, true),
+            }
         }
         self.before.take(served);
-        self.recount();
+        // A thousand helpers that stay cost no more than to be found again.
+        if changed || present != self.known.len() {
+            self.forget_gone(look);
+            self.recount();
+        }
     }
 
     /// A look found nothing that the one before did not.
@@ -99,25 +125,34 @@ impl Helpers {
         self.counts.get(&(*owner, of)).copied()
     }
 
-    fn meet(&mut self, seen: &Seen, look: &Look, served: &Moment) {
+    fn meet(&mut self, seen: &Seen, look: &Look, served: &Moment) -> Met {
         let pid = seen.identity.pid;
         if seen.role != Role::Helper {
             // A wrapper's child was a helper until its role was known.
-            self.known.remove(&pid);
-            return;
+            let was_one = self.known.remove(&pid).is_some();
+            return if was_one { Met::Left } else { Met::NoHelper };
         }
-        if let Some(helper) = self.known.get_mut(&pid).filter(|helper| helper.identity == seen.identity) {
-            helper.kind = seen.kind.or(helper.kind);
-            helper.age = seen.age;
-            helper.rss = seen.rss.map(|rss| rss.0);
-            helper.request.went_on(served);
-            if helper.name != seen.name {
-                helper.name = Arc::clone(&seen.name);
+        let full = self.known.len() >= MOST_HELPERS;
+        match self.known.get_mut(&pid) {
+            Some(helper) if helper.identity == seen.identity => {
+                let kind = seen.kind.or(helper.kind);
+                let met = if kind == helper.kind { Met::Known } else { Met::Changed };
+                helper.kind = kind;
+                helper.look = self.looks;
+                helper.age = seen.age;
+                helper.rss = seen.rss.map(|rss| rss.0);
+                helper.request.went_on(served);
+                if helper.name != seen.name {
+                    helper.name = Arc::clone(&seen.name);
+                }
+                return met;
             }
-            return;
-        }
-        if self.known.len() >= MOST_HELPERS {
-            return;
+            Some(other) => {
+                let other = other.clone();
+                self.ended(&other);
+            }
+            None if full => return Met::NoHelper,
+            None => {}
         }
         let (owner, starter) = self.started_by(seen, look);
         let helper = Helper {
@@ -126,12 +161,14 @@ impl Helpers {
             kind: seen.kind,
             owner,
             starter,
+            look: self.looks,
             age: seen.age,
             rss: seen.rss.map(|rss| rss.0),
             request: Request::at(&self.before, served),
             told: false,
         };
         self.known.insert(pid, helper);
+        Met::Changed
     }
 
     /// The worker that a new helper belongs to, and the helper that started it.
@@ -148,24 +185,23 @@ impl Helpers {
     }
 
     fn forget_gone(&mut self, look: &Look) {
-        let living: HashMap<Pid, &Seen> =
-            look.processes.iter().filter(|seen| !seen.zombie).map(|seen| (seen.identity.pid, seen)).collect();
-        let is_there = |helper: &Helper| {
-            living.get(&helper.identity.pid).is_some_and(|seen| seen.identity == helper.identity)
-        };
-        let gone: Vec<Helper> = self.known.values().filter(|helper| !is_there(helper)).cloned().collect();
+        let gone: Vec<Helper> =
+            self.known.values().filter(|helper| helper.look != self.looks).cloned().collect();
         for helper in gone {
-            let of = helper.owner.zip(helper.group()).filter(|_| self.is_root(&helper));
-            if let Some(of) = of.filter(|of| self.lives.len() < MOST_LIVES || self.lives.contains_key(of)) {
-                self.lives.entry(of).or_default().ended(helper.age);
-            }
+            self.ended(&helper);
             self.known.remove(&helper.identity.pid);
         }
-        if !self.newest.is_empty() {
-            let owner_lives = |owner: &Identity| look.find(owner).is_some_and(|seen| !seen.zombie);
-            self.lives.retain(|(owner, _), _| owner_lives(owner));
-            self.counts.retain(|(owner, _), _| owner_lives(owner));
-            self.newest.retain(|(owner, _), _| owner_lives(owner));
+        let owner_lives = |owner: &Identity| look.find(owner).is_some_and(|seen| !seen.zombie);
+        self.lives.retain(|(owner, _), _| owner_lives(owner));
+        self.counts.retain(|(owner, _), _| owner_lives(owner));
+        self.newest.retain(|(owner, _), _| owner_lives(owner));
+    }
+
+    /// Remembers how long a helper lived.
+    fn ended(&mut self, helper: &Helper) {
+        let of = helper.owner.zip(helper.group()).filter(|_| self.is_root(helper));
+        if let Some(of) = of.filter(|of| self.lives.len() < MOST_LIVES || self.lives.contains_key(of)) {
+            self.lives.entry(of).or_default().ended(helper.age);
         }
     }
 
