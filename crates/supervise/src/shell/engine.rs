@@ -109,10 +109,10 @@ const AUDIT_SHARE: u32 = 5_000;
 const SAME_SIGNAL: Duration = Duration::from_millis(300);
 /// Least time between two searches for orphans that were re-parented to us.
 const ADOPTION: Duration = Duration::from_millis(250);
-/// Time between two times that code pages are given back.
+/// Who has nothing to do for so long gives back what the last piece of work needed.
+const REST: Duration = Duration::from_secs(1);
+/// Time between two times that this is done where there is always something to do.
 const TRIM: Duration = Duration::from_secs(10);
-/// By then a unit has started, and what only its start needed can be given back.
-const SETTLED: Duration = Duration::from_secs(1);
 /// Monotonic and wall clock may drift apart this far between two turns before it is worth an event.
 const CLOCK_JUMP: Duration = Duration::from_secs(5);
 
@@ -226,7 +226,7 @@ impl Engine {
             watch_terminal: options.watch_terminal,
             direct: Vec::new(),
             next_audit: AUDIT,
-            next_trim: SETTLED,
+            next_trim: TRIM,
             next_adoption: Duration::ZERO,
             next_reap: None,
             exit_code: 0,
@@ -269,10 +269,12 @@ impl Engine {
         self.let_go_of_stdio();
         self.retire();
         while !self.units.is_empty() {
+            let rest = self.time_to_wait();
+            self.trim(rest);
             let ready = self
                 .around
                 .poller
-                .wait(self.time_to_wait())
+                .wait(rest)
                 .map_err(|source| SuperviseError::Kernel { what: "wait for events", source })?;
             for token in ready {
                 self.handle(token);
@@ -331,10 +333,19 @@ impl Engine {
         let serving = self.units.iter().any(UnitShell::serving).then_some(now + Duration::from_millis(5));
         let times = self.units.iter().flat_map(|unit| [unit.next_look, unit.machine.next_deadline()]);
         let next = times
-            .chain([serving, self.next_reap, Some(self.next_audit), Some(self.next_trim)])
+            .chain([serving, self.next_reap, Some(self.next_audit)])
             .flatten()
             .min();
         next.map_or(AUDIT, |next| next.saturating_sub(now))
+    }
+
+    /// Gives back what the last piece of work needed, as the last thing before a long wait.
+    fn trim(&mut self, rest: Duration) {
+        let now = self.clock.now();
+        if rest >= REST || now >= self.next_trim {
+            self.next_trim = now + TRIM;
+            super::trim::release_program();
+        }
     }
 
     fn handle(&mut self, token: Token) {
@@ -395,10 +406,6 @@ impl Engine {
         let now = self.clock.now();
         if now >= self.next_audit {
             self.audit(now);
-        }
-        if now >= self.next_trim {
-            self.next_trim = now + TRIM;
-            super::trim::release_code();
         }
         // Units whose look is nearly due are looked at together: one wake-up serves many.
         let soon = now + Duration::from_millis(10);
