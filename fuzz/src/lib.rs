@@ -40,6 +40,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("record_json", record_json),
     ("recording", recording),
     ("redact", redact),
+    ("sock_diag", sock_diag),
     ("spare", spare),
     ("stat", stat),
     ("tcp", tcp),
@@ -91,7 +92,25 @@ pub fn cgroups(data: &[u8]) {
 /// `/proc/net/tcp`.
 pub fn tcp(data: &[u8]) {
     let lines = data.split(|&b| b == b'\n').count();
-    assert!(parse::parse_tcp(data).count() <= lines);
+    let seen: Vec<_> = parse::parse_tcp(data).map(|line| (line.local(), line.remote())).collect();
+    assert!(seen.len() <= lines);
+}
+
+/// What the kernel answers to a question about sockets: first byte odd, Unix ones; else TCP.
+pub fn sock_diag(data: &[u8]) {
+    let Some((&first, datagram)) = data.split_first() else { return };
+    // A header alone has 16 bytes.
+    let most = datagram.len() / 16;
+    if first & 1 == 1 {
+        let Ok((sockets, _)) = parse::unix_sockets(datagram) else { return };
+        assert!(sockets.len() <= most);
+        for (_, socket) in sockets {
+            assert!(!(socket.peer_is_gone && socket.peer.is_some()), "one that is gone has no number");
+            assert!(!(socket.peer_is_gone && socket.listens));
+        }
+    } else if let Ok((sockets, _)) = parse::tcp_sockets(datagram) {
+        assert!(sockets.len() <= most && sockets.iter().all(|(inode, _)| *inode != 0));
+    }
 }
 
 /// A line of the evidence, or of `--log-format json`.
