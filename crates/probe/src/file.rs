@@ -159,3 +159,63 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    /// A directory with one file of so many bytes.
+    fn with_file(text: &[u8]) -> (tempfile::TempDir, OwnedFd) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("file"), text).unwrap();
+        let opened = open_directory(rustix::fs::CWD, directory.path()).unwrap();
+        (directory, opened)
+    }
+
+    #[test]
+    fn a_file_is_read_to_its_end_or_to_the_limit() {
+        let mut reader = Reader::new();
+        let first = reader.buffer.len();
+        for length in [0, 1, first - 1, first, first + 1, 2 * first, 5 * first] {
+            let text: Vec<u8> = (0_u8..=250).cycle().take(length).collect();
+            let (_directory, opened) = with_file(&text);
+            for limit in [1, 100, first - 1, first, first + 1, 3 * first, 5 * first, 6 * first] {
+                let (read, cut) = reader.read(opened.as_fd(), c"file", limit).unwrap();
+                assert_eq!((read, cut), (&text[..length.min(limit)], length > limit), "{length} of {limit}");
+            }
+        }
+        assert!(reader.buffer.len() <= 8 * first, "it grows with what is read and not with the limit");
+    }
+
+    #[test]
+    fn lines_are_handed_on_whole() {
+        for text in ["", "a", "a\n", "a\nb", "\n\na\n\n", &"line\n".repeat(20_000)] {
+            let (_directory, opened) = with_file(text.as_bytes());
+            let mut lines = Vec::new();
+            each_line(opened.as_fd(), Path::new("file"), |line| {
+                lines.push(String::from_utf8(line.to_vec()).unwrap());
+                true
+            })
+            .unwrap();
+            assert_eq!(lines, text.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>());
+        }
+        let (_directory, opened) = with_file(&vec![b'x'; 100_000]);
+        let mut total = 0;
+        each_line(opened.as_fd(), Path::new("file"), |line| {
+            total += line.len();
+            true
+        })
+        .unwrap();
+        assert_eq!(total, 100_000, "a line too long comes in pieces, and ends");
+        let (_directory, opened) = with_file(b"a\nb\nc\n");
+        let mut seen = 0;
+        each_line(opened.as_fd(), Path::new("file"), |_| {
+            seen += 1;
+            seen < 2
+        })
+        .unwrap();
+        assert_eq!(seen, 2);
+    }
+}

@@ -310,3 +310,48 @@ fn memory_mounts(mountinfo: &[u8]) -> impl Iterator<Item = (u32, u32)> {
         in_memory.then_some((parse::number(device.get(..colon)?)?, parse::number(device.get(colon + 1..)?)?))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn file_systems_in_memory_are_told_by_their_kind() {
+        let text = b"24 1 0:21 / /run rw,nosuid shared:5 master:1 - tmpfs tmpfs rw\n\
+            25 1 254:0 / / rw - ext4 /dev/vda rw\n\
+            26 1 0:30 / /home rw - btrfs tmpfs rw\n\
+            27 1 0:31 /a\\040-\\040tmpfs /mnt rw - fuse.sshfs me:/ rw\n\
+            28 1 0:32 / /dev rw - devtmpfs udev rw\n\
+            29 1 0:x / /bad rw - tmpfs t rw\nnonsense\n";
+        assert_eq!(memory_mounts(text).collect::<Vec<_>>(), [(0, 21), (0, 32)]);
+    }
+
+    #[test]
+    fn terminals_devices_and_memory_are_told_by_their_names() {
+        for terminal in ["/dev/pts/0", "/dev/pts/12 (deleted)", "/dev/tty", "/dev/tty1", "/dev/console"] {
+            assert!(is_terminal(terminal.as_bytes()), "{terminal}");
+        }
+        for other in ["/dev/pts/ptmx", "/dev/null", "/tmp/dev/pts/0", "/dev/consoles"] {
+            assert!(!is_terminal(other.as_bytes()), "{other}");
+        }
+        assert!(is_device(b"/dev/kvm") && !is_device(b"/dev/shm/x") && !is_device(b"/development"));
+        assert!(
+            is_memory(b"/memfd:a (deleted)") && is_memory(b"/SYSV00000000 (deleted)") && !is_memory(b"/x")
+        );
+    }
+
+    #[test]
+    fn a_number_is_its_name() {
+        for number in [0, 7, 1_048_576, i32::MAX, i32::MIN] {
+            assert_eq!(Name::default().of(number).to_str().unwrap(), number.to_string());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_table_of_mounts_panics(text in "[0-9: tmpfs/\n-]{0,200}") {
+            let _ = memory_mounts(text.as_bytes()).count();
+        }
+    }
+}

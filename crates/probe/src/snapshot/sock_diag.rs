@@ -244,3 +244,141 @@ fn u16_at(bytes: &[u8], at: usize) -> Result<u16, ParseError> {
     let word = bytes.get(at..).and_then(|bytes| bytes.first_chunk()).ok_or(CUT)?;
     Ok(u16::from_ne_bytes(*word))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A message with its header, padded as the kernel does.
+    fn message(kind: u16, body: &[u8]) -> Vec<u8> {
+        let mut bytes = u32::try_from(HEADER + body.len()).unwrap().to_ne_bytes().to_vec();
+        bytes.extend_from_slice(&kind.to_ne_bytes());
+        bytes.resize(HEADER, 0);
+        bytes.extend_from_slice(body);
+        bytes.resize(aligned(bytes.len()), 0);
+        bytes
+    }
+
+    fn unix_message(kind: u8, state: u8, inode: u32, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut body = vec![UNIX, kind, state, 0];
+        body.extend_from_slice(&inode.to_ne_bytes());
+        body.resize(UNIX_MESSAGE, 0);
+        for (kind, value) in attributes {
+            body.extend_from_slice(&u16::try_from(4 + value.len()).unwrap().to_ne_bytes());
+            body.extend_from_slice(&kind.to_ne_bytes());
+            body.extend_from_slice(value);
+            body.resize(aligned(body.len()), 0);
+        }
+        message(BY_FAMILY, &body)
+    }
+
+    fn tcp_message(family: u8, state: u8, ports: (u16, u16), hosts: (&[u8], &[u8]), inode: u32) -> Vec<u8> {
+        let mut body = vec![family, state, 0, 0];
+        body.extend_from_slice(&ports.0.to_be_bytes());
+        body.extend_from_slice(&ports.1.to_be_bytes());
+        for (host, end) in [(hosts.0, 24), (hosts.1, 40)] {
+            body.extend_from_slice(host);
+            body.resize(end, 0);
+        }
+        body.resize(68, 0);
+        body.extend_from_slice(&inode.to_ne_bytes());
+        message(BY_FAMILY, &body)
+    }
+
+    #[test]
+    fn every_state_that_was_observed_is_told() {
+        let of = |kind, state, peer: Option<u32>, shut_down: u8| {
+            let peer = peer.map(u32::to_ne_bytes);
+            let mut attributes: Vec<(u16, &[u8])> = peer.iter().map(|peer| (PEER, &peer[..])).collect();
+            let shut_down = [shut_down];
+            // The name of a socket comes first, its receive queue between them.
+            attributes.insert(0, (0, b"/run/x"));
+            attributes.push((4, &[0; 8]));
+            attributes.push((SHUTDOWN, &shut_down));
+            let (sockets, last) = unix_sockets(&unix_message(kind, state, 7, &attributes)).unwrap();
+            assert!(!last && sockets.len() == 1 && sockets[0].0 == 7);
+            (sockets[0].1.peer, sockets[0].1.peer_is_gone, sockets[0].1.listens)
+        };
+        for stream in [1, 5] {
+            assert_eq!(of(stream, 1, Some(9), 0), (Some(9), false, false), "connected");
+            assert_eq!(
+                of(stream, 1, Some(9), 3),
+                (Some(9), false, false),
+                "shut down by a peer that is open"
+            );
+            assert_eq!(of(stream, 1, Some(0), 3), (None, true, false), "closed");
+            assert_eq!(of(stream, 1, Some(0), 0), (None, false, false), "not accepted yet");
+            assert_eq!(of(stream, 7, None, 0), (None, false, false), "never connected");
+            assert_eq!(of(stream, 10, None, 0), (None, false, true), "listens");
+        }
+        assert_eq!(of(DATAGRAMS, 1, Some(0), 0), (None, true, false));
+        assert_eq!(of(DATAGRAMS, 1, Some(9), 0), (Some(9), false, false));
+        assert_eq!(of(DATAGRAMS, 7, None, 0), (None, false, false));
+    }
+
+    #[test]
+    fn connections_are_read_in_both_families() {
+        let mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1];
+        let mut datagram = tcp_message(INET, 8, (8080, 49153), (&[127, 0, 0, 1], &[10, 0, 0, 2]), 9);
+        datagram.extend(tcp_message(INET6, 10, (22, 0), (&mapped, &[0; 16]), 10));
+        datagram.extend(tcp_message(INET, 6, (1, 2), (&[1, 2, 3, 4], &[1, 2, 3, 4]), 0));
+        datagram.extend(message(DONE, &[0; 4]));
+        let (sockets, last) = tcp_sockets(&datagram).unwrap();
+        let of = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let waiting =
+            Tcp { state: TcpState::CloseWait, local: of("127.0.0.1:8080"), remote: of("10.0.0.2:49153") };
+        let listening = Tcp { state: TcpState::Listening, local: of("127.0.0.1:22"), remote: of("[::]:0") };
+        assert!(last);
+        assert_eq!(sockets, [(9, waiting), (10, listening)]);
+    }
+
+    #[test]
+    fn an_error_and_what_is_cut_are_no_lists() {
+        assert!(unix_sockets(&message(ERROR, &[0; 20])).is_err());
+        assert!(tcp_sockets(&tcp_message(17, 1, (0, 0), (&[], &[]), 1)).is_err(), "no such family");
+        assert_eq!(unix_sockets(&message(DONE, &[0; 4])), Ok((Vec::new(), true)));
+        assert_eq!(unix_sockets(b""), Ok((Vec::new(), false)));
+        let whole = unix_message(1, 1, 7, &[(PEER, &[0; 4]), (SHUTDOWN, &[3])]);
+        for cut in 1..whole.len() - 3 {
+            assert!(unix_sockets(&whole[..cut]).is_err(), "{cut}");
+        }
+        // A length of nothing does not stand still.
+        assert!(unix_sockets(&[0; 64]).is_err());
+        assert!(unix_sockets(&unix_message(1, 1, 7, &[])[..HEADER]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = (unix_sockets(&bytes), tcp_sockets(&bytes));
+        }
+
+        #[test]
+        fn no_change_of_a_true_answer_panics_or_makes_more_of_it(at in 0_usize..200, byte: u8) {
+            let mut bytes = unix_message(1, 1, 7, &[(PEER, &[1; 4]), (SHUTDOWN, &[3])]);
+            bytes.extend(tcp_message(INET, 8, (1, 2), (&[1, 2, 3, 4], &[5, 6, 7, 8]), 9));
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            for count in [unix_sockets(&bytes).map_or(0, |(seen, _)| seen.len()), tcp_sockets(&bytes).map_or(0, |(seen, _)| seen.len())] {
+                prop_assert!(count <= bytes.len() / HEADER);
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read(sockets in proptest::collection::vec((any::<u32>(), any::<u32>(), any::<bool>()), 0..20)) {
+            let mut datagram = Vec::new();
+            for &(inode, peer, listens) in &sockets {
+                let state = if listens { LISTENING } else { ESTABLISHED };
+                datagram.extend(unix_message(1, state, inode, &[(PEER, &peer.to_ne_bytes()), (SHUTDOWN, &[0])]));
+            }
+            let (seen, last) = unix_sockets(&datagram).unwrap();
+            let expected: Vec<_> = sockets.iter().map(|&(inode, peer, listens)| {
+                let peer = (peer != 0).then_some(u64::from(peer));
+                (u64::from(inode), UnixSocket { peer, peer_is_gone: false, listens })
+            }).collect();
+            prop_assert!(!last);
+            prop_assert_eq!(seen, expected);
+        }
+    }
+}

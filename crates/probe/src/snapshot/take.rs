@@ -404,3 +404,37 @@ pub(crate) fn descriptor_limit(limits: &[u8]) -> Option<u64> {
     let soft = line.split(u8::is_ascii_whitespace).find(|field| !field.is_empty())?;
     if soft == b"unlimited" { Some(u64::MAX) } else { parse::number(soft) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_limit_of_descriptors_is_the_soft_one() {
+        let limits = |soft: &str| {
+            let line = format!("Max open files            {soft:<20} 524288               files     \n");
+            descriptor_limit(format!("Max processes             unlimited\n{line}").as_bytes())
+        };
+        assert_eq!((limits("1024"), limits("unlimited"), limits("-1")), (Some(1024), Some(u64::MAX), None));
+        assert_eq!(descriptor_limit(b"Max open files"), None);
+        assert_eq!(descriptor_limit(b""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn marks_are_what_the_environment_says(
+            entries in proptest::collection::vec("(SCUPPER_RUN|SCUPPER_UNIT|SCUPPER_KEEP|SCUPPER_|PATH)(=[a-z=]{0,3})?|", 0..8),
+            cut: bool,
+        ) {
+            let environ = entries.join("\0").into_bytes();
+            let value = |name| parse::environment_value(&environ, cut, name);
+            let expected = (value(MARK), value(UNIT), value(KEEP));
+            match marks(&environ, cut) {
+                Marks::Read { run, unit, keep } => prop_assert_eq!((run, unit, keep), expected),
+                Marks::Empty => prop_assert_eq!(expected, (None, None, None)),
+                Marks::Unreadable => prop_assert!(false, "it was read"),
+            }
+        }
+    }
+}
