@@ -3,7 +3,7 @@
 use crate::diff::Diff;
 use crate::edit::{self, Edit};
 use crate::error::{Error, Fault, Problem};
-use crate::servers::{self, Found, Server};
+use crate::servers::{self, Found, Server, State};
 use crate::tree::{Node, with_tree};
 use crate::{Format, Wrapping, unwrap as unwrapping, wrap as wrapping_of};
 
@@ -30,22 +30,17 @@ impl Change {
 /// Wraps each server that is started over stdio: `COMMAND` becomes `scupper mcp OPTIONS -- COMMAND`. Twice is as good as
 /// once. A server that is switched off is wrapped too: it may be switched on again.
 pub fn wrap(text: &str, format: Format, wrapping: &Wrapping) -> Result<Change, Error> {
-    let step = Step::Wrap(wrapping);
-    let change = make(text, format, step)?;
-    if change.text != text {
-        // Whatever was wrapped before is unwrapped on both sides.
-        let (restored, unwrapped) =
-            (make(&change.text, format, Step::Unwrap), make(text, format, Step::Unwrap)?);
-        if restored.map(|restored| restored.text) != Ok(unwrapped.text) {
-            return Err(not_reversible(text, &change.before));
-        }
-    }
-    Ok(change)
+    let change = make(text, format, Step::Wrap(wrapping))?;
+    let Some(restored) = change.restored else { return Ok(change.change) };
+    // What was wrapped before is unwrapped as well.
+    let was_wrapped = change.change.before.iter().any(|one| matches!(one.state, State::Wrapped { .. }));
+    let is_restored = if was_wrapped { unwrap(text, format)?.text == restored } else { text == restored };
+    if is_restored { Ok(change.change) } else { Err(not_reversible(text, &change.change.before)) }
 }
 
 /// Undoes [`wrap`]: the bytes from before, in every place that only `wrap` has touched.
 pub fn unwrap(text: &str, format: Format) -> Result<Change, Error> {
-    make(text, format, Step::Unwrap)
+    make(text, format, Step::Unwrap).map(|made| made.change)
 }
 
 #[derive(Clone, Copy)]
@@ -77,38 +72,51 @@ impl Step<'_> {
     }
 }
 
-/// What was found out about the old text.
+/// A change that was read back.
 struct Made {
-    text: String,
-    before: Vec<Server>,
-    diff: String,
-    wanted: Vec<Vec<String>>,
+    change: Change,
+    /// What unwrapping makes of it. `None` where nothing was to be done.
+    restored: Option<String>,
 }
 
-fn make(text: &str, format: Format, step: Step<'_>) -> Result<Change, Error> {
-    let made = with_tree(text, format, |tree| edited(text, format, step, tree));
-    let Made { text: new, before, diff, wanted } = made.map_err(|fault| fault.within(text))?;
+fn make(text: &str, format: Format, step: Step<'_>) -> Result<Made, Error> {
+    let edited = with_tree(text, format, |tree| edit(text, format, step, tree));
+    let Edited { text: new, before, diff, wanted } = edited.map_err(|fault| fault.within(text))?;
     if new == text {
-        return Ok(Change { text: new, after: before.clone(), before, diff });
+        let change = Change { text: new, after: before.clone(), before, diff };
+        return Ok(Made { change, restored: None });
     }
     let read_back = with_tree(&new, format, |tree| {
         let found = servers::find(tree)?;
         let as_wanted = found.len() == wanted.len()
             && found.iter().zip(&wanted).all(|(server, wanted)| server.words() == *wanted);
-        Ok(as_wanted.then(|| servers::list(&new, &found)))
+        let edits = found.iter().flat_map(|server| Step::Unwrap.edits(&new, format, server)).collect();
+        let edits = edit::in_order(edits).filter(|_| as_wanted);
+        Ok(edits.map(|edits| (servers::list(&new, &found), edit::apply(&new, &edits))))
     });
     match read_back {
-        Ok(Some(after)) => Ok(Change { text: new, before, after, diff }),
+        Ok(Some((after, restored))) => {
+            Ok(Made { change: Change { text: new, before, after, diff }, restored: Some(restored) })
+        }
         _ => Err(not_reversible(text, &before)),
     }
 }
 
-fn edited(text: &str, format: Format, step: Step<'_>, tree: &Node<'_>) -> Result<Made, Fault> {
+/// What becomes of a text, before anybody has read it back.
+struct Edited {
+    text: String,
+    before: Vec<Server>,
+    diff: String,
+    /// The command line that each server should have.
+    wanted: Vec<Vec<String>>,
+}
+
+fn edit(text: &str, format: Format, step: Step<'_>, tree: &Node<'_>) -> Result<Edited, Fault> {
     let found = servers::find(tree)?;
     let edits = found.iter().flat_map(|server| step.edits(text, format, server)).collect();
     let edits = edit::in_order(edits)
         .ok_or_else(|| Fault::new(found.first().map_or(0, |server| server.at), Problem::NotReversible))?;
-    Ok(Made {
+    Ok(Edited {
         text: edit::apply(text, &edits),
         before: servers::list(text, &found),
         diff: Diff::new(text, &edits).masked(tree, &found, format).to_string(),

@@ -16,6 +16,8 @@ use crate::tree::Node;
 const CONTEXT: usize = 3;
 /// Of lines with more bytes than this (files without line ends) only what is changed is shown.
 const LONGEST_LINE: usize = 1_000;
+/// Changes that are shown; of the others only how many they are.
+const MOST_BLOCKS: usize = 400;
 
 /// A diff, yet to be written.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) struct Diff<'t> {
     /// Where each line begins.
     starts: Vec<usize>,
     blocks: Vec<Block<'t>>,
+    /// Blocks beyond those that are shown.
+    more: usize,
     masks: Masks,
 }
 
@@ -40,7 +44,8 @@ type Line = (char, String);
 impl<'t> Diff<'t> {
     /// The edits are in order.
     pub(crate) fn new(text: &'t str, edits: &'t [Edit]) -> Self {
-        let mut diff = Self { text, starts: Vec::new(), blocks: Vec::new(), masks: Masks::default() };
+        let mut diff =
+            Self { text, starts: Vec::new(), blocks: Vec::new(), more: 0, masks: Masks::default() };
         if edits.is_empty() {
             return diff;
         }
@@ -58,15 +63,37 @@ impl<'t> Diff<'t> {
             }
         }
         diff.blocks.push(Block { lines, edits: &edits[first..] });
+        diff.more = diff.blocks.len().saturating_sub(MOST_BLOCKS);
+        diff.blocks.truncate(MOST_BLOCKS);
         diff
     }
 
     /// With what should not be seen left out.
     pub(crate) fn masked(mut self, tree: &Node<'_>, servers: &[Found<'_, '_>], format: Format) -> Self {
-        let windows: Vec<Range<usize>> =
-            self.hunks().map(|blocks| self.bytes(&self.window(blocks))).collect();
-        self.masks = Masks::new(tree, servers, format, &windows);
+        self.masks = Masks::new(tree, servers, format, &self.windows());
         self
+    }
+
+    /// The bytes that are shown, in order.
+    fn windows(&self) -> Vec<Range<usize>> {
+        let mut windows = Vec::new();
+        for blocks in self.hunks() {
+            let window = self.window(blocks);
+            if window.clone().any(|line| self.is_long(line)) {
+                let lines =
+                    window.filter(|&line| !self.is_long(line)).map(|line| self.bytes(&(line..line + 1)));
+                windows.extend(lines);
+                windows.extend(blocks.iter().flat_map(|block| block.edits).map(|edit| edit.at.clone()));
+            } else {
+                windows.push(self.bytes(&window));
+            }
+        }
+        windows.sort_by_key(|window| (window.start, window.end));
+        windows
+    }
+
+    fn is_long(&self, line: usize) -> bool {
+        self.bytes(&(line..line + 1)).len() > LONGEST_LINE
     }
 
     fn line_of(&self, at: usize) -> usize {
@@ -97,18 +124,18 @@ impl<'t> Diff<'t> {
 
     fn context(&self, lines: Range<usize>, out: &mut Vec<Line>) {
         for line in lines {
-            let shown = self.masks.shown(self.text, self.bytes(&(line..line + 1)));
-            let shown = if shown.len() > LONGEST_LINE { "...".to_owned() } else { shown };
-            out.push((' ', tidy(&shown)));
+            let shown = if self.is_long(line) {
+                "...".to_owned()
+            } else {
+                tidy(&self.masks.shown(self.text, self.bytes(&(line..line + 1))))
+            };
+            out.push((' ', shown));
         }
     }
 
     fn block(&self, block: &Block<'t>, out: &mut Vec<Line>) {
         let shown = |range| self.masks.shown(self.text, range);
-        let part = self.bytes(&block.lines);
-        let (old, new) = (shown(part.clone()), render(part, block.edits, shown));
-        let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-        if old.iter().chain(&new).any(|line| line.len() > LONGEST_LINE) {
+        if block.lines.clone().any(|line| self.is_long(line)) {
             for edit in block.edits {
                 let old = shown(edit.at.clone());
                 let new = render(edit.at.clone(), std::slice::from_ref(edit), shown);
@@ -118,6 +145,9 @@ impl<'t> Diff<'t> {
             }
             return;
         }
+        let part = self.bytes(&block.lines);
+        let (old, new) = (shown(part.clone()), render(part, block.edits, shown));
+        let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
         let same = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
         let rest = old[same..].iter().rev().zip(new[same..].iter().rev());
         let same_after = rest.take_while(|(old, new)| old == new).count();
@@ -158,6 +188,9 @@ impl fmt::Display for Diff<'_> {
                 writeln!(f, "{sign}{line}")?;
             }
         }
-        Ok(())
+        match self.more {
+            0 => Ok(()),
+            more => writeln!(f, "... and {more} more changes"),
+        }
     }
 }

@@ -5,6 +5,9 @@ use std::ops::Range;
 use crate::Format;
 use crate::tree::{Entry, Node, Table};
 
+/// Bytes before a key that are looked at for its indentation and its dotted beginning.
+const LONGEST_INDENT: usize = 4 << 10;
+
 /// Text in quotes.
 pub(crate) fn quoted(text: &str, format: Format) -> String {
     match format {
@@ -20,7 +23,7 @@ pub(crate) fn between_elements(text: &str, list: &Node<'_>, elements: &[Node<'_>
     if let Some(line_end) = before.rfind('\n') {
         let indent = &before[line_end + 1..];
         if is_blank(indent) {
-            return format!(",{}{indent}", line_ending(before));
+            return format!(",{}{indent}", line_ending(&before[..=line_end]));
         }
     }
     match elements.get(1).map(|second| &text[first.span.end..second.span.start]) {
@@ -60,16 +63,16 @@ impl Joint {
             Format::Toml => " = ".to_owned(),
         };
         let comma = if assign.len() == 1 { "," } else { ", " };
-        let line = line_before(text, entry.key_span.start);
-        let before = &text[line];
+        let before = &text[line_before(text, entry.key_span.start)];
+        let line_start = entry.key_span.start - before.len();
         let key = if format == Format::Toml { dotted(before, table.braced) } else { "" };
         let indent = &before[..before.len() - key.len()];
-        let separator = match (table.braced, is_blank(indent)) {
-            (false, _) => format!("{}{}", line_ending(text), leading_blanks(indent)),
-            (true, true) if text[..entry.key_span.start].contains('\n') => {
-                format!(",{}{indent}", line_ending(text))
-            }
-            (true, _) => comma.to_owned(),
+        let is_first_of_line = is_blank(indent) && text[..line_start].ends_with('\n');
+        let separator = match (table.braced, is_first_of_line) {
+            (false, true) => format!("{}{indent}", line_ending(&text[..line_start])),
+            (false, false) => format!("{}{}", line_ending(first_line(text)), leading_blanks(indent)),
+            (true, true) => format!(",{}{indent}", line_ending(&text[..line_start])),
+            (true, false) => comma.to_owned(),
         };
         Self { separator, prefix: key.to_owned(), assign, comma }
     }
@@ -82,9 +85,11 @@ impl Joint {
     }
 }
 
-/// What stands before a position in its line.
+/// What stands before a position in its line; of a long line only its end: in a file without line ends it would be all of
+/// the file, once for each server.
 fn line_before(text: &str, at: usize) -> Range<usize> {
-    text[..at].rfind('\n').map_or(0, |end| end + 1)..at
+    let from = text.floor_char_boundary(at.saturating_sub(LONGEST_INDENT));
+    text[from..at].rfind('\n').map_or(from, |end| from + end + 1)..at
 }
 
 /// The beginning of a dotted key, of which the last part follows.
@@ -102,12 +107,14 @@ fn is_blank(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' ' | b'\t'))
 }
 
-/// The first line ending of a text, as the others are taken to be.
+/// With its end.
+fn first_line(text: &str) -> &str {
+    text.split_inclusive('\n').next().unwrap_or_default()
+}
+
+/// What ends the last line of a text.
 fn line_ending(text: &str) -> &'static str {
-    match text.find('\n') {
-        Some(end) if text[..end].ends_with('\r') => "\r\n",
-        _ => "\n",
-    }
+    if text.ends_with("\r\n") { "\r\n" } else { "\n" }
 }
 
 #[cfg(test)]

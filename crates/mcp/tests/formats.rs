@@ -258,3 +258,63 @@ fn a_file_that_was_formatted_anew_is_unwrapped_too() {
     let back = unwrap(&commas, Format::Json).unwrap().text;
     assert_eq!(back, text.replace("\"]", "\",]"));
 }
+
+#[test]
+fn odd_spellings_are_wrapped_and_restored() {
+    for (text, wanted) in [
+        (
+            "{\"mcpServers\":{\"a\":{\"command\"/*1*/:/*2*/\"x\"/*3*/\n,\"env\":{}}}}",
+            "\"command\"/*1*/:/*2*/\"scupper\", \"args\": [\"mcp\", \"--\", \"x\"]/*3*/\n,",
+        ),
+        (
+            "{\"mcpServers\": {\"a\": {\n  // one\n  \"command\": \"x\" // two\n}}}",
+            "  \"command\": \"scupper\",\n  \"args\": [\"mcp\", \"--\", \"x\"] // two\n}",
+        ),
+        (
+            "{\"mcpServers\": {\"a\": {\"args\": [\"1\"\n, \"2\"], \"command\": \"\\u0078\"}}}",
+            "[\"mcp\", \"--\", \"\\u0078\", \"1\"\n, \"2\"], \"command\": \"scupper\"",
+        ),
+        (
+            "{\"mcpServers\":\r{\"a\":\r{\r\"command\":\"x\"\r}\r}\r}",
+            "\"command\":\"scupper\",\"args\":[\"mcp\",\"--\",\"x\"]\r}",
+        ),
+    ] {
+        restored(text, Format::Json, wanted);
+    }
+    for (text, wanted) in [
+        (
+            "mcp_servers.a.command = 'x'",
+            "mcp_servers.a.command = \"scupper\"\nmcp_servers.a.args = [\"mcp\", \"--\", 'x']",
+        ),
+        (
+            "[mcp_servers]\r\n\t'a.{b' . command='x' # c\r\n",
+            "\t'a.{b' . command=\"scupper\"\r\n\t'a.{b' . args=[\"mcp\",\"--\",'x'] # c\r\n",
+        ),
+        (
+            "mcp_servers = { a.command = 'x', a.env = {} }",
+            "{ a.command = \"scupper\", a.args = [\"mcp\", \"--\", 'x'], a.env = {} }",
+        ),
+        // TOML 1.1 has line ends in tables in braces.
+        (
+            "[mcp_servers]\na = {\n  env = {},\n  command = 'x', # c\n}\n",
+            "  command = \"scupper\",\n  args = [\"mcp\", \"--\", 'x'], # c\n}",
+        ),
+        (
+            "[mcp_servers.a]\ncommand = '''\nx'''\nargs = [ # c\n]",
+            "args = [\"mcp\", \"--empty-args\", \"--\", '''\nx''' # c\n]",
+        ),
+        (
+            "\u{feff}mcp_servers.a.command = 'x'\n",
+            "\u{feff}mcp_servers.a.command = \"scupper\"\nmcp_servers.a.args = [",
+        ),
+        ("[mcp_servers.a]\nargs = [[\"no\"]]\n[mcp_servers.a.env]\ncommand = 'x'\n", "[mcp_servers.a.env]"),
+    ] {
+        restored(text, Format::Toml, wanted);
+    }
+}
+
+fn restored(text: &str, format: Format, wanted: &str) {
+    let change = wrap(text, format, &plain()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert!(change.text.contains(wanted), "{:?}\n{:?}", change.text, wanted);
+    assert_eq!(unwrap(&change.text, format).unwrap().text, text);
+}

@@ -100,9 +100,6 @@ pub(crate) struct PassedOn {
     /// Time between TERM and KILL
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub grace: Option<Duration>,
-    /// Drain and replace a server above this
-    #[arg(long, value_name = "SIZE")]
-    pub mem_soft: Option<Size>,
     /// KILL a server at once above this
     #[arg(long, value_name = "SIZE")]
     pub mem_hard: Option<Size>,

@@ -29,11 +29,6 @@ pub(super) fn run(command: &McpFilesCommand, printer: &mut Printer) -> Result<u8
 }
 
 fn wrap(args: &WrapArgs, printer: &mut Printer) -> Result<u8, Failure> {
-    if let (Some(soft), Some(hard)) = (args.passed_on.mem_soft, args.passed_on.mem_hard)
-        && soft.resolve(None).zip(hard.resolve(None)).is_some_and(|(soft, hard)| soft > hard)
-    {
-        return Err(Failure::usage("--mem-soft is above --mem-hard"));
-    }
     let wrapping = Wrapping {
         program: program::to_start(args.scupper.as_deref())?,
         replace_program: args.scupper.is_some(),
