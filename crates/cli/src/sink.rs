@@ -40,6 +40,12 @@ impl EventSink {
         }
     }
 
+    /// Prints what is at least so severe alone: for those who say in words what they do.
+    pub(crate) const fn printed_from(mut self, severity: Severity) -> Self {
+        self.printed_from = severity;
+        self
+    }
+
     /// Says once that evidence is not being kept, and why.
     fn evidence_trouble(&mut self, why: &str) {
         if !std::mem::replace(&mut self.said, true) {

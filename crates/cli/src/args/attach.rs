@@ -10,11 +10,7 @@ use super::run::OutputFlags;
 use super::words::{HORIZONS, one_of};
 use crate::config::{Grow, HorizonMode};
 
-/// Watch a process tree that scupper did not start; signals nobody.
-///
-/// Follows the process, everything below it, what left its tree while it was watched, and the rest of its session where it
-/// leads one. Ends when the process does, when --for is over, or with ^C; the process runs on. `scupper ps`, the metrics
-/// page and `scupper events` show it like a unit.
+/// What is to be watched, and how.
 #[derive(Args, Debug)]
 #[command(
     override_usage = "scupper attach [FLAGS] PID\n       scupper attach [FLAGS] --match EXPR",

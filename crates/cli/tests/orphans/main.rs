@@ -16,6 +16,8 @@
 
 mod attach;
 mod keep;
+mod machine;
+mod reap;
 mod scan;
 #[path = "../run/scene.rs"]
 #[allow(dead_code, reason = "shared with the tests of `run`")]

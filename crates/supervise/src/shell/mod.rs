@@ -28,11 +28,13 @@ mod server;
 mod signals;
 mod spawn;
 mod stamp;
+mod tidy;
 mod tree;
 mod trim;
 mod unit;
 
 pub use attach::{AttachError, Detached, Over, Setup as AttachSetup, Viewer, attach};
+pub use deliver::{Untouchable, deliver};
 pub use earlier::end_abandoned;
 pub use engine::{Options, ParentExit, Reload, Sink, SuperviseError, observe, supervise};
 pub use guardian::{guard, guarded};
@@ -41,6 +43,7 @@ pub use launch::{is_launch, launch};
 pub use observer::Observer;
 pub use ownership::remove_cgroup;
 pub use stamp::stamp;
+pub use tidy::tidy_abandoned;
 
 /// Lets go of stdin and stdout, which are the command's alone: a reader of its output sees the end when the command
 /// ends, and a writer to its input sees when nobody reads.

@@ -1,0 +1,433 @@
+//! `scupper reap` on real processes: whom it ends, whom it leaves alone, and that each of the safety rules holds (R118,
+//! R115). Each test has a machine of its own, so that `--yes` can mean nobody else.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::machine::{Answer, Machine};
+use super::scene::{PATIENCE, SCUPPER, wait_for};
+
+/// A server whose client is gone: nobody holds the other end of its stdin, and its parent has ended.
+const ORPHANED: &str = "
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, '-S', '-c', sys.argv[2]], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+print(child.pid, file=open(sys.argv[1], 'w'))
+os._exit(0)
+";
+
+/// Does nothing, and ignores that its stdin has ended.
+const IDLE: &str = "import time; time.sleep(1000)";
+
+/// Starts three hundred children that ignore nothing and waits.
+const MANY: &str = "
+import os, sys, time
+for _ in range(300):
+    if os.fork() == 0:
+        time.sleep(1000)
+        os._exit(0)
+open(sys.argv[1], 'w').write('up')
+time.sleep(1000)
+";
+
+fn script(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name).to_string_lossy().into_owned()
+}
+
+/// The record of a unit that runs.
+fn record(machine: &Machine, unit: &str) -> Value {
+    let path = machine.scene.path(&format!("run/scupper/{unit}.json"));
+    wait_for("the record says running", PATIENCE, || {
+        let record: Value =
+            fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        if record["phase"] == "running" { Ok(record) } else { Err(machine.scene.text("others")) }
+    })
+}
+
+fn pid_of(identity: &Value) -> i32 {
+    identity["pid"].as_i64().unwrap().try_into().unwrap()
+}
+
+/// Guardian and engine are killed at once: nobody is left who could end the tree.
+fn kill_scupper(machine: &Machine, unit: &str) {
+    let record = record(machine, unit);
+    let (engine, guardian) = (pid_of(&record["supervisor"]), pid_of(&record["guardian"]));
+    machine.kill(engine, 19);
+    machine.kill(guardian, 9);
+    machine.kill(engine, 9);
+    for pid in [engine, guardian] {
+        wait_for(
+            "scupper is gone",
+            PATIENCE,
+            || if machine.alive(pid) { Err(String::new()) } else { Ok(()) },
+        );
+    }
+}
+
+/// A unit with children of every kind whose scupper was killed: what is left of it lives.
+fn abandoned(machine: &Machine, unit: &str) -> BTreeMap<String, i32> {
+    let kids_file = format!("kids-{unit}");
+    let path = machine.scene.path(&kids_file).to_string_lossy().into_owned();
+    let tree = script("run/tree.py");
+    machine.start_command(&[SCUPPER, "run", "--name", unit, "--", "python3", "-S", &tree, &path, "wait"]);
+    let kids: BTreeMap<String, i32> = wait_for("the workload has its children", PATIENCE, || {
+        let kids = serde_json::from_str::<BTreeMap<String, i32>>(&machine.scene.text(&kids_file));
+        kids.map_err(|_| machine.scene.text("others"))
+    });
+    kill_scupper(machine, unit);
+    kids
+}
+
+/// An orphan that nothing was recorded of.
+fn orphan(machine: &Machine) -> i32 {
+    let name = format!("orphan-{}", machine.living().len());
+    let path = machine.scene.path(&name).to_string_lossy().into_owned();
+    let parent = machine.start_command(&["python3", "-S", "-c", ORPHANED, &path, IDLE]);
+    machine.wait(parent);
+    machine.scene.text(&name).trim().parse().unwrap()
+}
+
+fn pids(entries: &Value) -> Vec<i32> {
+    let list = entries.as_array().unwrap_or_else(|| panic!("{entries}"));
+    list.iter().map(|entry| i32::try_from(entry["pid"].as_i64().unwrap()).unwrap()).collect()
+}
+
+fn sorted(pids: impl IntoIterator<Item = i32>) -> Vec<i32> {
+    let mut pids: Vec<i32> = pids.into_iter().collect();
+    pids.sort_unstable();
+    pids
+}
+
+fn none_lives(machine: &Machine, pids: impl IntoIterator<Item = i32>, said: &Answer) {
+    for pid in pids {
+        assert!(!machine.alive(pid), "{pid} lives: {said:?}");
+    }
+}
+
+/// `scupper reap` on a terminal, and what a person does there.
+fn on_a_terminal(machine: &Machine, arguments: &[&str], person: &[(&str, &str)]) -> Answer {
+    let mut argv = vec!["python3".to_owned(), script("orphans/terminal.py")];
+    argv.push(machine.scene.path("shown").to_string_lossy().into_owned());
+    argv.extend(person.iter().flat_map(|(shown, typed)| [(*shown).to_owned(), (*typed).to_owned()]));
+    argv.extend(["--", SCUPPER, "reap"].map(str::to_owned));
+    argv.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let answer = machine.run(&argv);
+    Answer { out: machine.scene.text("shown"), ..answer }
+}
+
+/// Safety 7: without `--yes` nobody is signalled, and the plan says who would be.
+#[test]
+fn r118_safety_7_a_dry_run_signals_nobody() {
+    let Some(machine) = Machine::start() else { return };
+    assert_eq!(machine.scupper(&["reap"]).code, 0, "nothing is left behind");
+    let kids = abandoned(&machine, "web");
+    let likely = orphan(&machine);
+    let before = sorted(machine.living());
+    let said = machine.scupper(&["reap"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    for pid in kids.values().filter(|pid| machine.alive(**pid)).chain([&likely]) {
+        assert!(said.out.contains(&pid.to_string()), "{pid}: {said:?}");
+    }
+    let json = machine.scupper(&["reap", "--json"]);
+    assert_eq!((json.code, &json.json()["schema"]), (1, &"scupper.reap/1".into()), "{json:?}");
+    assert_eq!(json.json()["signalled"], json!([]));
+    assert_eq!(sorted(machine.living()), before);
+    assert!(machine.events("reap").is_empty());
+}
+
+/// R115: an orphan whose owner is gone really ends, and everything that belongs to it: deaf to TERM, in a session of its
+/// own, forked twice, with a cleared environment. What its scupper left is cleaned up.
+#[test]
+fn r115_an_abandoned_tree_ends() {
+    let Some(machine) = Machine::start() else { return };
+    let kids = abandoned(&machine, "web");
+    let deaf = kids["deaf"];
+    let living: Vec<i32> = kids.values().copied().filter(|pid| machine.alive(*pid)).collect();
+    assert!(living.len() >= 4 && living.contains(&deaf), "{kids:?}");
+    let cgroup = record_of_the_dead(&machine, "web")["cgroup"].as_str().map(str::to_owned);
+    let said = machine.scupper(&["reap", "--yes", "--grace", "1s", "--json"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    none_lives(&machine, living.clone(), &said);
+    let json = said.json();
+    // With a cgroup also what cleared its environment is known.
+    let ended = sorted(pids(&json["ended"]));
+    assert!(living.iter().all(|pid| ended.contains(pid) || *pid == kids["unmarked"]), "{json}");
+    let forced: Vec<i32> = json["ended"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["forced"] == true)
+        .map(|one| i32::try_from(one["pid"].as_i64().unwrap()).unwrap())
+        .collect();
+    assert_eq!(forced, [deaf], "{json}");
+    assert!(!machine.scene.path("run/scupper/web.json").exists(), "its record is removed");
+    if let Some(cgroup) = cgroup {
+        assert!(!Path::new(&cgroup).exists(), "{cgroup} is removed");
+    }
+    assert_eq!(machine.scupper(&["reap"]).code, 0);
+}
+
+fn record_of_the_dead(machine: &Machine, unit: &str) -> Value {
+    serde_json::from_str(&machine.scene.text(&format!("run/scupper/{unit}.json"))).unwrap()
+}
+
+/// Safety 7: every signal is an event with its reason; Safety 4: the first of them 2 s after the plan, when it had been
+/// looked at twice.
+#[test]
+fn r118_safety_4_two_confirmations_are_two_seconds_apart_and_every_signal_is_an_event() {
+    let Some(machine) = Machine::start() else { return };
+    abandoned(&machine, "web");
+    let said = machine.scupper(&["reap", "--yes", "--grace", "500ms", "--json"]);
+    let json = said.json();
+    let events = machine.events("reap");
+    let at = |event: &Value| {
+        let time = event["at"].as_str().unwrap();
+        millis(time)
+    };
+    let of = |kind: &str| -> Vec<&Value> { events.iter().filter(|event| event["event"] == kind).collect() };
+    let (planned, confirmed) = (of("reap_planned"), of("reap_confirmed"));
+    assert_eq!((planned.len(), confirmed.len(), of("reap_finished").len()), (1, 1, 1), "{events:?}");
+    let sent = of("signal_sent");
+    let first = sent.iter().map(|event| at(event)).min().unwrap();
+    assert!(at(confirmed[0]) >= at(planned[0]) + 2000, "{events:?}");
+    assert!(first >= at(confirmed[0]), "{events:?}");
+    // What is said and what is recorded are the same signals.
+    let told: Vec<(i64, i64)> = json["signalled"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["pid"].as_i64().unwrap(), one["signal"].as_i64().unwrap()))
+        .collect();
+    let recorded: Vec<(i64, i64)> = sent
+        .iter()
+        .map(|event| (event["target"]["pid"].as_i64().unwrap(), event["signal"].as_i64().unwrap()))
+        .collect();
+    assert_eq!(told, recorded);
+    for event in sent {
+        let reason = if event["signal"] == 15 { "left_behind" } else { "grace_expired" };
+        assert_eq!(event["reason"], reason, "{event}");
+    }
+    // A child is signalled before its parent.
+    assert!(recorded.iter().any(|(_, signal)| *signal == 9), "{recorded:?}");
+}
+
+/// Milliseconds of an event's time.
+fn millis(text: &str) -> u64 {
+    text.parse::<scupper_model::Timestamp>().unwrap().0
+}
+
+/// Safety 3: what no record, cgroup or mark confirms is not ended without asking.
+#[test]
+fn r118_safety_3_likely_ones_are_skipped_without_a_terminal() {
+    let Some(machine) = Machine::start() else { return };
+    let likely = orphan(&machine);
+    let said = machine.scupper(&["reap", "--yes", "--json"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(pids(&said.json()["skipped"]), [likely]);
+    assert!(machine.alive(likely));
+    let auto = machine.scupper(&["reap", "--auto"]);
+    assert_eq!(auto.code, 1, "{auto:?}");
+    assert!(machine.alive(likely));
+}
+
+#[test]
+fn r118_safety_3_likely_ones_are_asked_about_one_by_one_on_a_terminal() {
+    let Some(machine) = Machine::start() else { return };
+    let first = orphan(&machine);
+    let said = on_a_terminal(&machine, &["--yes"], &[(r"\[y/N/q\]", "n")]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.out.contains(&first.to_string()), "{said:?}");
+    assert!(machine.alive(first));
+    // No answer is no.
+    let said = on_a_terminal(&machine, &["--yes"], &[(r"\[y/N/q\]", "")]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(machine.alive(first));
+    let second = orphan(&machine);
+    let said = on_a_terminal(&machine, &["--yes"], &[(r"\[y/N/q\]", "q")]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(machine.alive(first) && machine.alive(second));
+    let said = on_a_terminal(&machine, &["--yes"], &[(r"\[y/N/q\]", "y"), (r"\[y/N/q\]", "y")]);
+    assert_eq!(said.code, 0, "{said:?}");
+    none_lives(&machine, [first, second], &said);
+}
+
+#[test]
+fn a_person_who_names_it_is_asked_no_more() {
+    let Some(machine) = Machine::start() else { return };
+    let (named, other) = (orphan(&machine), orphan(&machine));
+    let said = machine.scupper(&["reap", &named.to_string(), "--yes"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    none_lives(&machine, [named], &said);
+    assert!(machine.alive(other));
+    let group =
+        machine.scupper(&["scan", "--json"]).json()["left_behind"][0]["group"].as_str().unwrap().to_owned();
+    let said = machine.scupper(&["reap", &group, "--yes"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    none_lives(&machine, [other], &said);
+}
+
+/// Safety 5: a process that is not judged left behind is refused, whoever names it.
+#[test]
+fn r118_safety_5_a_live_process_is_refused_and_so_are_self_and_ancestors() {
+    let Some(machine) = Machine::start() else { return };
+    let live = machine.start_command(&[
+        "python3",
+        "-S",
+        "-c",
+        "import subprocess; subprocess.run(['sleep', '1000'])",
+    ]);
+    let child = wait_for("it has a child", PATIENCE, || {
+        let below = machine
+            .living()
+            .into_iter()
+            .find(|pid| machine.stat(*pid).is_some_and(|stat| stat[1] == live.to_string()));
+        below.ok_or_else(String::new)
+    });
+    for pid in [child, 1] {
+        let said = machine.scupper(&["reap", &pid.to_string(), "--yes"]);
+        assert_eq!(said.code, 2, "{said:?}");
+        assert!(said.err.contains(&pid.to_string()), "{said:?}");
+    }
+    // The shell that runs it is an ancestor of it.
+    let shell = "scupper() { \"$SCUPPER\" \"$@\"; }; scupper reap $$ --yes; echo code=$?";
+    let answer = machine.run(&["env", &format!("SCUPPER={SCUPPER}"), "sh", "-c", shell]);
+    assert!(answer.out.contains("code=2"), "{answer:?}");
+    let said = machine.scupper(&["reap", "999999", "--yes"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    let said = machine.scupper(&["reap", "no-such-group", "--yes"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(machine.alive(live) && machine.alive(child));
+}
+
+/// Safety 2: a record names a pid that is somebody else's by now. R115: who has it is spared.
+#[test]
+fn r118_safety_2_a_reused_pid_is_spared() {
+    let Some(machine) = Machine::start() else { return };
+    let kids = abandoned(&machine, "web");
+    let deaf = kids["deaf"];
+    machine.kill(deaf, 9);
+    wait_for(
+        "it is gone",
+        PATIENCE,
+        || if machine.stat(deaf).is_some() { Err(String::new()) } else { Ok(()) },
+    );
+    // The next process gets its number: a stranger, without mark and outside of the unit's cgroup.
+    let last = (deaf - 1).to_string();
+    let stranger = machine.run(&[
+        "sh",
+        "-c",
+        &format!("echo {last} > /proc/sys/kernel/ns_last_pid; setsid sleep 1000 > /dev/null 2>&1 & echo $!"),
+    ]);
+    assert_eq!(stranger.out.trim(), deaf.to_string(), "{stranger:?}");
+    let path = machine.scene.path("run/scupper/web.json");
+    let mut record = record_of_the_dead(&machine, "web");
+    record["main"]["pid"] = deaf.into();
+    fs::write(&path, record.to_string()).unwrap();
+    let said = machine.scupper(&["reap", "--yes", "--grace", "500ms", "--json"]);
+    assert!(machine.alive(deaf), "the stranger was ended: {said:?}");
+    assert!(!pids(&said.json()["ended"]).contains(&deaf), "{said:?}");
+    assert!(!pids(&said.json()["signalled"]).contains(&deaf), "{said:?}");
+}
+
+/// Safety 4: what somebody keeps between the two looks is spared.
+#[test]
+fn r118_safety_4_what_is_kept_between_the_looks_is_spared() {
+    let Some(machine) = Machine::start() else { return };
+    let likely = orphan(&machine);
+    let keep = format!("!{SCUPPER} keep {likely}");
+    let said = on_a_terminal(&machine, &["--yes"], &[("(?s)y/N/q", &keep), ("", "y")]);
+    assert!(machine.alive(likely), "{said:?}");
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(machine.events("reap").iter().all(|event| event["event"] != "signal_sent"));
+    // And from then on it is not even planned.
+    assert_eq!(machine.scupper(&["reap"]).code, 0);
+    let named = machine.scupper(&["reap", &likely.to_string(), "--yes"]);
+    assert_eq!(named.code, 2, "{named:?}");
+}
+
+/// Safety 6: where more looks dead than can be believed, automatic action stops; a person goes on.
+#[test]
+fn r118_safety_6_the_brake_stops_a_timer_and_not_a_person() {
+    let Some(machine) = Machine::start() else { return };
+    let mut all = Vec::new();
+    for unit in ["a", "b", "c", "d"] {
+        all.extend(abandoned(&machine, unit).into_values());
+    }
+    let living: Vec<i32> = all.into_iter().filter(|pid| machine.alive(*pid)).collect();
+    let said = machine.scupper(&["reap", "--auto", "--grace", "500ms"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(living.iter().all(|pid| machine.alive(*pid)), "{said:?}");
+    let events = machine.events("reap");
+    assert!(events.iter().any(|event| event["event"] == "brake_applied"), "{events:?}");
+    assert!(events.iter().all(|event| event["event"] != "signal_sent"), "{events:?}");
+    let said = machine.scupper(&["reap", "--yes", "--grace", "500ms"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    none_lives(&machine, living, &said);
+}
+
+#[test]
+fn a_timer_ends_what_is_certain() {
+    let Some(machine) = Machine::start() else { return };
+    // Two that run, so that one dead tree can be believed.
+    for unit in ["x", "y"] {
+        machine.start_command(&[SCUPPER, "run", "--name", unit, "--", "sleep", "1000"]);
+        record(&machine, unit);
+    }
+    let kids = abandoned(&machine, "web");
+    let living: Vec<i32> = kids.into_values().filter(|pid| machine.alive(*pid)).collect();
+    let said = machine.scupper(&["reap", "--auto", "--grace", "500ms"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    none_lives(&machine, living, &said);
+    for unit in ["x", "y"] {
+        assert!(machine.alive(pid_of(&record(&machine, unit)["main"])), "{unit}");
+    }
+}
+
+#[test]
+fn a_tree_of_three_hundred_ends() {
+    let Some(machine) = Machine::start() else { return };
+    let up = machine.scene.path("up").to_string_lossy().into_owned();
+    machine.start_command(&[SCUPPER, "run", "--name", "many", "--", "python3", "-S", "-c", MANY, &up]);
+    wait_for("all are there", PATIENCE, || {
+        if machine.living().len() > 300 { Ok(()) } else { Err(String::new()) }
+    });
+    kill_scupper(&machine, "many");
+    wait_for("its main process got its TERM", PATIENCE, || {
+        let left = machine.living().len();
+        if left <= 301 { Ok(()) } else { Err(left.to_string()) }
+    });
+    let said = machine.scupper(&["reap", "--yes", "--grace", "2s", "--json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.json()["ended"].as_array().unwrap().len() >= 300);
+    assert_eq!(machine.living(), Vec::<i32>::new());
+}
+
+#[test]
+fn an_interrupt_stops_it_and_it_says_what_was_done() {
+    let Some(machine) = Machine::start() else { return };
+    let kids = abandoned(&machine, "web");
+    let said = on_a_terminal(&machine, &["--yes", "--grace", "60s"], &[("TERM", "^C")]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(machine.alive(kids["deaf"]), "no KILL was sent: {said:?}");
+    assert!(said.out.contains("interrupted"), "{said:?}");
+    let finished =
+        machine.events("reap").into_iter().find(|event| event["event"] == "reap_finished").unwrap();
+    assert_eq!(finished["because"], "interrupted");
+}
+
+/// Safety 1: where what is kept cannot be read, nothing is certain and nobody is ended.
+#[test]
+fn r118_safety_1_an_unreadable_answer_means_keep() {
+    let Some(machine) = Machine::start() else { return };
+    let kids = abandoned(&machine, "web");
+    fs::create_dir_all(machine.scene.path("state/scupper")).unwrap();
+    fs::write(machine.scene.path("state/scupper/keeps.json"), "{ damaged").unwrap();
+    let said = machine.scupper(&["reap", "--yes", "--grace", "500ms"]);
+    assert!(kids.values().any(|pid| machine.alive(*pid)), "{said:?}");
+    assert!(said.code != 0, "{said:?}");
+    assert!(machine.events("reap").iter().all(|event| event["event"] != "signal_sent"));
+}
