@@ -110,10 +110,8 @@ impl PassedOn {
     pub(crate) fn words(&self) -> Option<Vec<String>> {
         let times = [("idle", self.idle), ("lifetime", self.lifetime), ("grace", self.grace)];
         let times = times.into_iter().filter_map(|(flag, time)| Some((flag, format_duration(time?))));
-        let sizes = [("mem-soft", self.mem_soft), ("mem-hard", self.mem_hard)];
-        let sizes = sizes.into_iter().filter_map(|(flag, size)| Some((flag, size?.to_string())));
-        let words: Vec<String> =
-            times.chain(sizes).map(|(flag, value)| format!("--{flag}={value}")).collect();
+        let size = self.mem_hard.map(|size| ("mem-hard", size.to_string()));
+        let words: Vec<String> = times.chain(size).map(|(flag, value)| format!("--{flag}={value}")).collect();
         (!words.is_empty()).then_some(words)
     }
 }
