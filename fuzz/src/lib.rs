@@ -2,6 +2,7 @@
 //! Without libFuzzer they are ordinary functions, so every input that once broke something stays a test.
 
 mod lines;
+mod mcp;
 mod recordings;
 mod redaction;
 mod tree;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use lines::{fatal_log, glob, heap_limit, notify};
+pub use mcp::mcp_files;
 pub use recordings::recording;
 pub use redaction::redact;
 pub use tree::{prefork, spare};
@@ -34,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("glob", glob),
     ("heap_limit", heap_limit),
     ("machine", machine),
+    ("mcp_files", mcp_files),
     ("notify", notify),
     ("prefork", prefork),
     ("proc_files", proc_files),
