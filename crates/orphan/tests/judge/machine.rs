@@ -105,7 +105,7 @@ impl Machine {
             marks: Marks::Read { run: None, unit: None, keep: None },
             cgroups: Some(vec![v2("/user.slice/user-1000.slice/session-2.scope")].into()),
             ignores_hangup: Some(false),
-            executable: Some(PathBuf::from(format!("/usr/bin/{name}"))),
+            executable: Some(PathBuf::from(format!("/usr/bin/{name}")).into()),
             working_directory: Some("/home/me/project".into()),
             descriptors: Some(Descriptors {
                 count: 3,

@@ -127,7 +127,7 @@ fn r118_daemons_by_choice_are_left_alone_recorded_or_not() {
     for number in [300, 301] {
         let process = machine.process(number);
         process.name = b"redis-server".to_vec();
-        process.command = Some(vec![b"redis-server *:6379".to_vec()]);
+        process.command = Some(vec![b"redis-server *:6379".to_vec()].into());
         process.session = number;
     }
     machine.add(302, 301, "redis-server", &["redis-rdb-bgsave"]).mark(1, "web");

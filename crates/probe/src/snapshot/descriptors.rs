@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use scupper_model::Bytes;
 
 use super::pipes::pipe_inode;
+use super::shared::Pool;
 use super::{Descriptors, End};
 use crate::error::is_gone;
 use crate::file::{Reader, retry};
@@ -45,6 +46,7 @@ pub(super) fn read(
     ignored: Option<i32>,
     counts: bool,
     memory: &mut Memory,
+    pool: &mut Pool,
     ends: &mut Vec<PipeEnd>,
 ) -> Result<Descriptors, Errno> {
     let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY;
@@ -53,6 +55,7 @@ pub(super) fn read(
         process,
         directory: directory.as_fd(),
         memory,
+        pool,
         ends,
         found: Descriptors::default(),
         deleted: HashSet::new(),
@@ -75,6 +78,7 @@ struct Listing<'l> {
     process: BorrowedFd<'l>,
     directory: BorrowedFd<'l>,
     memory: &'l mut Memory,
+    pool: &'l mut Pool,
     ends: &'l mut Vec<PipeEnd>,
     found: Descriptors,
     /// Device and inode of deleted files that were counted.
@@ -175,11 +179,10 @@ impl Listing<'_> {
 
     /// Whatever is no socket and no pipe without a name.
     fn named(&mut self, target: &[u8], name: &CStr) -> End {
-        let path = || PathBuf::from(OsStr::from_bytes(target));
         let kinds = &mut self.found.kinds;
         if target.first() != Some(&b'/') || is_memory(target) {
             kinds.anonymous += 1;
-            return End::Other(path());
+            return End::Other(self.pool.path(target));
         }
         if target == b"/dev/null" {
             kinds.devices += 1;
@@ -187,11 +190,11 @@ impl Listing<'_> {
         }
         if is_terminal(target) {
             kinds.devices += 1;
-            return End::Terminal { path: path(), gone: target.ends_with(DELETED) };
+            return End::Terminal { path: self.pool.path(target), gone: target.ends_with(DELETED) };
         }
         if is_device(target) {
             kinds.devices += 1;
-            return End::File(path());
+            return End::File(self.pool.path(target));
         }
         kinds.files += 1;
         if let Some(earlier) = target.strip_suffix(DELETED) {
@@ -201,7 +204,7 @@ impl Listing<'_> {
                 self.deleted(&seen, earlier);
             }
         }
-        End::File(path())
+        End::File(self.pool.path(target))
     }
 
     fn deleted(&mut self, seen: &Statx, earlier: &[u8]) {

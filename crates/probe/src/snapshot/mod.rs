@@ -6,20 +6,20 @@
 
 mod descriptors;
 mod pipes;
+mod shared;
 mod sock_diag;
 mod take;
 mod tcp;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use scupper_model::{BootId, Bytes, Identity, Pid, ProcessState};
 
 pub use pipes::{pipe_has_reader, pipe_has_writer};
+pub use shared::{SharedList, SharedPath};
 #[doc(hidden)]
 pub use sock_diag::{tcp_sockets, unix_sockets};
 pub(crate) use take::descriptor_limit;
@@ -75,45 +75,20 @@ pub struct Process {
     /// Its effective user.
     pub uid: Option<u32>,
     /// Its command line, at most 1 KiB of it. Empty for a zombie. `None` also in the middle of an exec.
-    pub command: Option<Vec<Vec<u8>>>,
+    pub command: Option<SharedList<Vec<u8>>>,
     /// What of its environment says whose it is.
     pub marks: Marks,
     /// Its cgroup in every hierarchy.
-    pub cgroups: Option<Cgroups>,
+    pub cgroups: Option<SharedList<CgroupPath>>,
     /// Whether it ignores SIGHUP, as under nohup(1). Read only where it may be on its own: its parent is the first
     /// process or in another session, or the leader of its session is gone.
     pub ignores_hangup: Option<bool>,
     /// Its program; one that was deleted has ` (deleted)` behind its name.
-    pub executable: Option<PathBuf>,
+    pub executable: Option<SharedPath>,
     /// Its working directory; the same.
-    pub working_directory: Option<PathBuf>,
+    pub working_directory: Option<SharedPath>,
     /// Its descriptors. `None` where they may not be read, and for a zombie.
     pub descriptors: Option<Descriptors>,
-}
-
-/// Where a process is in every hierarchy of cgroups. Most processes share theirs with others, and so the memory it takes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cgroups(Arc<[CgroupPath]>);
-
-impl From<Vec<CgroupPath>> for Cgroups {
-    fn from(paths: Vec<CgroupPath>) -> Self {
-        Self(paths.into())
-    }
-}
-
-impl Deref for Cgroups {
-    type Target = [CgroupPath];
-    fn deref(&self) -> &[CgroupPath] {
-        &self.0
-    }
-}
-
-impl<'a> IntoIterator for &'a Cgroups {
-    type Item = &'a CgroupPath;
-    type IntoIter = std::slice::Iter<'a, CgroupPath>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
-    }
 }
 
 /// What the environment of a process says of its owner.
@@ -191,18 +166,18 @@ pub enum End {
     /// A terminal; `gone` where its other side has been closed.
     Terminal {
         /// Its path.
-        path: PathBuf,
+        path: SharedPath,
         /// Whether that terminal is not there any more.
         gone: bool,
     },
     /// A file or another device.
-    File(PathBuf),
+    File(SharedPath),
     /// An end of a pipe without a name.
     Pipe(u64),
     /// A socket.
     Socket(u64),
     /// Something else: `anon_inode:[eventfd]`.
-    Other(PathBuf),
+    Other(SharedPath),
 }
 
 /// Who has which end of a pipe open; at most 64 processes are named for each end.

@@ -7,10 +7,9 @@
 //! at, leaves a pipe without a holder in the snapshot. Whoever acts on one looks again ([`super::pipe_has_writer`]).
 
 use std::collections::HashMap;
-use std::ffi::{CStr, OsStr};
+use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -18,12 +17,13 @@ use rustix::io::Errno;
 use scupper_model::{Bytes, Identity, KEEP, MARK, Pid, ProcessState, UNIT};
 
 use super::descriptors::{self, Memory, PipeEnd};
-use super::{Cgroups, Marks, PipeHolders, Process, Snapshot, Unreadable, sock_diag, tcp};
+use super::shared::{Pool, SharedList, SharedPath};
+use super::{Marks, PipeHolders, Process, Snapshot, Unreadable, sock_diag, tcp};
 use crate::error::is_gone;
 use crate::file::Reader;
 use crate::process::processor_time;
 use crate::root::{ENVIRONMENT_LIMIT, SMALL_LIMIT, STATUS_LIMIT};
-use crate::{ParseError, ProbeError, Proc, Stat, cgroup, parse};
+use crate::{CgroupPath, ParseError, ProbeError, Proc, Stat, cgroup, parse};
 
 /// Processes that are looked at.
 const PROCESS_LIMIT: usize = 65_536;
@@ -94,8 +94,9 @@ struct Pass<'p> {
     own: Pid,
     reader: Reader,
     memory: Memory,
+    pool: Pool,
     /// Every `cgroup` file that was read, and what it says.
-    cgroups: HashMap<Box<[u8]>, Cgroups>,
+    cgroups: HashMap<Box<[u8]>, SharedList<CgroupPath>>,
     ends: Vec<PipeEnd>,
     /// Whether what was just read looks as it does in the middle of an exec or of an end.
     doubtful: bool,
@@ -113,6 +114,7 @@ impl<'p> Pass<'p> {
             own: Pid::new(rustix::process::getpid().as_raw_pid()).unwrap_or(Pid::INIT),
             reader: Reader::new(),
             memory: Memory::default(),
+            pool: Pool::default(),
             cgroups: HashMap::new(),
             ends: Vec::new(),
             doubtful: false,
@@ -146,7 +148,7 @@ impl<'p> Pass<'p> {
     /// Who has no arguments and no environment was most probably seen in the middle of an exec, where the kernel shows
     /// neither: both are unknown then.
     fn doubt(&mut self, process: &mut Process) {
-        let is_empty = process.command.as_ref().is_some_and(Vec::is_empty);
+        let is_empty = process.command.as_ref().is_some_and(|command| command.is_empty());
         if is_empty && process.marks == Marks::Empty && process.state != ProcessState::Zombie {
             process.command = None;
             process.marks = Marks::Unreadable;
@@ -175,15 +177,17 @@ impl<'p> Pass<'p> {
         }
         // In this order: an environment that was seen empty in the middle of an exec is told by the arguments.
         process.marks = self.file(base, pid, c"environ", ENVIRONMENT_LIMIT, marks)?.unwrap_or_default();
-        process.command = self.file(base, pid, c"cmdline", COMMAND_LIMIT, |text, _| {
+        let arguments = self.file(base, pid, c"cmdline", COMMAND_LIMIT, |text, _| {
             parse::strings(parse::trim_nuls(text), false)
         })?;
+        process.command = arguments.map(|arguments| self.pool.command(arguments));
         process.cgroups = self.cgroups(base, pid)?;
         let ignored = (pid == self.own).then(|| directory.as_raw_fd());
         let counts = self.proc_.counts_descriptors_by_stat();
-        let listed = descriptors::read(base, ignored, counts, &mut self.memory, &mut self.ends);
+        let listed =
+            descriptors::read(base, ignored, counts, &mut self.memory, &mut self.pool, &mut self.ends);
         process.descriptors = self.known(pid, "descriptors", listed)?;
-        self.doubtful |= process.command.as_ref().is_some_and(Vec::is_empty)
+        self.doubtful |= process.command.as_ref().is_some_and(|command| command.is_empty())
             || process.marks == Marks::Empty
             || process.descriptors.as_ref().is_some_and(|seen| seen.count == 0);
         if let Some(seen) = &mut process.descriptors
@@ -240,7 +244,7 @@ impl<'p> Pass<'p> {
             cpu: processor_time(stat, self.proc_.ticks_per_second()),
             threads: stat.threads,
             uid,
-            command: (state == ProcessState::Zombie).then(Vec::new),
+            command: (state == ProcessState::Zombie).then(|| Vec::new().into()),
             marks: Marks::Unreadable,
             cgroups: None,
             ignores_hangup: None,
@@ -306,7 +310,11 @@ impl<'p> Pass<'p> {
         self.known(pid, what, answer)
     }
 
-    fn cgroups(&mut self, base: BorrowedFd<'_>, pid: Pid) -> Result<Option<Cgroups>, ProbeError> {
+    fn cgroups(
+        &mut self,
+        base: BorrowedFd<'_>,
+        pid: Pid,
+    ) -> Result<Option<SharedList<CgroupPath>>, ProbeError> {
         let known = &mut self.cgroups;
         let answer = self.reader.read(base, c"cgroup", SMALL_LIMIT).map(|(text, _)| {
             if let Some(cgroups) = known.get(text) {
@@ -315,7 +323,7 @@ impl<'p> Pass<'p> {
             if known.len() >= CGROUP_LIMIT {
                 known.clear();
             }
-            let cgroups = Cgroups::from(cgroup::parse_cgroup(text));
+            let cgroups = SharedList::from(cgroup::parse_cgroup(text));
             known.insert(text.into(), cgroups.clone());
             cgroups
         });
@@ -329,8 +337,8 @@ impl<'p> Pass<'p> {
         name: &CStr,
         what: &'static str,
         told: bool,
-    ) -> Result<Option<PathBuf>, ProbeError> {
-        match self.reader.link(base, name).map(|target| PathBuf::from(OsStr::from_bytes(target))) {
+    ) -> Result<Option<SharedPath>, ProbeError> {
+        match self.reader.link(base, name).map(|target| self.pool.path(target)) {
             Err(Errno::ACCESS | Errno::PERM) if told => Ok(None),
             answer => self.known(pid, what, answer),
         }

@@ -71,7 +71,7 @@ fn everything_of_a_process_is_read() {
     assert_eq!((process.name.as_slice(), process.state), (&b"fake 40"[..], ProcessState::Alive));
     assert_eq!(process.rss, Some(Bytes(25 * fake.open().page_size())));
     assert_eq!(process.uid, Some(rustix::process::geteuid().as_raw()), "whose directory it is");
-    assert_eq!(process.command.as_ref().unwrap(), &[&b"node"[..], b"server.js"]);
+    assert_eq!(process.command.as_deref().unwrap(), [&b"node"[..], b"server.js"]);
     let (run, unit) = (Some(b"r1".to_vec()), Some(b"api".to_vec()));
     assert_eq!(process.marks, Marks::Read { run, unit, keep: None });
     let cgroups: Vec<_> = process.cgroups.iter().flatten().map(|group| group.path.as_path()).collect();
@@ -206,7 +206,7 @@ fn what_lives_on_without_its_main_thread_is_read_of_another() {
     let process = of(&seen, 9);
     assert_eq!(process.state, ProcessState::Alive);
     assert_eq!(process.rss, Some(Bytes(30 * fake.open().page_size())));
-    assert_eq!(process.command.as_ref().unwrap(), &[b"python3"]);
+    assert_eq!(process.command.as_deref().unwrap(), [b"python3"]);
     assert_eq!(process.descriptors.as_ref().unwrap().stdio[0], End::Pipe(5));
 }
 

@@ -214,7 +214,7 @@ fn a_directory_and_a_program_that_are_gone_say_so() {
     let child = started(Command::new(&program).arg("600").current_dir(&inner));
     std::fs::remove_dir_all(&inner).unwrap();
     let seen = take();
-    let deleted = |path: &Path| Some(format!("{} (deleted)", path.display()).into());
+    let deleted = |path: &Path| Some(format!("{} (deleted)", path.display()).as_str().into());
     assert_eq!(of(&seen, child.pid()).working_directory, deleted(&inner));
     assert_eq!(of(&seen, child.pid()).executable, deleted(&program));
 }
@@ -228,7 +228,7 @@ fn marks_are_read_and_a_cleared_environment_is_empty() {
     };
     let cleared = seen(Command::new("sleep").env_clear());
     assert_eq!(cleared.marks, Marks::Empty);
-    assert_eq!(cleared.command.unwrap(), [&b"sleep"[..], b"600"]);
+    assert_eq!(*cleared.command.unwrap(), [&b"sleep"[..], b"600"]);
     let marked = seen(Command::new("sleep").env("SCUPPER_RUN", "r").env("SCUPPER_KEEP", "1"));
     assert_eq!(marked.marks, Marks::Read { run: Some(b"r".to_vec()), unit: None, keep: Some(b"1".to_vec()) });
     assert_eq!((marked.parent, marked.threads, marked.state), (Some(me()), 1, ProcessState::Alive));
@@ -281,10 +281,13 @@ fn a_terminal_that_was_closed_is_gone() {
     let mut child = Guarded { child };
     let name = child.line();
     let stdin = |child: &Guarded| open_of(&take(), child.pid()).stdio[0].clone();
-    assert_eq!(stdin(&child), End::Terminal { path: name.clone().into(), gone: false });
+    assert_eq!(stdin(&child), End::Terminal { path: name.as_str().into(), gone: false });
     child.child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
     assert_eq!(child.line(), "closed");
-    assert_eq!(stdin(&child), End::Terminal { path: format!("{name} (deleted)").into(), gone: true });
+    assert_eq!(
+        stdin(&child),
+        End::Terminal { path: format!("{name} (deleted)").as_str().into(), gone: true }
+    );
 }
 
 #[test]
@@ -318,7 +321,7 @@ fn who_is_not_root_gets_a_complete_answer() {
     assert!(!seen.unreadable.iter().any(|one| one.pid == theirs.pid()));
 
     let process = of(&seen, roots.pid());
-    assert_eq!(process.command.as_ref().unwrap(), &[&b"sleep"[..], b"600"]);
+    assert_eq!(process.command.as_deref().unwrap(), [&b"sleep"[..], b"600"]);
     assert_eq!((process.uid, process.parent), (Some(0), Some(me())));
     assert!(process.descriptors.is_none() && process.marks == Marks::Unreadable);
     assert!(process.executable.is_none() && process.working_directory.is_none());
