@@ -91,7 +91,7 @@ pub(crate) enum Command {
     /// Never touch a process, or any whose name matches
     ///
     /// Nothing that scupper does ends what is kept: `reap` leaves it alone, and so does a unit that ends. What is kept for good
-    /// can also be named in ~/.config/scupper/config.toml (keep = ["tmux*"]); inside a unit, SCUPPER_KEEP=1 in the environment
+    /// can also be named in ~/.config/scupper/config.toml (`keep = ["tmux*"]`); inside a unit, `SCUPPER_KEEP=1` in the environment
     /// keeps a process.
     ///
     /// A pattern is compared with the name and with the program of a process, not with its arguments.

@@ -9,8 +9,8 @@ use scupper_model::{Pid, parse_duration};
 use super::STATE_HELP;
 use crate::users;
 
-/// The shortest watch that the detector can say something of.
-const SHORTEST_WATCH: Duration = Duration::from_secs(5);
+/// Of less the detector says nothing.
+const SHORTEST_WATCH: Duration = Duration::from_secs(30);
 /// Who watches for longer wants `attach`.
 const LONGEST_WATCH: Duration = Duration::from_hours(1);
 
@@ -48,7 +48,7 @@ pub(crate) struct ScanArgs {
 fn watch(text: &str) -> Result<Duration, String> {
     let time = parse_duration(text).map_err(|error| error.to_string())?;
     if !(SHORTEST_WATCH..=LONGEST_WATCH).contains(&time) {
-        return Err("write 5s to 1h; `scupper attach` watches for longer".to_owned());
+        return Err("write 30s to 1h; `scupper attach` watches for longer".to_owned());
     }
     Ok(time)
 }

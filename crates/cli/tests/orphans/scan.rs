@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use super::scene::{PATIENCE, SCUPPER, Scene, alive, children, wait_for};
 use super::support::{
-    SLEEPER, Script, Strays, abandoned_unit, answer, entry, kinds, left_behind, left_behind_with, pids_in,
-    quiet, scan, scupper, settled, start_time,
+    SLEEPER, Script, Strays, abandoned_unit, answer, entry, kinds, left_behind, pids_in, quiet, scan,
+    scupper, settled, start_time,
 };
 
 const NOBODY: u32 = 65534;
@@ -85,7 +85,9 @@ fn r118_a_pipeline_that_lives_is_not_found() {
         let found = children(pid);
         if found.len() == 3 { Ok(found) } else { Err(format!("{found:?}")) }
     });
-    all.iter().for_each(|pid| settled(*pid, "sleep"));
+    for pid in &all {
+        settled(*pid, "sleep");
+    }
     let found = pids_in(&scan(&scene), "left_behind");
     let wrong: Vec<_> = all.iter().filter(|pid| found.contains(pid)).collect();
     for pid in &all {
@@ -229,7 +231,7 @@ fn who_grows_is_seen_while_it_is_watched() {
         "import sys, time\nheld = []\nprint('ready', flush=True)\n\
          while True:\n    held.append(bytearray(1 << 20))\n    time.sleep(0.05)",
     );
-    let answer = scupper(&scene, &["scan", "--watch", "15s", "--json"]);
+    let answer = scupper(&scene, &["scan", "--watch", "31s", "--json"]);
     assert_eq!(answer.code, 1);
     let scan = answer.json();
     let found = entry(&scan, "growing", script.pid());
@@ -238,7 +240,7 @@ fn who_grows_is_seen_while_it_is_watched() {
     assert!(found["last"].as_u64().unwrap() > found["first"].as_u64().unwrap() + (20 << 20), "{found}");
     assert!(found["slope_per_hour"].as_f64().unwrap() > 1e9 && found["confidence"].as_f64().is_some());
     assert!(!found["reasons"].as_array().unwrap().is_empty());
-    assert!(scan["summary"]["watch"]["seconds"].as_f64().unwrap() >= 15.0);
+    assert!(scan["summary"]["watch"]["seconds"].as_f64().unwrap() >= 31.0);
 }
 
 #[test]
@@ -330,8 +332,8 @@ fn r118_a_user_without_rights_gets_a_complete_answer_that_says_what_was_not_read
     let Some(binary) = for_nobody(&scene) else { return };
     let roots = left_behind(&scene, &mut strays, &SLEEPER);
     let mut own = vec!["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    own.extend(SLEEPER);
-    let theirs = left_behind_with(&scene, &mut strays, &own, |_| ());
+    own.extend(["sleep", "1000"]);
+    let theirs = left_behind(&scene, &mut strays, &own);
     let mut command = Command::new("setpriv");
     command.args(&own[1..4]).arg(&binary).args(["scan", "--json"]);
     scene.dress(&mut command);

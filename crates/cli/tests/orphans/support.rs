@@ -35,7 +35,7 @@ pub fn start_time(pid: i32) -> String {
     super::scene::stat(pid).and_then(|fields| fields.get(19).cloned()).unwrap_or_default()
 }
 
-/// Starts `command` with its stdin, stdout and stderr on pipes that nobody else holds once its parent is gone; the
+/// Starts `command` (or `setpriv ... sleep`) with its stdin, stdout and stderr on pipes that nobody else holds once its parent is gone; the
 /// parent ends at once. Gives the pid.
 pub fn left_behind(scene: &Scene, strays: &mut Strays, command: &[&str]) -> i32 {
     left_behind_with(scene, strays, command, |_| ())
@@ -60,7 +60,8 @@ pub fn left_behind_with(
     let pid = String::from_utf8_lossy(&out.stdout).trim().parse();
     let pid: i32 = pid.unwrap_or_else(|_| panic!("no pid: {}", String::from_utf8_lossy(&out.stderr)));
     strays.add(pid);
-    settled(pid, command[0]);
+    let program = if command[0] == "setpriv" { "sleep" } else { command[0] };
+    settled(pid, program);
     pid
 }
 

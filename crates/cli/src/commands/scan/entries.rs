@@ -164,7 +164,7 @@ struct NotRead<'s> {
 
 /// Another process, as far as it is named.
 #[derive(Serialize)]
-struct Other<'s> {
+pub(super) struct Other<'s> {
     pid: Pid,
     name: &'s str,
 }
@@ -228,7 +228,8 @@ pub(super) fn entry(process: &Shown) -> Entry<'_> {
     }
 }
 
-fn other((pid, name): &(Pid, String)) -> Other<'_> {
+/// Another process by its pid and name.
+pub(super) fn other((pid, name): &(Pid, String)) -> Other<'_> {
     Other { pid: *pid, name }
 }
 

@@ -1,6 +1,6 @@
 //! A scan as a person reads it: one screen, what matters first, and what to do next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -22,6 +22,8 @@ use crate::output::figures::{amount, span};
 const ROWS: usize = 12;
 /// Longest text in a column.
 const WIDE: usize = 60;
+/// Of a shorter watch nothing is said.
+const LEAST_WATCH: Duration = Duration::from_secs(30);
 /// Pids that a line names.
 const FEW: usize = 8;
 
@@ -40,18 +42,22 @@ pub(super) fn said(scan: &Scan) -> String {
     zombies(&findings.zombies, &mut out);
     descriptors(findings, scan.watched.as_ref(), &mut out);
     not_touched(&findings.not_touched, &mut out);
-    unreadable(findings, &mut out);
+    if !scan.is_clean()
+        && let Some(unread) = not_read(scan)
+    {
+        section(&mut out, &sentence(&unread), "");
+    }
     next_step(findings, &mut out);
     out
 }
 
-/// `Nothing was left behind, nobody waits to be waited for, ...`.
+/// All that there is to say where nothing was found.
 fn clean(scan: &Scan) -> String {
     let grows = if scan.watched.is_some() { ", nothing grows" } else { "" };
+    let unread = not_read(scan).map(|unread| format!("; {unread}")).unwrap_or_default();
+    let (processes, seconds) = (scan.looked.snapshot.processes.len(), scan.took.as_secs_f64());
     format!(
-        "clean: nothing was left behind{grows}; {} processes looked at in {}",
-        scan.looked.snapshot.processes.len(),
-        span(Duration::from_millis(u64::try_from(scan.took.as_millis()).unwrap_or(u64::MAX)))
+        "clean: nothing was left behind{grows}; {processes} processes looked at in {seconds:.2} s{unread}"
     )
 }
 
@@ -130,6 +136,10 @@ fn growing(watched: &Watched, out: &mut String) {
         }
         let body = format!("{table}{}", more(watched.growing.len(), "process", "processes"));
         section(out, &format!("Growing, watched for {}", whole(watched.lasted)), &body);
+    }
+    if watched.lasted < LEAST_WATCH {
+        let lasted = whole(watched.lasted);
+        section(out, &format!("Watched for {lasted} alone: too short to say what grows"), "");
     }
     let left_out = watched.of.saturating_sub(watched.processes);
     if left_out > 0 {
@@ -251,23 +261,26 @@ fn not_touched(found: &[NotTouched], out: &mut String) {
     section(out, "Not touched, although it looks left behind", &body);
 }
 
-fn unreadable(findings: &Findings, out: &mut String) {
-    let found = &findings.unreadable;
-    if found.is_empty() {
-        return;
-    }
-    let processes: std::collections::BTreeSet<Pid> = found.iter().map(|one| one.pid).collect();
+/// `of 120 processes something was not readable: descriptors, environment (Permission denied)`.
+fn not_read(scan: &Scan) -> Option<String> {
+    let found = &scan.findings().unreadable;
+    let processes: BTreeSet<Pid> = found.iter().map(|one| one.pid).collect();
+    let whats: BTreeSet<&str> = found.iter().map(|one| one.what).collect();
     let mut whys: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut whats: BTreeMap<&str, usize> = BTreeMap::new();
     for one in found {
         *whys.entry(&one.why).or_default() += 1;
-        *whats.entry(one.what).or_default() += 1;
     }
-    let what = whats.keys().copied().collect::<Vec<_>>().join(", ");
-    let why = whys.into_iter().max_by_key(|(_, count)| *count).map_or("", |(why, _)| why);
+    let (why, _) = whys.into_iter().max_by_key(|(_, count)| *count)?;
     let of = count(processes.len(), "process", "processes");
-    let why = printable(why.as_bytes(), 100);
-    section(out, &format!("Not readable of {of}: {what} ({why}); as root everything is seen"), "");
+    let what = whats.into_iter().collect::<Vec<_>>().join(", ");
+    let root = if scan.looked.observer.uid == 0 { "" } else { "; root sees more" };
+    Some(format!("of {of} not all was readable: {what} ({}){root}", printable(why.as_bytes(), 100)))
+}
+
+/// With a capital letter in front.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
 }
 
 fn next_step(findings: &Findings, out: &mut String) {

@@ -91,12 +91,14 @@ pub(super) fn watch(looked: &Looked, time: Duration, printer: &mut Printer) -> R
     let start = wait::now();
     let mut lasted = Duration::ZERO;
     for number in 0_u32.. {
-        lines.iter_mut().for_each(|line| line.look(&looked.proc_, lasted, number % COUNT_EVERY == 0));
+        for line in &mut lines {
+            line.look(&looked.proc_, lasted, number % COUNT_EVERY == 0);
+        }
         let left = time.saturating_sub(lasted);
         if left.is_zero() || interrupted.load(Ordering::Relaxed) {
             break;
         }
-        let seconds = Duration::from_secs(left.as_secs_f64().ceil() as u64);
+        let seconds = Duration::from_secs(left.as_secs().saturating_add(1).min(time.as_secs()));
         printer
             .progress(&format!("watching {opened} processes ... {} left, ^C to end it now", span(seconds)));
         let next = step.saturating_mul(number.saturating_add(1)).min(time);
