@@ -146,6 +146,8 @@ pub struct HeldIdle {
     pub holder: (Pid, String),
     /// Why it counts as idle.
     pub reason: String,
+    /// What it started, and would end with it: none of these is used either.
+    pub below: Vec<Shown>,
 }
 
 /// One zombie.

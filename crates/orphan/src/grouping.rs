@@ -18,6 +18,8 @@ use crate::wording::base_name;
 pub(crate) struct Kind {
     pub class: Class,
     pub group: String,
+    /// The command line as it may be shown: printable, without secrets.
+    pub command: String,
 }
 
 /// Longest name of a group.
@@ -58,14 +60,16 @@ const RUNNERS: [(&str, &[&str], &[&str]); 8] = [
 /// What a process is, by its command line.
 pub(crate) fn of(process: &Process) -> Kind {
     let command = process.command.as_deref().unwrap_or_default();
-    if let Some((family, _)) = browser::recognise(&process.name, command) {
-        return Kind { class: Class::Browser, group: browser_group(family, process).to_owned() };
-    }
     // Redacted before anything of it becomes a name.
-    let words = redact_arguments(command.iter().map(Vec::as_slice));
-    let words: Vec<&str> = words.iter().flat_map(|word| title_words(word, command.len())).collect();
+    let arguments = redact_arguments(command.iter().map(Vec::as_slice));
+    let whole = arguments.join(" ");
+    if let Some((family, _)) = browser::recognise(&process.name, command) {
+        let group = browser_group(family, process).to_owned();
+        return Kind { class: Class::Browser, group, command: whole };
+    }
+    let words: Vec<&str> = arguments.iter().flat_map(|word| title_words(word, command.len())).collect();
     let group = group_of(&words).unwrap_or_else(|| printable(&process.name, MOST_OF_GROUP));
-    Kind { class: class_of(&group, &words), group }
+    Kind { class: class_of(&group, &words), group, command: whole }
 }
 
 /// A program that writes its own title writes one argument: `npm exec @scope/server`.

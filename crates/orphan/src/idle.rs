@@ -13,7 +13,6 @@ use scupper_model::{Pid, format_duration};
 
 use crate::ends::OtherEnd;
 use crate::finding::{Class, HeldIdle};
-use crate::grouping;
 use crate::lineage::Parenthood;
 use crate::scene::Scene;
 use crate::verdict::{Opinion, never_touched};
@@ -44,11 +43,18 @@ fn of_one(scene: &Scene<'_>, index: usize) -> Option<HeldIdle> {
     if !scene.is_asked_about(index) || process.age < scene.settings.idle_after {
         return None;
     }
-    let holder = scene.lineage.parent(index).filter(|&parent| starts_and_lives(scene, index, parent))?;
+    let started = *scene.lineage.parenthood(index) == Parenthood::Lives;
+    let holder = scene.lineage.parent(index).filter(|_| started)?;
     let outside = |other: usize| !scene.lineage.is_within(other, index);
     let stdin = scene.ends.other_end(index, 0, &outside);
+    // Most processes end here, before anything is made of their names.
+    if stdin != OtherEnd::Held(holder) && !matches!(stdin, OtherEnd::Gone(_))
+        || scene.kind(holder).class == Class::Shell
+    {
+        return None;
+    }
     let stdout = scene.ends.other_end(index, 1, &outside);
-    let kind = grouping::of(process);
+    let kind = scene.kind(index);
     let speaks = stdin == OtherEnd::Held(holder) && stdout == OtherEnd::Held(holder);
     let is_server = matches!(kind.class, Class::McpServer | Class::Browser | Class::LanguageServer);
     let abandoned = matches!(stdin, OtherEnd::Gone(_)) && (is_server || stdout == OtherEnd::Held(holder));
@@ -77,11 +83,7 @@ fn of_one(scene: &Scene<'_>, index: usize) -> Option<HeldIdle> {
         format!("{name} holds its stdin and does not use it: {used}")
     };
     let (process, group) = scene.shown(index);
-    Some(HeldIdle { process, group, holder: (parent.identity.pid, name), reason })
-}
-
-/// Whether the parent started it, lives, and is no shell.
-fn starts_and_lives(scene: &Scene<'_>, index: usize, parent: usize) -> bool {
-    *scene.lineage.parenthood(index) == Parenthood::Lives
-        && grouping::of(scene.process(parent)).class != Class::Shell
+    let below = tree[1..].iter().filter(|&&member| never_touched(scene, member).is_none());
+    let below = below.map(|&member| scene.shown(member).0).collect();
+    Some(HeldIdle { process, group, holder: (parent.identity.pid, name), reason, below })
 }

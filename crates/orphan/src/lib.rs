@@ -13,7 +13,9 @@ mod judge;
 mod known;
 mod lineage;
 mod ownership;
+mod plan;
 mod questions;
+mod reaping;
 mod scene;
 mod signs;
 mod spared;
@@ -28,5 +30,7 @@ pub use finding::{
 };
 pub use judge::judge;
 pub use known::{Known, KnownRun, Observer, PipeAnswer, Settings};
+pub use plan::{CONFIRM_AFTER, Choice, Confirmed, Plan, Selection, Target, TooSoon, Why, allowed, brake};
 pub use questions::{Question, questions};
+pub use reaping::{Effect, Liveness, Outcome, Reaped, Reaping};
 pub use scene::shown;

@@ -14,7 +14,7 @@
 //! - A parent that is known to adopt (init systems; the user's service manager) and starts next to nothing that is not
 //!   in a cgroup of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use scupper_model::{Pid, ProcessState};
 use scupper_probe::snapshot::{Process, Snapshot};
@@ -46,7 +46,7 @@ pub(crate) enum Parenthood {
     Unclear,
     /// Its parent lives and may well have started it.
     Lives,
-    /// Its parent is a first process that is not known to adopt only: it may have started it as well.
+    /// Its parent may have started it or taken it over: an init of the same session, a first process that is no init.
     Perhaps(String),
     /// The one who started it is gone. `sure` where that does not rest on sessions alone.
     Gone { text: String, sure: bool },
@@ -141,6 +141,24 @@ impl<'a> Lineage<'a> {
         std::iter::successors(self.parents[index], |&index| self.parents[index])
     }
 
+    /// A number and all that may stand above it: where a number is there twice, above either.
+    pub fn numbers_above(&self, pid: Pid) -> HashSet<Pid> {
+        let twice = self.processes.iter().enumerate().filter(|(index, _)| self.unclear[*index]);
+        let twice: Vec<&Process> = twice.map(|(_, process)| process).collect();
+        let mut found = HashSet::from([pid]);
+        let mut open = vec![pid];
+        while let Some(pid) = open.pop() {
+            let named = self.by_pid.get(&pid).map(|&index| &self.processes[index]);
+            let twins = twice.iter().copied().filter(|process| process.identity.pid == pid);
+            for parent in named.into_iter().chain(twins).filter_map(|process| process.parent) {
+                if found.insert(parent) {
+                    open.push(parent);
+                }
+            }
+        }
+        found
+    }
+
     /// It and all that descend from it, each before what descends from that one.
     pub fn tree(&self, index: usize) -> &[usize] {
         let (start, end) = self.spans[index];
@@ -186,6 +204,10 @@ impl<'a> Lineage<'a> {
         }
         match adopts(parent) {
             Adopter::No => {}
+            // What shares an init's own session it may have started; what was handed to it seldom does.
+            Adopter::Yes if child.session == parent.session => {
+                return Parenthood::Perhaps(format!("its parent is {who}, and its session is the same"));
+            }
             Adopter::StartsOne if self.eldest[parent_index] == Some(index) => return Parenthood::Lives,
             Adopter::StartsOne | Adopter::Yes => {
                 let text = format!("its parent is gone: {who} took it over");

@@ -1,5 +1,6 @@
 //! Everything the judgement looks at, indexed once.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use scupper_model::{Pid, ProcessState};
@@ -29,6 +30,8 @@ pub(crate) struct Scene<'a> {
     pub sparing: &'a Sparing<'a>,
     /// Pids of which nothing could be read.
     pub unseen: &'a HashSet<Pid>,
+    /// What each program is, once somebody has asked.
+    kinds: Vec<OnceCell<Kind>>,
 }
 
 /// Sets the scene and has somebody look at it.
@@ -56,6 +59,7 @@ pub(crate) fn with_scene<T>(
         owners: &owners,
         sparing: &sparing,
         unseen: &unseen,
+        kinds: vec![OnceCell::new(); snapshot.processes.len()],
     })
 }
 
@@ -83,19 +87,26 @@ impl Scene<'_> {
 
     /// What is shown of a process, and its group.
     pub fn shown(&self, index: usize) -> (Shown, String) {
-        shown(self.process(index))
+        shown_as(self.process(index), self.kind(index).clone())
+    }
+
+    /// What a program is.
+    pub fn kind(&self, index: usize) -> &Kind {
+        self.kinds[index].get_or_init(|| grouping::of(self.process(index)))
     }
 }
 
 /// What is shown of any process, secrets left out, and what all of its kind are called.
 pub fn shown(process: &Process) -> (Shown, String) {
-    let Kind { class, group } = grouping::of(process);
-    let arguments = process.command.iter().flatten().map(Vec::as_slice);
+    shown_as(process, grouping::of(process))
+}
+
+fn shown_as(process: &Process, Kind { class, group, command }: Kind) -> (Shown, String) {
     let shown = Shown {
         identity: process.identity,
         parent: process.parent,
         name: short_name(process),
-        command: scupper_model::redact_command(arguments),
+        command,
         uid: process.uid,
         rss: process.rss,
         cpu: process.cpu,

@@ -9,7 +9,6 @@
 //! - A deleted program is what every upgrade leaves, so it only supports.
 
 use std::collections::HashSet;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use scupper_model::{Pid, ProcessState};
@@ -144,12 +143,10 @@ fn program_deleted(process: &Process) -> Sign {
 }
 
 fn of_file(kind: EvidenceKind, what: &str, path: Option<&Path>) -> Sign {
-    let (state, text) = match path.map(|path| (path, deleted(path))) {
+    let (state, text) = match path.map(deleted) {
         None => (State::Unknown, format!("its {what} cannot be read")),
-        Some((_, Some(path))) => (State::Holds, format!("its {what} {} was deleted", shown_path(path))),
-        Some((path, None)) => {
-            (State::DoesNot, format!("its {what} {} is there", shown_path(path.as_os_str().as_bytes())))
-        }
+        Some(Some(path)) => (State::Holds, format!("its {what} {} was deleted", shown_path(path))),
+        Some(None) => (State::DoesNot, format!("its {what} is there")),
     };
     Sign { kind, state, text }
 }

@@ -11,6 +11,7 @@
 //! scope. Those few by name are no reason here; containers, transient and all other scopes are.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use scupper_knowledge::{Candidate, glob, spared};
 use scupper_model::{KEEP, Kept, Pid, Profile};
@@ -49,7 +50,7 @@ pub(crate) struct Sparing<'a> {
     runs: &'a Runs,
     ties: &'a [Vec<Tie>],
     /// Scupper itself and those above it.
-    own: Vec<usize>,
+    own: HashSet<Pid>,
     own_cgroups: Vec<(String, String)>,
     answers: RefCell<Vec<Answer>>,
 }
@@ -63,9 +64,8 @@ impl<'a> Sparing<'a> {
         runs: &'a Runs,
         ties: &'a [Vec<Tie>],
     ) -> Self {
-        let mut own: Vec<usize> = lineage.find(observer.pid).into_iter().collect();
-        own.extend(own.first().into_iter().flat_map(|&index| lineage.above(index)).collect::<Vec<_>>());
-        let observing = own.first().map(|&index| &lineage.processes[index]);
+        let own = lineage.numbers_above(observer.pid);
+        let observing = lineage.find(observer.pid).map(|index| &lineage.processes[index]);
         let own_cgroups = observing.map(as_pairs).unwrap_or_default();
         let answers = RefCell::new(vec![Answer::Open; lineage.processes.len()]);
         Self { lineage, known, settings, observer, runs, ties, own, own_cgroups, answers }
@@ -80,8 +80,7 @@ impl<'a> Sparing<'a> {
         if process.identity.pid == Pid::INIT {
             return Some("it is the first process".to_owned());
         }
-        // Also by number alone: where its own place is not clear, neither is who is above it.
-        if self.own.contains(&index) || process.identity.pid == self.observer.pid {
+        if self.own.contains(&process.identity.pid) {
             return Some("it is scupper itself or above it".to_owned());
         }
         match process.uid {

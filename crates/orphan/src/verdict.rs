@@ -9,7 +9,6 @@ use scupper_model::ProcessState;
 
 use crate::ends::OtherEnd;
 use crate::finding::{Certainty, Class, Evidence, EvidenceKind};
-use crate::grouping;
 use crate::lineage::Parenthood;
 use crate::ownership::{Standing, Tie};
 use crate::scene::Scene;
@@ -239,9 +238,8 @@ fn in_front_of_somebody(scene: &Scene<'_>, index: usize, signs: &Signs, tied: bo
         return Some("it is connected to somebody who cannot be seen".to_owned());
     }
     let on_terminal = |index: &&usize| {
-        let process = scene.process(**index);
-        process.has_terminal
-            && grouping::of(process).class == Class::Shell
+        scene.process(**index).has_terminal
+            && scene.kind(**index).class == Class::Shell
             && scene.ends.other_end(**index, 0, &|_| true) == OtherEnd::Terminal
     };
     let shell = tree.iter().find(on_terminal)?;
@@ -250,7 +248,7 @@ fn in_front_of_somebody(scene: &Scene<'_>, index: usize, signs: &Signs, tied: bo
 
 /// Evidence from the strongest to the weakest, with what the name adds.
 fn with_name(scene: &Scene<'_>, index: usize, mut evidence: Vec<Evidence>) -> Vec<Evidence> {
-    let what = match grouping::of(scene.process(index)).class {
+    let what = match scene.kind(index).class {
         Class::Browser => Some("browsers"),
         Class::McpServer => Some("MCP servers"),
         Class::TestRunner => Some("test runners"),

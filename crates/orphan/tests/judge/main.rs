@@ -8,5 +8,8 @@ mod machine;
 mod others;
 mod owned;
 mod parents;
+mod plan;
+mod properties;
+mod reaping;
 mod spared;
 mod weak;

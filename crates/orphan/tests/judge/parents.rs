@@ -63,6 +63,15 @@ fn a_first_process_that_calls_itself_an_init_is_one() {
 }
 
 #[test]
+fn what_shares_an_inits_own_session_it_may_have_started() {
+    // The first process of a small virtual machine starts what it was told to over its network.
+    let mut machine = application_first("agent", &["/agent", "--vm-init"]);
+    machine.add(300, 1, "backend", &["backend"]).stdio(End::Pipe(3000), End::Null, End::Null);
+    machine.add(301, 1, "backend", &["backend"]).directory("/tmp/x (deleted)");
+    assert_eq!(machine.left(), []);
+}
+
+#[test]
 fn the_one_child_of_a_containers_init_is_its_main_process() {
     for init in ["tini", "dumb-init", "docker-init", "catatonit"] {
         let mut machine = application_first(init, &["/sbin/init", "--", "app"]);
