@@ -12,7 +12,11 @@ struct Spec {
     style: usize,
     args_first: bool,
     comment: bool,
+    secret: bool,
 }
+
+/// Stands in an environment, of which nothing is ever shown.
+const SECRET: &str = "plain-words";
 
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -27,14 +31,15 @@ fn word() -> impl Strategy<Value = String> {
 
 fn spec() -> impl Strategy<Value = Spec> {
     let args = prop::option::of(prop::collection::vec(word(), 0..5));
-    (word(), args, 0..4_usize, any::<bool>(), any::<bool>()).prop_map(
-        |(command, args, style, args_first, comment)| Spec {
+    (word(), args, 0..4_usize, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(command, args, style, args_first, comment, secret)| Spec {
             // No file has an empty one: it is refused.
             command: if command.is_empty() { "npx".to_owned() } else { command },
             args,
             style,
             args_first,
             comment,
+            secret,
         },
     )
 }
@@ -77,6 +82,9 @@ fn json(specs: &[Spec], key: &str, is_list: bool) -> String {
                 entries.insert(at, format!("\"args\"{assign}{args}"));
             }
         }
+        if spec.secret {
+            entries.push(format!("\"env\"{assign}{{\"K\": \"{SECRET}\", \"L\": [\"{SECRET}\"]}}"));
+        }
         let comma = if index + 1 < specs.len() { "," } else { "" };
         let end = if spec.comment { "// end\n" } else { "" };
         let entries = entries.join(&format!(",{gap}"));
@@ -97,6 +105,13 @@ fn toml_file(specs: &[Spec]) -> String {
         let prefix = if spec.style == 1 { format!("s{index}.") } else { String::new() };
         let mut entries = vec![entry(&format!("{prefix}command"), command, assign)];
         entries.extend(args.map(|args| entry(&format!("{prefix}args"), args, assign)));
+        if spec.secret {
+            entries.push(entry(
+                &format!("{prefix}env"),
+                format!("{{ K = '{SECRET}', L.M = '{SECRET}' }}"),
+                assign,
+            ));
+        }
         if spec.args_first {
             entries.reverse();
         }
@@ -152,7 +167,9 @@ proptest! {
             }
             let again = wrap(&change.text, format, &wrapping(options.clone())).unwrap();
             prop_assert_eq!(&again.text, &change.text);
-            prop_assert_eq!(unwrap(&change.text, format).unwrap().text, text);
+            let back = unwrap(&change.text, format).unwrap();
+            prop_assert!(!change.diff.contains(SECRET) && !back.diff.contains(SECRET), "{}", change.diff);
+            prop_assert_eq!(back.text, text);
         }
     }
 

@@ -260,6 +260,18 @@ fn a_file_that_was_formatted_anew_is_unwrapped_too() {
 }
 
 #[test]
+fn what_another_machine_starts_is_remote() {
+    let text = "[mcp_servers.a]\ncommand = 'x'\nexperimental_environment = 'remote'\n";
+    assert_eq!(states(text, Format::Toml), [("a".to_owned(), "remote")]);
+    let kinds = ["http", "sse", "ws", "streamable-http"];
+    for text in
+        kinds.map(|kind| format!("{{\"servers\": {{\"a\": {{\"type\": \"{kind}\", \"command\": \"x\"}}}}}}"))
+    {
+        assert_eq!(states(&text, Format::Json), [("a".to_owned(), "remote")], "{text}");
+    }
+}
+
+#[test]
 fn odd_spellings_are_wrapped_and_restored() {
     for (text, wanted) in [
         (
@@ -317,4 +329,29 @@ fn restored(text: &str, format: Format, wanted: &str) {
     let change = wrap(text, format, &plain()).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert!(change.text.contains(wanted), "{:?}\n{:?}", change.text, wanted);
     assert_eq!(unwrap(&change.text, format).unwrap().text, text);
+}
+
+/// A file without line ends would be one line of the diff: only what is changed is shown of it.
+#[test]
+fn of_a_long_line_only_what_changes_is_shown() {
+    let text = format!(
+        r#"{{"history": "{}", "mcpServers": {{"a": {{"env": {{"K": "hunter2"}}, "command": "npx", "args": ["--key", "x"]}}}}}}"#,
+        "long ".repeat(1000)
+    );
+    let change = wrap(&text, Format::Json, &plain()).unwrap();
+    assert_eq!(
+        change.diff,
+        "@@ -1,1 +1,2 @@\n-...\"npx\"...\n+...\"scupper\"...\n+...\"mcp\", \"--\", \"npx\", ...\n"
+    );
+    assert_eq!(unwrap(&change.text, Format::Json).unwrap().text, text);
+}
+
+#[test]
+fn of_very_many_changes_the_number_is_said() {
+    let servers: Vec<String> = (0..1000).map(|i| format!("\"s{i}\": {{ \"command\": \"x\" }}")).collect();
+    let text = format!("{{ \"mcpServers\": {{\n{}\n}} }}", servers.join(",\n\n\n"));
+    let change = wrap(&text, Format::Json, &plain()).unwrap();
+    assert_eq!(change.changed().count(), 1000);
+    assert!(change.diff.ends_with("... and 600 more changes\n"), "{}", change.diff);
+    assert_eq!(change.diff.lines().filter(|line| line.starts_with('+')).count(), 400);
 }
