@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::scene::{PATIENCE, Scene, alive, kill, wait_for};
 use super::support::{
-    SLEEPER, Strays, abandoned_unit, entry, left_behind, left_behind_with, pids_in, scan, scupper,
+    SLEEPER, Strays, abandoned_unit, entry, left_behind, left_behind_by, pids_in, scan, scupper,
 };
 
 /// It is not left behind, and why it is left alone is said.
@@ -63,7 +63,7 @@ fn r118_processes_are_kept_by_a_pattern_and_for_a_time() {
 #[test]
 fn r118_a_process_is_kept_by_its_environment_and_by_the_configuration() {
     let (scene, mut strays) = (Scene::new(), Strays::default());
-    let marked = left_behind_with(&scene, &mut strays, &SLEEPER, |command| {
+    let marked = left_behind_by(&scene, &mut strays, &["python3"], &SLEEPER, |command| {
         command.env("SCUPPER_KEEP", "1");
     });
     expect_spared(&scene, marked, "SCUPPER_KEEP=1");

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use super::scene::{PATIENCE, SCUPPER, Scene, alive, children, wait_for};
 use super::support::{
-    SLEEPER, Script, Strays, abandoned_unit, answer, entry, kinds, left_behind, pids_in, quiet, scan,
-    scupper, settled, start_time,
+    SLEEPER, Script, Strays, abandoned_unit, answer, entry, kinds, left_behind, left_behind_by, pids_in,
+    quiet, scan, scupper, settled, start_time,
 };
 
 const NOBODY: u32 = 65534;
@@ -331,11 +331,12 @@ fn r118_a_user_without_rights_gets_a_complete_answer_that_says_what_was_not_read
     let (scene, mut strays) = (Scene::new(), Strays::default());
     let Some(binary) = for_nobody(&scene) else { return };
     let roots = left_behind(&scene, &mut strays, &SLEEPER);
-    let mut own = vec!["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    own.extend(["sleep", "1000"]);
-    let theirs = left_behind(&scene, &mut strays, &own);
+    // Its pipes have to be nobody's as well: the kernel is asked about them.
+    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    let python = [&nobody[..], &["/usr/bin/python3"]].concat();
+    let theirs = left_behind_by(&scene, &mut strays, &python, &["sleep", "1000"], |_| ());
     let mut command = Command::new("setpriv");
-    command.args(&own[1..4]).arg(&binary).args(["scan", "--json"]);
+    command.args(&nobody[1..]).arg(&binary).args(["scan", "--json"]);
     scene.dress(&mut command);
     let answer = answer(&mut quiet(command, &scene));
     let scan = answer.json();

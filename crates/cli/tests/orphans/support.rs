@@ -35,16 +35,17 @@ pub fn start_time(pid: i32) -> String {
     super::scene::stat(pid).and_then(|fields| fields.get(19).cloned()).unwrap_or_default()
 }
 
-/// Starts `command` (or `setpriv ... sleep`) with its stdin, stdout and stderr on pipes that nobody else holds once its parent is gone; the
+/// Starts `command` with its stdin, stdout and stderr on pipes that nobody else holds once its parent is gone; the
 /// parent ends at once. Gives the pid.
 pub fn left_behind(scene: &Scene, strays: &mut Strays, command: &[&str]) -> i32 {
-    left_behind_with(scene, strays, command, |_| ())
+    left_behind_by(scene, strays, &["python3"], command, |_| ())
 }
 
-/// The same, with something changed about the surroundings.
-pub fn left_behind_with(
+/// The same by a parent that runs in this python, with something changed about its surroundings.
+pub fn left_behind_by(
     scene: &Scene,
     strays: &mut Strays,
+    python: &[&str],
     command: &[&str],
     change: impl FnOnce(&mut Command),
 ) -> i32 {
@@ -52,16 +53,15 @@ pub fn left_behind_with(
         child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)\n\
         print(child.pid, flush=True)\n\
         import os; os._exit(0)";
-    let mut parent_of = Command::new("python3");
-    parent_of.args(["-S", "-c", PARENT]).args(command);
+    let mut parent_of = Command::new(python[0]);
+    parent_of.args(&python[1..]).args(["-S", "-c", PARENT]).args(command);
     scene.dress(&mut parent_of);
     change(&mut parent_of);
     let out = parent_of.stdout(Stdio::piped()).output().unwrap();
     let pid = String::from_utf8_lossy(&out.stdout).trim().parse();
     let pid: i32 = pid.unwrap_or_else(|_| panic!("no pid: {}", String::from_utf8_lossy(&out.stderr)));
     strays.add(pid);
-    let program = if command[0] == "setpriv" { "sleep" } else { command[0] };
-    settled(pid, program);
+    settled(pid, command[0]);
     pid
 }
 
