@@ -206,6 +206,11 @@ pub(crate) fn meant_to_stay(process: &Process, signs: &Signs) -> Option<&'static
     if process.ignores_hangup == Some(true) && !signs.holds(EvidenceKind::StdinGone) {
         return Some("it ignores SIGHUP, as under nohup: it was meant to outlive its terminal");
     }
+    // `cat data | job > log &`: a job may have read all there is. Who speaks over stdio has no file for its answers.
+    let only_stdin = !signs.holds(EvidenceKind::OutputGone) && !signs.holds(EvidenceKind::DirectoryDeleted);
+    if signs.holds(EvidenceKind::StdinGone) && only_stdin && matches!(descriptors.stdio[1], End::File(_)) {
+        return Some("it may have read all of its stdin, and writes to a file that somebody will read");
+    }
     None
 }
 

@@ -22,22 +22,14 @@ fn parent_is_pid_1_proves_nothing_where_pid_1_starts_processes_itself() {
     machine.add(300, 1, "worker", &["worker"]).own_session().pipes(3000, 3001);
     machine.holds(1, 3001, false);
     assert_eq!(machine.left(), []);
-    machine.add(301, 1, "worker", &["worker"]).own_session().stdio(
-        End::Pipe(3010),
-        End::File("/log".into()),
-        End::File("/log".into()),
-    );
+    machine.add(301, 1, "worker", &["worker"]).own_session().stdio(End::Pipe(3010), End::Null, End::Null);
     assert_eq!(machine.left(), []);
 }
 
 #[test]
 fn a_third_ones_session_tells_that_pid_1_took_it_over() {
     let mut machine = application_first("node", &["node", "app.js"]);
-    machine.add(300, 1, "worker", &["worker"]).session(90).stdio(
-        End::Pipe(3010),
-        End::File("/log".into()),
-        End::File("/log".into()),
-    );
+    machine.add(300, 1, "worker", &["worker"]).session(90).stdio(End::Pipe(3010), End::Null, End::Null);
     assert_eq!(machine.left(), [(300, Likely)]);
 }
 

@@ -233,6 +233,19 @@ fn nohup_keeps_what_has_no_dead_stdin() {
 }
 
 #[test]
+fn a_job_that_has_read_all_there_is_and_writes_to_a_file_is_left_alone() {
+    // `cat data | job > log &` in a script that has ended.
+    let mut machine = Machine::new();
+    let log = || End::File("/home/me/log".into());
+    machine.orphan(300, "job", &["job"]).stdio(End::Pipe(1), log(), log());
+    assert_eq!(machine.left(), []);
+    assert!(machine.not_touched(300).because.contains("writes to a file"));
+    // In a directory that is gone, nobody will look for the file.
+    machine.process(300).working_directory = Some("/tmp/x (deleted)".into());
+    assert_eq!(machine.left(), [(300, Likely)]);
+}
+
+#[test]
 fn what_made_itself_a_daemon_is_left_alone_though_nobody_reads_its_output() {
     let mut machine = Machine::new();
     machine.orphan(300, "mydaemon", &["mydaemon"]).own_session().directory("/").stdio(
