@@ -6,6 +6,7 @@
 #   promtool   checks that our metrics are OpenMetrics         python3 with venv   gunicorn, uvicorn and others, in a venv
 #   tmux       a real terminal for job control                 node, npm           the Node examples
 #   puma       a prefork master to try our recipe on           cargo-nextest       runs the tests
+#   chromium   a browser that a request leaves behind
 set -euo pipefail
 say() { echo "tools: $*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -24,6 +25,7 @@ if [ "${1:-}" != demo ]; then
   has node || wanted+=(nodejs)
   has npm || wanted+=(npm)
   has unshare || wanted+=(util-linux)
+  has chromium || wanted+=(chromium)
 fi
 
 if [ ${#wanted[@]} -gt 0 ]; then
@@ -68,4 +70,4 @@ if [ -x "$masters" ]; then "$masters" >/dev/null; fi
 # The real MCP servers, clients and launchers.
 servers=$(dirname "$0")/../crates/cli/tests/mcp/install-servers.sh
 if [ -x "$servers" ]; then "$servers" >/dev/null; fi
-say "all there: promtool, tmux, puma, python3, node, npm, cargo-nextest"
+say "all there: promtool, tmux, puma, chromium, python3, node, npm, cargo-nextest"

@@ -19,6 +19,7 @@ mod config;
 mod death;
 mod ending;
 mod evidence;
+mod helpers;
 mod identity;
 mod keep;
 mod leaks;

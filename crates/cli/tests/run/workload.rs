@@ -184,10 +184,15 @@ impl Scene {
 
 /// One HTTP request over a Unix socket: the body, or why there is none.
 pub fn request(socket: &Path) -> Result<String, String> {
+    get(socket, "/")
+}
+
+/// The same for some path.
+pub fn get(socket: &Path, path: &str) -> Result<String, String> {
     let mut stream = UnixStream::connect(socket).map_err(|e| format!("connect: {e}"))?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(|e| e.to_string())?;
     stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").as_bytes())
         .map_err(|e| format!("write: {e}"))?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).map_err(|e| format!("read: {e} after {answer:?}"))?;

@@ -14,6 +14,9 @@ use crate::control::{SeriesStatus, Standing};
 use crate::helpers::{Account, HelperStatus};
 use crate::unit::Look;
 
+/// The classes that can be told, what brings the others first: a helper comes with pipes, a socket is a descriptor.
+const CAUSES: [Class; 3] = [Class::ChildTree, Class::Sockets, Class::Descriptors];
+
 impl Watch {
     /// How much time it judges by.
     pub const fn horizon(&self) -> Horizon {
@@ -42,7 +45,7 @@ impl Watch {
         }
         standing.verdict.get_or_insert(Verdict::Unknown);
         if standing.class == Some(Class::Unknown) && standing.verdict >= Some(Verdict::Growing) {
-            standing.class = classes.into_iter().max().or(standing.class);
+            standing.class = CAUSES.into_iter().find(|class| classes.contains(class)).or(standing.class);
         }
         standing
     }
@@ -112,7 +115,8 @@ impl Watch {
     }
 
     pub(super) fn tree_memory(&mut self, now: Duration) -> Option<Standing> {
-        memory(&mut self.tree, now)
+        let standing = memory(&mut self.tree, now)?;
+        Some(Standing { class: Some(self.class_in_tree(Watched::Memory)), ..standing })
     }
 }
 
