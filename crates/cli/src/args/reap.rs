@@ -24,7 +24,7 @@ pub(crate) struct ReapArgs {
     #[arg(value_name = "PID|GROUP")]
     pub targets: Vec<String>,
     /// Only what is of this kind: browser, mcp-server, agent, test-runner, dev-server, language-server, shell or other (repeatable)
-    #[arg(long = "class", value_name = "CLASS", value_parser = class)]
+    #[arg(long = "class", value_name = "CLASS", value_parser = class, conflicts_with = "targets")]
     pub classes: Vec<Class>,
     /// Act: what is certain, or named here; what is likely is asked about one by one on a terminal
     #[arg(long, conflicts_with = "auto")]

@@ -1,15 +1,14 @@
 //! `reap`: ends what was left behind. A dry run until `--yes`.
 //!
-//! Looks, shows whom it would end, asks where something is only likely, looks again at least [`APART`] later, and ends
-//! those of whom both looks say the same (DESIGN, Safety 4). Every signal is an event of the unit `reap`.
+//! Looks, shows whom it would end, asks where something is only likely, looks again at least 2 s later, and ends those of
+//! whom both looks say the same (DESIGN, Safety 4). Every signal is an event of the unit `reap`.
 
 mod act;
 mod ask;
-mod brake;
-mod choose;
-mod ending;
+mod pick;
 mod report;
 mod said;
+mod view;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,14 +16,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use scupper_model::{Bytes, EventKind, RunId, Severity, UnitName};
-use scupper_orphan::Certainty;
+use scupper_model::{Bytes, EventKind, Identity, RunId, Severity, UnitName};
+use scupper_orphan::{
+    CONFIRM_AFTER, Certainty, Confirmed, Findings, Known, Outcome, Plan, Selection, Target, allowed, brake,
+};
 use scupper_supervise::shell::{self, Sink, Untouchable};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use self::act::Around;
-use self::choose::{Candidate, Choice, Tree, choose, memory};
-use self::ending::{Member, Outcome};
+use self::act::{Acted, Around};
+use self::pick::Refused;
+use self::view::{One, memory};
 use super::scan::look::{Ask, Looked, look};
 use crate::args::ReapArgs;
 use crate::config::Output;
@@ -33,8 +34,6 @@ use crate::output::Printer;
 use crate::sink::EventSink;
 use crate::{keeps, paths, wait};
 
-/// Between the two looks that have to say the same.
-const APART: Duration = Duration::from_secs(2);
 /// The name under which it is recorded what was done.
 const UNIT: &str = "reap";
 /// A process that ended stays in its cgroup until its parent has waited for it.
@@ -50,10 +49,63 @@ enum Mode {
     Timer,
 }
 
-/// A process that is not ended, and why.
-struct Skipped<'f> {
-    candidate: Candidate<'f>,
+/// One look, and what it comes to.
+struct Planned {
+    looked: Looked,
+    selection: Selection,
+    plan: Plan,
+    refused: Vec<Refused>,
+}
+
+/// A process that is not signalled, and why.
+struct Skipped {
+    identity: Identity,
+    name: String,
     because: String,
+}
+
+/// What was done, and what was not.
+#[derive(Default)]
+struct Done {
+    acted: Acted,
+    skipped: Vec<Skipped>,
+    freed: Bytes,
+    /// Why nothing was done by itself.
+    brake: Option<String>,
+}
+
+impl Done {
+    fn skip(&mut self, one: &One<'_>, because: &str) {
+        let name = one.process.name.clone();
+        self.skipped.push(Skipped { identity: one.identity(), name, because: because.to_owned() });
+    }
+
+    /// Who ended, and whether it took a KILL.
+    fn ended(&self) -> impl Iterator<Item = (&Identity, &str, bool)> {
+        self.acted.reaped.iter().filter_map(|one| match one.outcome {
+            Outcome::Ended => Some((&one.identity, one.name.as_str(), false)),
+            Outcome::Forced => Some((&one.identity, one.name.as_str(), true)),
+            Outcome::GoneBefore | Outcome::StillThere | Outcome::Refused(_) => None,
+        })
+    }
+
+    /// Who is still there, and why.
+    fn left(&self) -> impl Iterator<Item = (&Identity, &str, &str)> {
+        let hangs = if self.acted.interrupted {
+            "interrupted"
+        } else {
+            "it is there after KILL: it hangs in the kernel"
+        };
+        self.acted.reaped.iter().filter_map(move |one| match &one.outcome {
+            Outcome::StillThere => Some((&one.identity, one.name.as_str(), hangs)),
+            Outcome::Refused(why) => Some((&one.identity, one.name.as_str(), why.as_str())),
+            Outcome::GoneBefore | Outcome::Ended | Outcome::Forced => None,
+        })
+    }
+
+    fn is_complete(&self) -> bool {
+        self.skipped.is_empty() && self.brake.is_none() && self.left().next().is_none()
+    }
 }
 
 pub(super) fn run(args: &ReapArgs, printer: &mut Printer) -> Result<u8, Failure> {
@@ -62,24 +114,44 @@ pub(super) fn run(args: &ReapArgs, printer: &mut Printer) -> Result<u8, Failure>
         (_, true) => Mode::Timer,
         _ => Mode::DryRun,
     };
-    let looked = look(&asked(args))?;
-    looked.warn(printer);
-    let choice = chosen(args, &looked);
-    if mode == Mode::DryRun {
-        return dry_run(args, &looked, &choice, printer);
-    }
-    if !args.json && choice.refused.is_empty() {
-        printer.line(&said::plan(&looked, &choice, mode))?;
-    }
+    let planned = plan(args)?;
+    planned.looked.warn(printer);
     // Nobody is ended by what is named beside something that cannot be.
-    if !choice.refused.is_empty() {
-        return told(args, &looked, &choice, Done::default(), printer);
+    let refused = !planned.refused.is_empty();
+    if !args.json && !refused {
+        printer.line(&said::plan(&planned, mode))?;
     }
-    let mut acting =
-        Acting { args, mode, looked: &looked, seen_at: wait::now(), journal: Journal::new(args) };
-    let done = acting.act(&choice, printer)?;
-    acting.journal.close();
-    told(args, &looked, &choice, done, printer)
+    let mut done = Done::default();
+    if mode != Mode::DryRun && !refused {
+        let mut acting =
+            Acting { args, mode, first: &planned, seen_at: wait::now(), journal: Journal::new(args) };
+        let acted = acting.act(&mut done, printer);
+        acting.journal.close();
+        acted?;
+    }
+    if args.json {
+        printer.json(&report::report(mode, &planned, &done))?;
+    } else if mode != Mode::DryRun && !refused {
+        printer.line(&said::done(&done))?;
+    }
+    if !args.json {
+        said::refused(&planned, printer);
+    }
+    let nothing_to_do = planned.plan.targets.is_empty() && planned.plan.to_ask.is_empty();
+    Ok(match mode {
+        _ if refused => UNUSABLE,
+        Mode::DryRun if nothing_to_do => 0,
+        Mode::Person | Mode::Timer if done.is_complete() => 0,
+        _ => FINDINGS,
+    })
+}
+
+fn plan(args: &ReapArgs) -> Result<Planned, Failure> {
+    let looked = look(&asked(args))?;
+    let selection = pick::selection(&args.targets, &args.classes, &looked.findings);
+    let plan = Plan::new(&looked.findings, &selection);
+    let refused = pick::refused(&plan, &looked.findings, &looked.snapshot, looked.observer.uid);
+    Ok(Planned { looked, selection, plan, refused })
 }
 
 fn asked(args: &ReapArgs) -> Ask<'_> {
@@ -89,66 +161,6 @@ fn asked(args: &ReapArgs) -> Ask<'_> {
         idle_after: args.idle,
         state: args.state.as_deref(),
     }
-}
-
-fn chosen<'f>(args: &ReapArgs, looked: &'f Looked) -> Choice<'f> {
-    choose(&looked.findings, &looked.snapshot, &args.targets, &args.classes, looked.observer.uid)
-}
-
-fn dry_run(
-    args: &ReapArgs,
-    looked: &Looked,
-    choice: &Choice<'_>,
-    printer: &mut Printer,
-) -> Result<u8, Failure> {
-    if args.json {
-        printer.json(&report::report(Mode::DryRun, looked, choice, &Done::default()))?;
-    } else {
-        if choice.refused.is_empty() {
-            printer.line(&said::plan(looked, choice, Mode::DryRun))?;
-        }
-        said::refused(choice, printer);
-    }
-    Ok(match choice {
-        Choice { refused, .. } if !refused.is_empty() => UNUSABLE,
-        Choice { trees, .. } if trees.is_empty() => 0,
-        _ => FINDINGS,
-    })
-}
-
-/// What was done, and what was not.
-#[derive(Default)]
-struct Done<'f> {
-    outcome: Outcome,
-    skipped: Vec<Skipped<'f>>,
-    freed: Bytes,
-    /// Why nothing was done by itself.
-    brake: Option<String>,
-}
-
-fn told(
-    args: &ReapArgs,
-    looked: &Looked,
-    choice: &Choice<'_>,
-    done: Done<'_>,
-    printer: &mut Printer,
-) -> Result<u8, Failure> {
-    let mode = if args.auto { Mode::Timer } else { Mode::Person };
-    if args.json {
-        printer.json(&report::report(mode, looked, choice, &done))?;
-    } else {
-        if choice.refused.is_empty() {
-            printer.line(&said::done(&done))?;
-        }
-        said::refused(choice, printer);
-    }
-    Ok(if !choice.refused.is_empty() {
-        UNUSABLE
-    } else if !done.skipped.is_empty() || !done.outcome.left.is_empty() || done.brake.is_some() {
-        FINDINGS
-    } else {
-        0
-    })
 }
 
 /// Where it is recorded what is done: one run of the unit `reap` for each time it is called.
@@ -178,64 +190,72 @@ impl Journal {
 struct Acting<'a> {
     args: &'a ReapArgs,
     mode: Mode,
-    looked: &'a Looked,
+    first: &'a Planned,
     seen_at: Instant,
     journal: Journal,
 }
 
 impl Acting<'_> {
-    fn act<'f>(&mut self, choice: &Choice<'f>, printer: &mut Printer) -> Result<Done<'f>, Failure> {
+    fn act(&mut self, done: &mut Done, printer: &mut Printer) -> Result<(), Failure> {
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&interrupted)).context("cannot take over ^C")?;
         }
-        let is_interrupted = || interrupted.load(Ordering::Relaxed);
-        let mut done = Done::default();
-        if choice.trees.is_empty() {
-            return Ok(done);
+        let interrupted = || interrupted.load(Ordering::Relaxed);
+        let Plan { targets, to_ask, .. } = &self.first.plan;
+        if targets.is_empty() && to_ask.is_empty() {
+            return Ok(());
         }
-        self.journal.record(planned(choice, self.mode));
+        self.journal.record(self.planned());
         self.seen_at = wait::now();
-        if self.brakes(self.looked, &mut done) {
-            done.skipped.extend(all(choice, "the brake: too much looks dead at once to be believed"));
+        if self.brakes(&self.first.looked, done) {
+            for one in targets.iter().map(One::from).chain(to_ask.iter().map(One::from)) {
+                done.skip(&one, "the brake");
+            }
         } else {
-            let agreed = self.agree(choice, &mut done, &is_interrupted, printer);
-            self.look_again_and_end(agreed, &mut done, &is_interrupted, printer)?;
+            let agreed = self.agree(done, &interrupted, printer);
+            let plan = Plan::new(&self.first.looked.findings, &agreed);
+            if plan.targets.is_empty() {
+                done.acted.interrupted = interrupted();
+            } else {
+                self.look_again_and_end(plan, done, &interrupted, printer)?;
+            }
         }
-        self.finished(&done);
-        Ok(done)
+        self.finished(done);
+        Ok(())
     }
 
-    /// Ends those of whom a second look, at least [`APART`] after the first, says the same.
-    fn look_again_and_end<'f>(
+    /// Ends those of whom a second look says the same.
+    fn look_again_and_end(
         &mut self,
-        agreed: Vec<Candidate<'f>>,
-        done: &mut Done<'f>,
+        plan: Plan,
+        done: &mut Done,
         interrupted: &dyn Fn() -> bool,
         printer: &mut Printer,
     ) -> Result<(), Failure> {
-        if agreed.is_empty() {
-            done.outcome.interrupted = interrupted();
-            return Ok(());
-        }
         if !self.args.json {
             printer.progress("looking again ...");
         }
-        wait::until(APART.saturating_sub(self.passed()), |_| interrupted());
+        wait::until(CONFIRM_AFTER.saturating_sub(self.passed()), |_| interrupted());
         printer.end_progress();
+        let mut skip_all = |because: &str| {
+            plan.targets.iter().for_each(|target| done.skip(&One::from(target), because));
+        };
         if interrupted() {
-            done.outcome.interrupted = true;
-            done.skipped.extend(agreed.into_iter().map(|candidate| skipped(candidate, "interrupted")));
+            skip_all("interrupted");
+            done.acted.interrupted = true;
             return Ok(());
         }
+        let apart = self.passed();
         let again = look(&asked(self.args))?;
         if self.brakes(&again, done) {
-            done.skipped.extend(agreed.into_iter().map(|candidate| skipped(candidate, "the brake")));
+            plan.targets.iter().for_each(|target| done.skip(&One::from(target), "the brake"));
             return Ok(());
         }
-        let confirmed = self.confirm(agreed, &again, done);
-        if !confirmed.is_empty() {
-            self.end(&confirmed, &again, done, interrupted, printer);
+        let confirmed = plan.confirm(&again.findings, apart)?;
+        self.tell_dropped(&confirmed, &again, apart, done);
+        if !confirmed.targets().is_empty() {
+            self.end(confirmed, &again, done, interrupted, printer);
         }
         Ok(())
     }
@@ -246,139 +266,129 @@ impl Acting<'_> {
     }
 
     /// Safety 6: whether automatic action stops.
-    fn brakes(&mut self, looked: &Looked, done: &mut Done<'_>) -> bool {
-        let dead = brake::dead(&looked.known, &looked.findings);
-        let Some(brake) = brake::brake(dead).filter(|_| self.mode == Mode::Timer) else { return false };
-        let message = brake.to_string();
+    fn brakes(&mut self, looked: &Looked, done: &mut Done) -> bool {
+        let (dead, members) = dead(&looked.known, &looked.findings);
+        if self.mode != Mode::Timer || !brake(dead, members) {
+            return false;
+        }
+        let allowed = allowed(members);
+        let message = format!(
+            "{dead} of {members} known units look dead at once, and no more than {allowed} of them are believed: \
+             nothing is ended by itself; `scupper reap --yes` goes on"
+        );
         self.journal.record(EventKind::BrakeApplied {
-            dead: brake.dead,
-            members: brake.members,
-            allowed: brake.allowed,
+            dead: number(dead),
+            members: number(members),
+            allowed: number(allowed),
             message: message.clone(),
         });
         done.brake = Some(message);
         true
     }
 
-    /// Who may be ended as far as somebody has to agree. The others are skipped.
-    fn agree<'f>(
-        &self,
-        choice: &Choice<'f>,
-        done: &mut Done<'f>,
-        interrupted: &dyn Fn() -> bool,
-        printer: &mut Printer,
-    ) -> Vec<Candidate<'f>> {
+    /// Asks about what is only likely, tree by tree. What nobody agrees to is skipped.
+    fn agree(&self, done: &mut Done, interrupted: &dyn Fn() -> bool, printer: &mut Printer) -> Selection {
         let terminal = self.mode == Mode::Person && !self.args.json && ask::is_terminal();
-        let mut agreed = Vec::new();
+        let mut selection = self.first.selection.clone();
         let mut enough = false;
-        for tree in &choice.trees {
-            let answer = match tree {
-                tree if tree.is_decided() => ask::Answer::Yes,
-                _ if self.mode == Mode::Timer => {
-                    ask::Answer::No("it is only likely, and nobody is there to ask")
-                }
+        for tree in view::trees(&self.first.plan.to_ask) {
+            let answer = match self.mode {
+                Mode::Timer => ask::Answer::No("it is only likely, and nobody is there to ask"),
                 _ if !terminal => ask::Answer::No("it is only likely: name it, or answer on a terminal"),
                 _ if enough || interrupted() => ask::Answer::No("not asked any more"),
-                tree => ask::ask(&said::question(tree), interrupted, printer),
+                _ => ask::ask(&said::question(&tree), interrupted, printer),
             };
-            match answer {
-                ask::Answer::Yes => agreed.extend(tree.members.iter().copied()),
-                ask::Answer::No(because) => {
-                    done.skipped.extend(tree.members.iter().map(|candidate| skipped(*candidate, because)));
+            let because = match answer {
+                ask::Answer::Yes => {
+                    selection.agreed.extend(tree.iter().map(One::identity));
+                    continue;
                 }
+                ask::Answer::No(because) => because,
                 ask::Answer::Enough => {
                     enough = true;
-                    let because = "not asked any more";
-                    done.skipped.extend(tree.members.iter().map(|candidate| skipped(*candidate, because)));
+                    "not asked any more"
                 }
-            }
+            };
+            tree.iter().for_each(|one| done.skip(one, because));
         }
-        agreed
+        selection
     }
 
-    /// Safety 4: of these, those of whom the second look says the same.
-    fn confirm<'f>(
-        &mut self,
-        agreed: Vec<Candidate<'f>>,
-        again: &Looked,
-        done: &mut Done<'f>,
-    ) -> Vec<Candidate<'f>> {
-        let (confirmed, dropped): (Vec<_>, Vec<_>) =
-            agreed.into_iter().partition(|candidate| candidate.is_confirmed_by(&again.findings));
-        let is_there = |candidate: &Candidate<'_>| {
-            again.snapshot.processes.iter().any(|process| process.identity == candidate.identity())
+    /// Who was planned and is not judged the same again is left alone. Who is gone needs nobody.
+    fn tell_dropped(&mut self, confirmed: &Confirmed, again: &Looked, apart: Duration, done: &mut Done) {
+        let is_there = |target: &&Target| {
+            again.snapshot.processes.iter().any(|process| process.identity == target.process.identity)
         };
-        let left = dropped.iter().filter(|candidate| is_there(candidate)).count();
+        let left: Vec<&Target> = confirmed.dropped().iter().filter(is_there).collect();
         self.journal.record(EventKind::ReapConfirmed {
-            processes: number(confirmed.len()),
-            left: number(left),
-            after_ms: u64::try_from(self.passed().as_millis()).unwrap_or(u64::MAX),
+            processes: number(confirmed.targets().len()),
+            left: number(left.len()),
+            after_ms: u64::try_from(apart.as_millis()).unwrap_or(u64::MAX),
         });
-        // Who is gone needs nobody.
-        for candidate in dropped.into_iter().filter(is_there) {
-            let identity = candidate.identity();
+        for target in left {
+            let identity = target.process.identity;
             let spared = again.findings.not_touched.iter().find(|one| one.process.identity == identity);
             let because = spared.map_or_else(
                 || "the second look says something else of it".to_owned(),
                 |one| format!("at the second look: {}", one.because),
             );
-            done.skipped.push(Skipped { candidate, because });
+            done.skip(&One::from(target), &because);
         }
-        confirmed
     }
 
     fn end(
         &mut self,
-        confirmed: &[Candidate<'_>],
+        confirmed: Confirmed,
         again: &Looked,
-        done: &mut Done<'_>,
+        done: &mut Done,
         interrupted: &dyn Fn() -> bool,
         printer: &mut Printer,
     ) {
-        let members = confirmed
-            .iter()
-            .map(|candidate| Member {
-                identity: candidate.identity(),
-                name: candidate.shown().name.clone(),
-                reason: candidate.reason(),
-            })
-            .collect();
+        let targets = confirmed.targets().to_vec();
         let state = self.args.state.clone();
         let present: HashSet<_> = again.snapshot.processes.iter().map(|process| process.identity).collect();
         let json = self.args.json;
         let journal = &mut self.journal;
-        done.outcome = act::end(
-            members,
-            self.args.grace,
-            &mut Around {
-                proc_: &again.proc_,
-                untouchable: Untouchable::gather(&again.proc_),
-                present,
-                keeps: &|| keeps::of_this_user(state.as_deref()),
-                interrupted,
-                record: &mut |fact| journal.record(fact),
-                tell: &mut |step| {
-                    if !json {
-                        printer.note(step);
-                    }
-                },
+        let mut around = Around {
+            proc_: &again.proc_,
+            untouchable: Untouchable::gather(&again.proc_),
+            present,
+            keeps: &|| keeps::of_this_user(state.as_deref()),
+            interrupted,
+            record: &mut |fact| journal.record(fact),
+            tell: &mut |step| {
+                if !json {
+                    printer.note(step);
+                }
             },
-        );
-        let freed = confirmed.iter().copied().filter(|candidate| {
-            done.outcome.ended.iter().any(|(identity, _)| *identity == candidate.identity())
-        });
-        done.freed = memory(&freed.collect::<Vec<_>>());
-        tidy(confirmed, again);
+        };
+        done.acted = act::end(confirmed, self.args.grace, &mut around);
+        let ended: HashSet<Identity> = done.ended().map(|(identity, ..)| *identity).collect();
+        let freed = targets.iter().map(|target| &target.process).filter(|one| ended.contains(&one.identity));
+        done.freed = memory(freed);
+        tidy(&targets, again);
     }
 
-    fn finished(&mut self, done: &Done<'_>) {
-        let Outcome { ended, left, interrupted, .. } = &done.outcome;
+    fn planned(&self) -> EventKind {
+        let Plan { targets, to_ask, .. } = &self.first.plan;
+        let all: Vec<One<'_>> = targets.iter().map(One::from).chain(to_ask.iter().map(One::from)).collect();
+        let certain = all.iter().filter(|one| one.certainty == Some(Certainty::Certain)).count();
+        EventKind::ReapPlanned {
+            processes: number(all.len()),
+            certain: number(certain),
+            likely: number(all.len() - certain),
+            rss_bytes: Some(memory(all.iter().map(|one| one.process))),
+            by: if self.mode == Mode::Timer { "a timer" } else { "a person" }.to_owned(),
+        }
+    }
+
+    fn finished(&mut self, done: &Done) {
         self.journal.record(EventKind::ReapFinished {
-            ended: number(ended.len()),
-            forced: number(ended.iter().filter(|(_, forced)| *forced).count()),
-            left: number(left.len()),
+            ended: number(done.ended().count()),
+            forced: number(done.ended().filter(|(.., forced)| *forced).count()),
+            left: number(done.left().count() + done.skipped.len()),
             freed_bytes: Some(done.freed),
-            because: match (interrupted, &done.brake) {
+            because: match (done.acted.interrupted, &done.brake) {
                 (true, _) => "interrupted",
                 (_, Some(_)) => "the brake",
                 _ => "done",
@@ -388,36 +398,25 @@ impl Acting<'_> {
     }
 }
 
+/// How many units look dead, and of how many that are known: those that did not end as they should, and those of which
+/// something was certainly left.
+fn dead(known: &Known, findings: &Findings) -> (usize, usize) {
+    let certain = findings.left_behind.iter().filter(|left| left.certainty == Certainty::Certain);
+    let left: HashSet<&str> = certain.filter_map(|left| left.unit.as_deref()).collect();
+    let runs = known.runs.iter().filter(|run| !run.ended).map(|run| run.unit.as_str());
+    let members: HashSet<&str> = runs.chain(left.iter().copied()).collect();
+    (left.len(), members.len())
+}
+
 /// The records and cgroups of units of which nothing is left.
-fn tidy(ended: &[Candidate<'_>], looked: &Looked) {
-    let units: HashSet<&str> = ended.iter().filter_map(Candidate::unit).collect();
+fn tidy(ended: &[Target], looked: &Looked) {
+    let units: HashSet<&str> = ended.iter().filter_map(|target| target.unit.as_deref()).collect();
     // Where there are none, there is nothing to remove.
     let Ok(records) = paths::records() else { return };
     for unit in units.into_iter().filter_map(|unit| unit.parse::<UnitName>().ok()) {
         let Ok(Some(record)) = records.read(&unit) else { continue };
         wait::until(TIDY_WITHIN, |_| shell::tidy_abandoned(&looked.proc_, &records, &record).unwrap_or(true));
     }
-}
-
-fn planned(choice: &Choice<'_>, mode: Mode) -> EventKind {
-    let members: Vec<Candidate<'_>> = choice.trees.iter().flat_map(|tree| tree.members.clone()).collect();
-    let certain = members.iter().filter(|one| one.certainty() == Some(Certainty::Certain)).count();
-    EventKind::ReapPlanned {
-        processes: number(members.len()),
-        certain: number(certain),
-        likely: number(members.len() - certain),
-        rss_bytes: Some(memory(&members)),
-        by: if mode == Mode::Timer { "a timer" } else { "a person" }.to_owned(),
-    }
-}
-
-fn all<'f>(choice: &Choice<'f>, because: &str) -> Vec<Skipped<'f>> {
-    let members = choice.trees.iter().flat_map(|tree: &Tree<'f>| &tree.members);
-    members.map(|candidate| skipped(*candidate, because)).collect()
-}
-
-fn skipped<'f>(candidate: Candidate<'f>, because: &str) -> Skipped<'f> {
-    Skipped { candidate, because: because.to_owned() }
 }
 
 fn number(count: usize) -> u32 {

@@ -431,3 +431,105 @@ fn r118_safety_1_an_unreadable_answer_means_keep() {
     assert!(said.code != 0, "{said:?}");
     assert!(machine.events("reap").iter().all(|event| event["event"] != "signal_sent"));
 }
+
+/// What a member forks while its tree is ended is of the tree: here on TERM itself, in a session of its own.
+#[test]
+fn what_is_forked_while_it_ends_ends_too() {
+    const FORKS: &str = "
+import os, signal, subprocess, sys, time
+def more(number, frame):
+    child = subprocess.Popen(['sleep', '1000'], start_new_session=True)
+    open(sys.argv[1], 'a').write(f'{child.pid}\\n')
+signal.signal(signal.SIGTERM, more)
+open(sys.argv[2], 'w').write('up')
+while True: time.sleep(0.05)
+";
+    let Some(machine) = Machine::start() else { return };
+    let path = |name: &str| machine.scene.path(name).to_string_lossy().into_owned();
+    let (children, up) = (path("children"), path("up"));
+    machine.start_command(&[
+        SCUPPER, "run", "--name", "forks", "--", "python3", "-S", "-c", FORKS, &children, &up,
+    ]);
+    wait_for("it listens", PATIENCE, || {
+        if machine.scene.text("up") == "up" { Ok(()) } else { Err(String::new()) }
+    });
+    kill_scupper(&machine, "forks");
+    // The kernel's TERM, since its scupper is gone.
+    wait_for("it has forked", PATIENCE, || {
+        if machine.scene.text("children").lines().count() == 1 { Ok(()) } else { Err(String::new()) }
+    });
+    let said = machine.scupper(&["reap", "--yes", "--grace", "2s"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let children: Vec<i32> = machine.scene.text("children").lines().map(|pid| pid.parse().unwrap()).collect();
+    assert!(children.len() >= 2, "{children:?}");
+    none_lives(&machine, children, &said);
+    assert_eq!(machine.living(), Vec::<i32>::new());
+}
+
+/// Policy, and no orphan: what a living parent holds and does not use is ended by its pid alone.
+#[test]
+fn what_is_held_idle_is_ended_only_by_its_pid() {
+    const HOLDS: &str = "
+import subprocess, sys, time
+child = subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+open(sys.argv[1], 'w').write(str(child.pid))
+time.sleep(1000)
+";
+    let Some(machine) = Machine::start() else { return };
+    let file = machine.scene.path("held").to_string_lossy().into_owned();
+    let holder = machine.start_command(&["python3", "-S", "-c", HOLDS, &file]);
+    let held: i32 = wait_for("it holds a server", PATIENCE, || {
+        machine.scene.text("held").parse().map_err(|_| machine.scene.text("others"))
+    });
+    wait_for("it counts as idle", PATIENCE, || {
+        let scan = machine.scupper(&["scan", "--idle", "1s", "--json"]).json();
+        if pids(&scan["held_idle"]) == [held] { Ok(()) } else { Err(scan["held_idle"].to_string()) }
+    });
+    let said = machine.scupper(&["reap", "--idle", "1s", "--yes"]);
+    assert_eq!((said.code, machine.alive(held)), (0, true), "{said:?}");
+    let said = machine.scupper(&["reap", &held.to_string(), "--idle", "1s", "--yes"]);
+    assert_eq!((said.code, machine.alive(held), machine.alive(holder)), (0, false, true), "{said:?}");
+    let events = machine.events("reap");
+    let sent: Vec<&Value> = events.iter().filter(|event| event["event"] == "signal_sent").collect();
+    assert_eq!((sent.len(), &sent[0]["reason"]), (1, &"held_idle".into()), "{events:?}");
+}
+
+/// Safety 5: whoever may not judge a process may not end it, and is told so.
+#[test]
+fn r118_safety_5_another_users_process_is_refused() {
+    let Some(machine) = Machine::start() else { return };
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: not root, who alone can become another user");
+        return;
+    }
+    let likely = orphan(&machine);
+    std::os::unix::fs::chown(machine.scene.dir.path(), Some(65534), Some(65534)).unwrap();
+    let scupper = machine.scene.path("scupper").to_string_lossy().into_owned();
+    fs::copy(SCUPPER, &scupper).unwrap();
+    let home = machine.scene.dir.path().to_string_lossy().into_owned();
+    let mut argv = vec!["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env"];
+    let (runtime, state) =
+        (format!("XDG_RUNTIME_DIR={home}/theirs"), format!("XDG_STATE_HOME={home}/theirs"));
+    fs::create_dir(machine.scene.path("theirs")).unwrap();
+    std::os::unix::fs::chown(machine.scene.path("theirs"), Some(65534), Some(65534)).unwrap();
+    let pid = likely.to_string();
+    argv.extend([runtime.as_str(), state.as_str(), scupper.as_str(), "reap", &pid, "--yes"]);
+    let said = machine.run(&argv);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.err.contains("only that user or root can judge and end it"), "{said:?}");
+    assert!(machine.alive(likely));
+}
+
+/// Where no evidence can be kept that is said, and it goes on.
+#[test]
+fn without_evidence_it_says_so_and_goes_on() {
+    let Some(machine) = Machine::start() else { return };
+    let likely = orphan(&machine);
+    fs::create_dir_all(machine.scene.path("state/scupper/evidence.sqlite")).unwrap();
+    let said = machine.scupper(&["reap", &likely.to_string(), "--yes"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    none_lives(&machine, [likely], &said);
+    // When it was found, and at the end how much it was.
+    assert_eq!(said.err.matches("event=evidence_trouble").count(), 2, "{said:?}");
+    assert!(said.err.contains("events were not kept"), "{said:?}");
+}

@@ -1,20 +1,22 @@
-//! Ends processes by their identities: the shell around [`Ending`]. Every signal goes through `deliver`, which checks the
-//! identity once more and never signals scupper or those above it, and every one is a fact.
+//! Ends confirmed processes: the shell around [`Reaping`]. Every signal goes through `deliver`, which checks the identity
+//! once more and never signals scupper or those above it, and every one is a fact.
 //!
-//! It knows nothing of how somebody came to be here, so that whoever else has an identity and a reason can have a process
-//! ended the same way.
+//! It knows nothing of who wanted it, a person, a timer or a member of a fleet: a [`Confirmed`] is all it takes, and that
+//! comes of two looks alone.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use scupper_model::{EventKind, Identity, KEEP, Keep, Kept, Pid, SignalReason, printable};
+use scupper_orphan::{Confirmed, Effect, Liveness, Reaped, Reaping, Why};
 use scupper_probe::{Proc, Stat};
 use scupper_supervise::shell::{Untouchable, deliver};
 
-use super::ending::{Ending, Member, Outcome};
 use crate::known::named;
 use crate::wait;
 
+const TERM: i32 = 15;
+const KILL: i32 = 9;
 /// Between two looks at who is still there.
 const STEP: Duration = Duration::from_millis(50);
 /// So many levels up it is asked who is above a process.
@@ -25,7 +27,7 @@ pub(super) struct Around<'a> {
     pub proc_: &'a Proc,
     /// Who is never signalled.
     pub untouchable: Untouchable,
-    /// Who was there before: of the others, who descends from one that is being ended was forked by it since.
+    /// Who was there at the second look: of the others, who descends from one that is ended was forked by it since.
     pub present: HashSet<Identity>,
     /// What is kept now. What it cannot tell keeps everything.
     pub keeps: &'a dyn Fn() -> Result<Vec<Keep>, String>,
@@ -37,63 +39,97 @@ pub(super) struct Around<'a> {
     pub tell: &'a mut dyn FnMut(&str),
 }
 
-/// Ends these, in this order: TERM, KILL after the grace. Returns when they are gone, could not be ended, or somebody
-/// wants it to stop.
-pub(super) fn end(members: Vec<Member>, grace: Duration, around: &mut Around<'_>) -> Outcome {
+/// One signal that was sent.
+pub(super) type Sent = (Identity, i32, SignalReason);
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Acted {
+    /// What became of each.
+    pub reaped: Vec<Reaped>,
+    /// Every signal that was sent, in order.
+    pub signalled: Vec<Sent>,
+    /// Whether it was stopped before it was done.
+    pub interrupted: bool,
+}
+
+/// Ends who was confirmed: TERM, KILL after the grace. Returns when they are gone, could not be ended, or somebody wants
+/// it to stop.
+pub(super) fn end(confirmed: Confirmed, grace: Duration, around: &mut Around<'_>) -> Acted {
     let start = wait::now();
     let now = || wait::now().saturating_duration_since(start);
-    let mut ending = Ending::new(members, grace);
-    loop {
+    let mut names: HashMap<Identity, (String, SignalReason)> = HashMap::new();
+    for target in confirmed.targets() {
+        let reason = match target.why {
+            Why::LeftBehind { .. } => SignalReason::LeftBehind,
+            Why::HeldIdle { .. } => SignalReason::HeldIdle,
+        };
+        names.insert(target.process.identity, (target.process.name.clone(), reason));
+    }
+    let mut reaping = Reaping::new(confirmed, grace);
+    let mut acted = Acted::default();
+    while !reaping.is_finished() {
         if (around.interrupted)() {
-            return ending.stopped("interrupted");
+            acted.interrupted = true;
+            break;
         }
-        look(&mut ending, around);
-        let due = ending.due(now());
-        if !due.is_empty() {
-            send(&mut ending, &due, around);
+        take_in(&mut reaping, &mut names, now(), around);
+        let effects = reaping.step(now(), &|identity| liveness(around.proc_, identity));
+        carry_out(&mut reaping, &effects, &names, &mut acted, around);
+        if !reaping.is_finished() {
+            wait::until(STEP, |_| (around.interrupted)());
         }
-        if ending.is_over(now()) {
-            return ending.finished();
-        }
-        wait::until(STEP, |_| (around.interrupted)());
+    }
+    acted.reaped = reaping.report();
+    acted
+}
+
+fn liveness(proc_: &Proc, identity: &Identity) -> Liveness {
+    match proc_.stat(identity.pid) {
+        Ok(Some(stat)) if stat.identity(proc_.boot_id()) == *identity && !stat.is_zombie() => Liveness::Alive,
+        Ok(_) => Liveness::Gone,
+        Err(_) => Liveness::Unknown,
     }
 }
 
-/// Who is gone, and who was forked meanwhile.
-fn look(ending: &mut Ending, around: &mut Around<'_>) {
-    let mut newcomers = Vec::new();
-    for identity in ending.living() {
-        match around.proc_.stat(identity.pid) {
-            Ok(Some(stat)) if stat.identity(around.proc_.boot_id()) == identity && !stat.is_zombie() => {
-                newcomers.extend(forked_by(&identity, ending, around));
+/// What was forked by those that are ended, since everybody was judged.
+fn take_in(
+    reaping: &mut Reaping,
+    names: &mut HashMap<Identity, (String, SignalReason)>,
+    now: Duration,
+    around: &Around<'_>,
+) {
+    let living: Vec<Identity> = reaping.living().copied().collect();
+    for parent in living {
+        for child in forked_by(&parent, names, around) {
+            let identity = child.identity(around.proc_.boot_id());
+            let name = printable(&child.name, 32);
+            if reaping.join(identity, &name, parent.pid, now) {
+                let reason = names.get(&parent).map_or(SignalReason::LeftBehind, |(_, reason)| *reason);
+                names.insert(identity, (name, reason));
             }
-            Ok(_) => ending.gone(&identity),
-            // What cannot be read is not gone.
-            Err(_) => {}
         }
-    }
-    for (stat, parent) in newcomers {
-        ending.forked(stat.identity(around.proc_.boot_id()), printable(&stat.name, 32), &parent);
     }
 }
 
-/// Children of one that is being ended, that were not there when everybody was judged.
-fn forked_by(parent: &Identity, ending: &Ending, around: &Around<'_>) -> Vec<(Stat, Identity)> {
+fn forked_by(
+    parent: &Identity,
+    known: &HashMap<Identity, (String, SignalReason)>,
+    around: &Around<'_>,
+) -> Vec<Stat> {
     let proc_ = around.proc_;
-    let children = proc_.children(parent.pid).ok().flatten().unwrap_or_default();
     let fresh = |stat: &Stat| {
         let identity = stat.identity(proc_.boot_id());
-        let kept = proc_.environment_value(stat.pid, KEEP);
         stat.parent == Some(parent.pid)
             && !stat.is_zombie()
             && !around.present.contains(&identity)
-            && !ending.knows(&identity)
+            && !known.contains_key(&identity)
             && !around.untouchable.contains(stat.pid)
             && same_user(proc_, stat.pid, parent.pid)
-            && kept.is_ok_and(|value| value.as_deref() != Some(b"1"))
+            && proc_.environment_value(stat.pid, KEEP).is_ok_and(|value| value.as_deref() != Some(b"1"))
     };
-    let stats = children.into_iter().filter_map(|child| proc_.stat(child).ok().flatten());
-    stats.filter(fresh).map(|stat| (stat, *parent)).collect()
+    let children = proc_.children(parent.pid).ok().flatten().unwrap_or_default();
+    children.into_iter().filter_map(|child| proc_.stat(child).ok().flatten()).filter(fresh).collect()
 }
 
 fn same_user(proc_: &Proc, one: Pid, other: Pid) -> bool {
@@ -101,46 +137,65 @@ fn same_user(proc_: &Proc, one: Pid, other: Pid) -> bool {
     of(one).is_some_and(|uid| Some(uid) == of(other))
 }
 
-fn send(ending: &mut Ending, due: &[(Identity, String, i32, SignalReason)], around: &mut Around<'_>) {
+fn carry_out(
+    reaping: &mut Reaping,
+    effects: &[Effect],
+    names: &HashMap<Identity, (String, SignalReason)>,
+    acted: &mut Acted,
+    around: &mut Around<'_>,
+) {
+    let due: Vec<Sent> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Ask(identity, reason) => {
+                let why = names.get(identity).map_or(*reason, |(_, why)| *why);
+                Some((*identity, TERM, why))
+            }
+            Effect::Kill(identity, reason) => Some((*identity, KILL, *reason)),
+            Effect::Finished => None,
+        })
+        .collect();
+    if due.is_empty() {
+        return;
+    }
     // A person may have wanted to keep one of them since they were judged.
     let keeps = match (around.keeps)() {
         Ok(keeps) => keeps,
         Err(why) => {
-            for (identity, ..) in due {
-                ending.leave(identity, &format!("what is kept cannot be read: {why}"));
+            for (identity, ..) in &due {
+                reaping.refused(identity, format!("what is kept cannot be read: {why}"));
             }
             return;
         }
     };
-    (around.tell)(&said(due));
-    for (identity, name, signal, reason) in due {
+    (around.tell)(&said(&due));
+    for (identity, signal, reason) in due {
         if (around.interrupted)() {
             return;
         }
-        if is_kept(identity, &keeps, around.proc_) {
-            ending.leave(identity, "it is kept since");
+        if is_kept(&identity, &keeps, around.proc_) {
+            reaping.refused(&identity, "it is kept since".to_owned());
             continue;
         }
-        match deliver(around.proc_, &around.untouchable, identity, name, *signal, *reason) {
-            None => ending.gone(identity),
-            Some(fact) => {
-                match &fact {
-                    EventKind::SignalFailed { message, .. } => ending.leave(identity, message),
-                    _ => ending.sent(identity, *signal, *reason),
-                }
-                (around.record)(fact);
-            }
+        let name = names.get(&identity).map_or("", |(name, _)| name.as_str());
+        let fact = deliver(around.proc_, &around.untouchable, &identity, name, signal, reason);
+        match &fact {
+            Some(EventKind::SignalFailed { message, .. }) => reaping.refused(&identity, message.clone()),
+            Some(_) => acted.signalled.push((identity, signal, reason)),
+            // It is gone; the next step finds out.
+            None => {}
         }
+        fact.into_iter().for_each(|fact| (around.record)(fact));
     }
 }
 
-fn said(due: &[(Identity, String, i32, SignalReason)]) -> String {
-    let count = |wanted: i32| due.iter().filter(|(_, _, signal, _)| *signal == wanted).count();
-    let words = |count: usize, what: &str| {
+fn said(due: &[Sent]) -> String {
+    let words = |wanted: i32, what: &str| {
+        let count = due.iter().filter(|(_, signal, _)| *signal == wanted).count();
         let processes = if count == 1 { "process" } else { "processes" };
         (count > 0).then(|| format!("{what} to {count} {processes}"))
     };
-    [words(count(15), "TERM"), words(count(9), "KILL")].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    [words(TERM, "TERM"), words(KILL, "KILL")].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Whether it, or somebody above it, is to be kept.

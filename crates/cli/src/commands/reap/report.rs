@@ -1,13 +1,11 @@
 //! `reap --json`: one object with everything that was planned, done and left.
 
-use std::collections::HashMap;
-
 use scupper_model::{Bytes, Identity, Pid, SignalReason};
-use scupper_orphan::{Certainty, Class, Evidence};
+use scupper_orphan::{Certainty, Class, Evidence, Plan};
 use serde::Serialize;
 
-use super::choose::Candidate;
-use super::{Choice, Done, Looked, Mode};
+use super::view::One;
+use super::{Done, Mode, Planned};
 
 #[derive(Serialize)]
 pub(super) struct Report<'r> {
@@ -15,7 +13,7 @@ pub(super) struct Report<'r> {
     /// `dry_run`, `person` or `timer`.
     mode: &'static str,
     /// In the order in which they are signalled.
-    planned: Vec<Planned<'r>>,
+    planned: Vec<Entry<'r>>,
     signalled: Vec<Signalled>,
     ended: Vec<Ended<'r>>,
     freed_bytes: Bytes,
@@ -31,7 +29,7 @@ pub(super) struct Report<'r> {
 }
 
 #[derive(Serialize)]
-struct Planned<'r> {
+struct Entry<'r> {
     #[serde(flatten)]
     identity: Identity,
     name: &'r str,
@@ -45,7 +43,6 @@ struct Planned<'r> {
     age_seconds: f64,
     /// `null` for one that is held idle.
     certainty: Option<Certainty>,
-    named: bool,
     /// Whether it is ended without a question.
     decided: bool,
     evidence: &'r [Evidence],
@@ -63,8 +60,7 @@ struct Signalled {
 struct Ended<'r> {
     #[serde(flatten)]
     identity: Identity,
-    /// `null` for one that was forked while the others were ended.
-    name: Option<&'r str>,
+    name: &'r str,
     forced: bool,
 }
 
@@ -72,7 +68,7 @@ struct Ended<'r> {
 struct Reasoned<'r> {
     #[serde(flatten)]
     identity: Identity,
-    name: Option<&'r str>,
+    name: &'r str,
     because: &'r str,
 }
 
@@ -82,16 +78,9 @@ struct Refusal<'r> {
     because: &'r str,
 }
 
-pub(super) fn report<'r>(
-    mode: Mode,
-    looked: &'r Looked,
-    choice: &'r Choice<'_>,
-    done: &'r Done<'_>,
-) -> Report<'r> {
-    let all = || choice.trees.iter().flat_map(|tree| &tree.members);
-    let names: HashMap<Identity, &str> =
-        all().map(|candidate| (candidate.identity(), candidate.shown().name.as_str())).collect();
-    let name = |identity: &Identity| names.get(identity).copied();
+pub(super) fn report<'r>(mode: Mode, planned: &'r Planned, done: &'r Done) -> Report<'r> {
+    let Plan { targets, to_ask, .. } = &planned.plan;
+    let decided = targets.iter().map(|target| entry(One::from(target), true));
     Report {
         schema: "scupper.reap/1",
         mode: match mode {
@@ -99,9 +88,9 @@ pub(super) fn report<'r>(
             Mode::Person => "person",
             Mode::Timer => "timer",
         },
-        planned: all().map(planned).collect(),
+        planned: decided.chain(to_ask.iter().map(|left| entry(One::from(left), false))).collect(),
         signalled: done
-            .outcome
+            .acted
             .signalled
             .iter()
             .map(|(identity, signal, reason)| Signalled {
@@ -111,64 +100,56 @@ pub(super) fn report<'r>(
             })
             .collect(),
         ended: done
-            .outcome
-            .ended
-            .iter()
-            .map(|(identity, forced)| Ended { identity: *identity, name: name(identity), forced: *forced })
+            .ended()
+            .map(|(identity, name, forced)| Ended { identity: *identity, name, forced })
             .collect(),
         freed_bytes: done.freed,
         skipped: done
             .skipped
             .iter()
-            .map(|skipped| {
-                let identity = skipped.candidate.identity();
-                Reasoned { identity, name: name(&identity), because: &skipped.because }
-            })
+            .map(|one| Reasoned { identity: one.identity, name: &one.name, because: &one.because })
             .collect(),
         left: done
-            .outcome
-            .left
-            .iter()
-            .map(|(identity, because)| Reasoned { identity: *identity, name: name(identity), because })
+            .left()
+            .map(|(identity, name, because)| Reasoned { identity: *identity, name, because })
             .collect(),
-        refused: choice
+        refused: planned
             .refused
             .iter()
             .map(|refused| Refusal { target: &refused.target, because: &refused.because })
             .collect(),
-        not_touched: looked
+        not_touched: planned
+            .looked
             .findings
             .not_touched
             .iter()
             .map(|spared| Reasoned {
                 identity: spared.process.identity,
-                name: Some(&spared.process.name),
+                name: &spared.process.name,
                 because: &spared.because,
             })
             .collect(),
         brake: done.brake.as_deref(),
-        interrupted: done.outcome.interrupted,
-        trouble: &looked.known.trouble,
+        interrupted: done.acted.interrupted,
+        trouble: &planned.looked.known.trouble,
     }
 }
 
-fn planned<'r>(candidate: &'r Candidate<'_>) -> Planned<'r> {
-    let shown = candidate.shown();
-    Planned {
-        identity: shown.identity,
-        name: &shown.name,
-        command: &shown.command,
-        group: candidate.group(),
-        class: shown.class,
-        unit: candidate.unit(),
-        root: candidate.root(),
-        uid: shown.uid,
-        rss_bytes: shown.rss,
-        age_seconds: shown.age.as_secs_f64(),
-        certainty: candidate.certainty(),
-        named: candidate.named,
-        decided: candidate.is_decided(),
-        evidence: candidate.evidence(),
-        because: candidate.because(),
+fn entry(one: One<'_>, decided: bool) -> Entry<'_> {
+    Entry {
+        identity: one.identity(),
+        name: &one.process.name,
+        command: &one.process.command,
+        group: one.group,
+        class: one.process.class,
+        unit: one.unit,
+        root: one.root,
+        uid: one.process.uid,
+        rss_bytes: one.process.rss,
+        age_seconds: one.process.age.as_secs_f64(),
+        certainty: one.certainty,
+        decided,
+        evidence: one.evidence,
+        because: one.because(),
     }
 }
