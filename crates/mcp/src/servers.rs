@@ -250,8 +250,13 @@ fn server<'t, 'a>(entry: &'t Entry<'a>, project: Option<&'t str>) -> Result<Foun
     };
     let kind = table.get("type")?.and_then(|kind| kind.node.text()).unwrap_or_default();
     let is_address = |key: &&str| table.entries.iter().any(|other| other.key == *key);
-    let is_remote_kind =
-        matches!(kind, "http" | "sse" | "remote" | "streamable-http" | "streamableHttp" | "ws" | "websocket");
+    // Codex can have another machine start the command, where nobody knows of a scupper.
+    let environment = table.get("experimental_environment")?.and_then(|place| place.node.text());
+    let is_remote_kind = environment == Some("remote")
+        || matches!(
+            kind,
+            "http" | "sse" | "remote" | "streamable-http" | "streamableHttp" | "ws" | "websocket"
+        );
     let command = table.get("command")?.filter(|_| !is_remote_kind);
     let args = table.get("args")?.filter(|_| command.is_some());
     let remote =
