@@ -113,14 +113,15 @@ mod tests {
         here.shutdown(Shutdown::Write).unwrap();
         assert_eq!(there.read(&mut [0; 1]).unwrap(), 0);
         // It is acknowledged a moment later.
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        let halves = loop {
-            let halves = read(&proc, [own])[&own];
-            if halves.fin_wait2 > before.fin_wait2 || std::time::Instant::now() > deadline {
-                break halves;
+        let pause = rustix::thread::Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+        let mut halves = read(&proc, [own])[&own];
+        for _ in 0..2000 {
+            if halves.fin_wait2 > before.fin_wait2 {
+                break;
             }
-            std::thread::yield_now();
-        };
+            let _ = rustix::thread::nanosleep(&pause);
+            halves = read(&proc, [own])[&own];
+        }
         assert_eq!((halves.fin_wait2, halves.close_wait), (before.fin_wait2 + 1, before.close_wait + 2));
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         assert_eq!(halves.descriptor_limit, limit);

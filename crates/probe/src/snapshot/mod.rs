@@ -4,6 +4,7 @@
 //! it reads each file once (twice where the first answer may be that of a moment) and keeps of it only what is asked
 //! for: no environment, at most 1 KiB of a command line.
 
+mod contents;
 mod descriptors;
 mod pipes;
 mod shared;
@@ -18,11 +19,11 @@ use std::time::Duration;
 
 use scupper_model::{BootId, Bytes, Identity, Pid, ProcessState};
 
+pub(crate) use contents::descriptor_limit;
 pub use pipes::{pipe_has_reader, pipe_has_writer};
 pub use shared::{SharedList, SharedPath};
 #[doc(hidden)]
 pub use sock_diag::{tcp_sockets, unix_sockets};
-pub(crate) use take::descriptor_limit;
 pub use take::{still_zombie, take};
 
 use crate::CgroupPath;

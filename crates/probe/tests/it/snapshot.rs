@@ -66,7 +66,7 @@ fn everything_of_a_process_is_read() {
     assert_eq!(seen.uptime, Duration::from_millis(1_000_500));
     let process = of(&seen, 40);
     let ticks = fake.open().ticks_per_second();
-    assert_eq!(process.age, seen.uptime - Duration::from_millis(1040 * 1000 / ticks));
+    assert_eq!(process.age + Duration::from_millis(1040 * 1000 / ticks), seen.uptime);
     assert_eq!((process.parent, process.group, process.session), (Some(pid(1)), 40, 40));
     assert_eq!((process.name.as_slice(), process.state), (&b"fake 40"[..], ProcessState::Alive));
     assert_eq!(process.rss, Some(Bytes(25 * fake.open().page_size())));
