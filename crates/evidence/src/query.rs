@@ -18,6 +18,8 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 pub struct Query {
     /// Of this unit.
     pub unit: Option<UnitName>,
+    /// Of units whose names fit this pattern: `*` is any characters, `?` is one.
+    pub unit_pattern: Option<String>,
     /// Of this run.
     pub run: Option<RunId>,
     /// Of one of these kinds (`unit_exited`); of any kind where empty.
@@ -97,6 +99,10 @@ impl Query {
         };
         if let Some(unit) = &self.unit {
             add("unit = ?", Value::Text(unit.to_string()));
+        }
+        if let Some(pattern) = &self.unit_pattern {
+            // `[` begins a class for SQLite, and is in no name.
+            add("unit GLOB ?", Value::Text(pattern.replace('[', "[[]")));
         }
         if let Some(run) = self.run {
             add("run = ?", Value::Text(run.to_string()));

@@ -54,6 +54,12 @@ fn queries_select_and_order() {
     assert_eq!(moments(&Query { after_row: Some(1), ..Query::default() }), [5, 3, 2]);
     assert_eq!(moments(&Query { after_row: Some(0), newest: Some(3), ..Query::default() }), [5, 3, 2]);
     assert_eq!(moments(&Query { unit: Some("db".parse().unwrap()), ..Query::default() }), [3]);
+    for (pattern, found) in
+        [("d?", &[3][..]), ("*b", &[1, 2, 3, 5]), ("*d*", &[3]), ("[d]b", &[]), ("d", &[])]
+    {
+        let unit_pattern = Some(pattern.to_owned());
+        assert_eq!(moments(&Query { unit_pattern, ..Query::default() }), found, "{pattern}");
+    }
     assert_eq!(moments(&Query { run: Some(other.run), ..Query::default() }), [3]);
     assert_eq!(
         moments(&Query { kinds: vec!["signal_received".into(), "none".into()], ..Query::default() }),

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use scupper_model::{UnitName, parse_duration};
+use scupper_model::parse_duration;
 
-use super::STATE_HELP;
+use super::{STATE_HELP, UnitNames};
 
 /// Show the units that run, and their processes.
 ///
@@ -15,8 +15,8 @@ use super::STATE_HELP;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  scupper ps\n  scupper ps web --processes\n  scupper ps --json")]
 pub(crate) struct PsArgs {
-    /// Only this unit
-    pub unit: Option<UnitName>,
+    /// Only this unit, or those whose names fit a pattern such as 'claude*'
+    pub unit: Option<UnitNames>,
     /// Show each process
     #[arg(short, long)]
     pub processes: bool,
@@ -30,11 +30,12 @@ pub(crate) struct PsArgs {
 #[command(after_help = "Examples:\n  \
     scupper events\n  \
     scupper events web -f\n  \
+    scupper events 'claude*'                # every session of one --name\n  \
     scupper events --kind process_died --kind limit_crossed --since 24h\n  \
     scupper events web --json -n 1000 | jq 'select(.event == \"process_died\")'")]
 pub(crate) struct EventsArgs {
-    /// Only of this unit
-    pub unit: Option<UnitName>,
+    /// Only of this unit, or of those whose names fit a pattern such as 'claude*'
+    pub unit: Option<UnitNames>,
     /// Go on showing what happens
     #[arg(short, long)]
     pub follow: bool,

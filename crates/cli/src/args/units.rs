@@ -6,13 +6,14 @@ use clap::Args;
 use scupper_model::{Policy, Size, UnitName, parse_duration};
 use scupper_supervise::control::{Change, LimitChange};
 
+use super::UnitNames;
 use super::words::{POLICIES, one_of};
 use crate::config::Counts;
 
 #[derive(Args, Debug)]
 pub(crate) struct AskArgs {
-    /// The unit
-    pub unit: UnitName,
+    /// The unit, or a pattern of names such as 'claude*'
+    pub unit: UnitNames,
     /// Wait at most this long [default: the unit's grace and 15 s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,

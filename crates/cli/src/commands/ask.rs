@@ -30,13 +30,29 @@ struct Answer<'a> {
     done: Option<bool>,
 }
 
+/// Asks every unit that is meant, one after the other. The worst exit code counts.
 pub(super) fn run(args: &AskArgs, request: &Request, printer: &mut Printer) -> Result<u8, Failure> {
-    let (records, record) = live::find(&args.unit)?;
-    if *request == Request::Stop && live::is_gone(&record.supervisor) {
-        return end_abandoned(args, &records, &record, printer);
+    let (records, found) = live::find_all(&args.unit)?;
+    let mut code = 0;
+    for record in found {
+        code = code.max(ask_one(args, &records, record, request, printer)?);
     }
-    let before = Served::now(&records, &record);
-    let message = accepted(&records, &record, request)?;
+    Ok(code)
+}
+
+fn ask_one(
+    args: &AskArgs,
+    records: &Records,
+    record: UnitRecord,
+    request: &Request,
+    printer: &mut Printer,
+) -> Result<u8, Failure> {
+    let unit = &record.unit;
+    if *request == Request::Stop && live::is_gone(&record.supervisor) {
+        return end_abandoned(args, records, &record, printer);
+    }
+    let before = Served::now(records, &record);
+    let message = accepted(records, &record, request)?;
     // Workers are drained one after the other.
     let drains = u32::try_from(before.as_ref().map_or(1, |before| before.workers.len().max(1))).unwrap_or(1);
     let timeout = args.timeout.unwrap_or(record.grace * drains + MARGIN);
@@ -46,24 +62,20 @@ pub(super) fn run(args: &AskArgs, request: &Request, printer: &mut Printer) -> R
         let verb = if *request == Request::Stop { "stopping" } else { "replacing" };
         let done = wait::until(timeout, |passed| {
             let passed = format_duration(Duration::from_secs(passed.as_secs()));
-            printer.progress(&format!("{verb} {} ... {passed}", args.unit));
-            is_done(&records, &record, request, before.as_ref())
+            printer.progress(&format!("{verb} {unit} ... {passed}"));
+            is_done(records, &record, request, before.as_ref())
         });
         printer.end_progress();
         Some(done)
     };
     if args.json {
-        printer.json(&Answer { schema: "scupper.answer/1", unit: &args.unit, message: &message, done })?;
+        printer.json(&Answer { schema: "scupper.answer/1", unit, message: &message, done })?;
     } else {
         match done {
-            None => printer.line(&format!("{}: {message}", args.unit))?,
-            Some(true) => printer.line(&format!("{}: done", args.unit))?,
+            None => printer.line(&format!("{unit}: {message}"))?,
+            Some(true) => printer.line(&format!("{unit}: done"))?,
             Some(false) => {
-                printer.note(&format!(
-                    "{}: not done after {}; it goes on",
-                    args.unit,
-                    format_duration(timeout)
-                ));
+                printer.note(&format!("{unit}: not done after {}; it goes on", format_duration(timeout)));
             }
         }
     }
@@ -86,9 +98,10 @@ fn end_abandoned(
     sink.close();
     let message = "its scupper was gone; what it had left was ended";
     if args.json {
-        printer.json(&Answer { schema: "scupper.answer/1", unit: &args.unit, message, done: Some(done) })?;
+        let unit = &record.unit;
+        printer.json(&Answer { schema: "scupper.answer/1", unit, message, done: Some(done) })?;
     } else {
-        printer.line(&format!("{}: {message}", args.unit))?;
+        printer.line(&format!("{}: {message}", record.unit))?;
     }
     Ok(if done { 0 } else { FINDINGS })
 }

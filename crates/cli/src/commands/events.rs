@@ -11,7 +11,7 @@ use scupper_evidence::{Query, Store, Stored};
 use scupper_model::Timestamp;
 use scupper_supervise::shell::clock;
 
-use crate::args::EventsArgs;
+use crate::args::{EventsArgs, UnitNames};
 use crate::failure::Failure;
 use crate::output::{Printer, Unwritten, log_line};
 use crate::paths;
@@ -26,8 +26,12 @@ pub(super) fn run(args: &EventsArgs, printer: &mut Printer) -> Result<u8, Failur
         .context("no state directory: HOME is not set; use --state DIR")?;
     let since = args.since.map(|since| before(clock::wall(), since));
     let newest = args.newest.map(|n| n as usize).or(since.is_none().then_some(NEWEST));
-    let mut query =
-        Query { unit: args.unit.clone(), kinds: args.kind.clone(), since, newest, ..Query::default() };
+    let (unit, unit_pattern) = match &args.unit {
+        None => (None, None),
+        Some(UnitNames::One(name)) => (Some(name.clone()), None),
+        Some(UnitNames::Pattern(pattern)) => (None, Some(pattern.clone())),
+    };
+    let mut query = Query { unit, unit_pattern, kinds: args.kind.clone(), since, newest, ..Query::default() };
 
     // A follower goes on behind the last row there is now, whether or not that one is asked for.
     let end = Query { newest: Some(1), after_row: Some(0), ..Query::default() };

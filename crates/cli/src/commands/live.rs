@@ -8,6 +8,7 @@ use scupper_probe::{ProbeError, Proc};
 use scupper_supervise::control::{self, AskError, Reply, Request, UnitStatus};
 use scupper_supervise::record::Records;
 
+use crate::args::UnitNames;
 use crate::failure::Failure;
 use crate::output::Printer;
 use crate::paths;
@@ -51,6 +52,17 @@ pub(super) fn list(records: &Records, printer: &mut Printer) -> Result<(Vec<Unit
     Ok((units, any_bad))
 }
 
+/// The records of the units that are meant; where there is none, the failure names those that run.
+pub(super) fn find_all(units: &UnitNames) -> Result<(Records, Vec<UnitRecord>), Failure> {
+    if let UnitNames::One(name) = units {
+        return find(name).map(|(records, record)| (records, vec![record]));
+    }
+    let records = paths::records()?;
+    let (all, _) = records.list()?;
+    let (found, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|record| units.matches(&record.unit));
+    if found.is_empty() { Err(unknown(units, &others)) } else { Ok((records, found)) }
+}
+
 /// The record of one unit; where there is none, the failure names those that run.
 pub(super) fn find(unit: &UnitName) -> Result<(Records, UnitRecord), Failure> {
     let records = paths::records()?;
@@ -58,11 +70,11 @@ pub(super) fn find(unit: &UnitName) -> Result<(Records, UnitRecord), Failure> {
         return Ok((records, record));
     }
     let (others, _) = records.list()?;
-    Err(unknown(unit, &others))
+    Err(unknown(&UnitNames::One(unit.clone()), &others))
 }
 
 /// That no unit has this name.
-pub(super) fn unknown(unit: &UnitName, others: &[UnitRecord]) -> Failure {
+pub(super) fn unknown(unit: &UnitNames, others: &[UnitRecord]) -> Failure {
     let names: Vec<&str> = others.iter().map(|record| record.unit.as_str()).collect();
     let running = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     Failure::usage(format!("no unit named {unit}; running: {running}"))

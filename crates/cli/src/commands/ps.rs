@@ -37,10 +37,10 @@ pub(super) fn run(args: &PsArgs, printer: &mut Printer) -> Result<u8, Failure> {
     let records = paths::records()?;
     let (mut found, any_bad) = live::list(&records, printer)?;
     if let Some(wanted) = &args.unit {
-        if !found.iter().any(|record| record.unit == *wanted) {
+        if !found.iter().any(|record| wanted.matches(&record.unit)) {
             return Err(live::unknown(wanted, &found));
         }
-        found.retain(|record| record.unit == *wanted);
+        found.retain(|record| wanted.matches(&record.unit));
     }
     let units: Vec<Shown> =
         found.into_iter().map(|record| unit(live::look(&records, &record), record)).collect();

@@ -14,6 +14,7 @@
     reason = "tests"
 )]
 
+mod agent;
 mod bounded;
 mod config;
 mod death;
