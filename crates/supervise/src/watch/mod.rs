@@ -32,6 +32,8 @@ pub use plan::Plan;
 const MOST_FOLLOWED: usize = 32;
 /// Series of the detector that a unit may hold.
 const MOST_SERIES: usize = 64;
+/// Series that are kept for memory and what else every process has: helpers and connections have what is left.
+const KEPT_FREE: usize = 24;
 /// Leaks of processes that are gone, kept for the end.
 const MOST_FOUND: usize = 20;
 /// A smaller number of workers for this long is meant to be.
@@ -320,11 +322,14 @@ fn memory(lines: &[(Watched, Line)]) -> Option<&Line> {
     lines.iter().find(|(of, _)| *of == Watched::Memory).map(|(_, line)| line)
 }
 
-/// The operations that a series is told along: of what requests leave behind.
+/// Whether a series counts what requests leave behind.
+const fn is_left_behind(of: Watched) -> bool {
+    matches!(of, Watched::Browsers | Watched::StdioChildren | Watched::CloseWait | Watched::FinWait2)
+}
+
+/// The operations that a series is told along.
 fn counted(of: Watched, served: &Moment) -> Option<u64> {
-    let left_behind =
-        matches!(of, Watched::Browsers | Watched::StdioChildren | Watched::CloseWait | Watched::FinWait2);
-    served.count().filter(|_| left_behind)
+    served.count().filter(|_| is_left_behind(of))
 }
 
 /// Gives a value to its line, which is made where there is none. Where no connection has ever waited to be closed, none is.
@@ -346,7 +351,8 @@ fn push(
     });
     let Some((_, line)) = lines.get_mut(position) else { return };
     let before = line.has_series();
-    line.push(now, value, (limit, operations), if *room > 0 { Room::Free } else { Room::Full });
+    let spare = if is_left_behind(of) || of == Watched::Sockets { KEPT_FREE } else { 0 };
+    line.push(now, value, (limit, operations), if *room > spare { Room::Free } else { Room::Full });
     if line.has_series() && !before {
         *room -= 1;
     }
