@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use crate::support::{PLAIN, SCUPPER, User, WRAPPED, answer};
 
 const NOBODY: u32 = 65534;
 
-fn mode(path: &std::path::Path) -> u32 {
+fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
@@ -22,7 +22,7 @@ fn mode_and_owner_stay_and_the_backup_has_them_too() {
     if is_root {
         chown(&file, Some(NOBODY), Some(NOBODY)).unwrap();
     }
-    let owner = |path: &std::path::Path| {
+    let owner = |path: &Path| {
         let metadata = fs::metadata(path).unwrap();
         (metadata.uid(), metadata.gid())
     };
@@ -84,35 +84,63 @@ fn a_write_that_is_killed_is_done_or_not_done() {
     let padding = format!("  \"history\": [\n{}    0\n  ],\n", "    \"x\",\n".repeat(30_000));
     let plain = PLAIN.replacen("{\n", &format!("{{\n{padding}"), 1);
     let user = User::new().with("whole.json", &plain);
-    let began = Instant::now();
     assert_eq!(user.wrap(&["whole.json", "--write"]).code, 0);
-    let takes = began.elapsed();
     let wrapped = user.text("whole.json");
+    fs::remove_file(user.path("whole.json")).unwrap();
+    fs::remove_file(user.path("whole.json.scupper-backup")).unwrap();
+    let file = user.path("mcp.json");
     let mut unchanged = 0;
-    for part in 0..24_u32 {
-        user.write("mcp.json", &plain);
-        let mut child = user
-            .command(&["wrap", "--scupper", "scupper", "mcp.json", "--write"])
-            .stderr(std::process::Stdio::null())
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        wait(takes * part / 20);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let text = user.text("mcp.json");
-        assert!(text == plain || text == wrapped, "{} bytes after part {part}", text.len());
-        unchanged += u32::from(text == plain);
-        if let Ok(backup) = fs::read_to_string(user.path("mcp.json.scupper-backup")) {
-            assert!(backup == plain, "{} bytes in the backup after part {part}", backup.len());
-            fs::remove_file(user.path("mcp.json.scupper-backup")).unwrap();
+    for moment in [Moment::AtOnce, Moment::FirstFile, Moment::SecondFile, Moment::Backup, Moment::Replaced] {
+        for _ in 0..4 {
+            user.write("mcp.json", &plain);
+            let before = fs::metadata(&file).unwrap().ino();
+            let mut child = user
+                .command(&["wrap", "--scupper", "scupper", "mcp.json", "--write"])
+                .stderr(Stdio::null())
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap();
+            while child.try_wait().unwrap().is_none() && !moment.has_come(&user.names(), &file, before) {}
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let text = user.text("mcp.json");
+            assert!(text == plain || text == wrapped, "{} bytes after {moment:?}", text.len());
+            unchanged += u32::from(text == plain);
+            for name in user.names() {
+                let text = user.text(&name);
+                assert!(
+                    name != "mcp.json.scupper-backup" || text == plain,
+                    "{} bytes after {moment:?}",
+                    text.len()
+                );
+                fs::remove_file(user.path(&name)).unwrap();
+            }
         }
     }
-    assert!(unchanged > 0, "none was killed in time");
+    assert!(unchanged >= 4, "what is killed at once changes nothing");
 }
 
-/// A moment without reading a clock of ours: the kernel's timer is the condition.
-fn wait(time: Duration) {
-    let timeout = rustix::time::Timespec::try_from(time).unwrap();
-    rustix::event::poll(&mut [], Some(&timeout)).unwrap();
+/// When it is killed, by what can be seen of it.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    AtOnce,
+    /// The new text is being written.
+    FirstFile,
+    /// The backup is being written.
+    SecondFile,
+    Backup,
+    Replaced,
+}
+
+impl Moment {
+    fn has_come(self, names: &[String], file: &Path, before: u64) -> bool {
+        let beside = names.iter().filter(|name| name.starts_with(".scupper-")).count();
+        match self {
+            Self::AtOnce => true,
+            Self::FirstFile => beside > 0,
+            Self::SecondFile => beside > 1,
+            Self::Backup => names.iter().any(|name| name.ends_with(".scupper-backup")),
+            Self::Replaced => fs::metadata(file).is_ok_and(|now| now.ino() != before),
+        }
+    }
 }
