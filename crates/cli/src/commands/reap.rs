@@ -80,6 +80,12 @@ impl Done {
         self.skipped.push(Skipped { identity: one.identity(), name, because: because.to_owned() });
     }
 
+    fn skip_all(&mut self, targets: &[Target], because: &str) {
+        for target in targets {
+            self.skip(&One::from(target), because);
+        }
+    }
+
     /// Who ended, and whether it took a KILL.
     fn ended(&self) -> impl Iterator<Item = (&Identity, &str, bool)> {
         self.acted.reaped.iter().filter_map(|one| match one.outcome {
@@ -238,18 +244,15 @@ impl Acting<'_> {
         }
         wait::until(CONFIRM_AFTER.saturating_sub(self.passed()), |_| interrupted());
         printer.end_progress();
-        let mut skip_all = |because: &str| {
-            plan.targets.iter().for_each(|target| done.skip(&One::from(target), because));
-        };
         if interrupted() {
-            skip_all("interrupted");
             done.acted.interrupted = true;
+            done.skip_all(&plan.targets, "interrupted");
             return Ok(());
         }
         let apart = self.passed();
         let again = look(&asked(self.args))?;
         if self.brakes(&again, done) {
-            plan.targets.iter().for_each(|target| done.skip(&One::from(target), "the brake"));
+            done.skip_all(&plan.targets, "the brake");
             return Ok(());
         }
         let confirmed = plan.confirm(&again.findings, apart)?;
@@ -309,7 +312,9 @@ impl Acting<'_> {
                     "not asked any more"
                 }
             };
-            tree.iter().for_each(|one| done.skip(one, because));
+            for one in &tree {
+                done.skip(one, because);
+            }
         }
         selection
     }

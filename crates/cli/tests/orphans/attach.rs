@@ -233,7 +233,9 @@ fn the_whole_tree_is_followed_and_found_by_its_topmost_process() {
     running.signal(2);
     assert_eq!(running.wait().code(), Some(0));
     assert!(scene.text("stderr").contains("3 processes of it run on"), "{}", scene.text("stderr"));
-    below.iter().for_each(|pid| kill(*pid, 9));
+    for pid in below {
+        kill(pid, 9);
+    }
 }
 
 #[test]
@@ -305,8 +307,8 @@ fn another_users_process_is_watched_as_far_as_it_can_be_read() {
     assert_eq!(out.status.code(), Some(0), "{said}");
     assert!(said.contains("sockets cannot be read: it is a process of user 0"), "{said}");
     let printed = text(&out.stdout);
-    let sample = printed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let sample = sample.filter(|line| line["whole"] == true).last().unwrap();
+    let mut sample = printed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let sample = sample.rfind(|line| line["whole"] == true).unwrap();
     // Unknown, and not 0.
     assert_eq!(sample["tree"]["sockets"], serde_json::json!({ "known": 0, "unreadable": 1 }), "{sample}");
     assert!(sample["size_bytes"].as_u64().unwrap() > 0);

@@ -1,6 +1,7 @@
 //! What is seen, shown while it is watched: one line on a terminal that is replaced, or JSON lines on stdout.
 
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -92,20 +93,20 @@ fn said(age: Duration, lasting: Option<Duration>, look: &Look, standing: &Standi
     let whole = |time: Duration| format_duration(Duration::from_secs(time.as_secs()));
     let mut text = whole(age);
     if let Some(lasting) = lasting {
-        text.push_str(&format!(" of {}", whole(lasting)));
+        let _ = write!(text, " of {}", whole(lasting));
     }
     let verdict = standing.verdict.map_or_else(|| "unknown".to_owned(), |verdict| verdict.to_string());
     let processes = if look.tree.processes == 1 { "process" } else { "processes" };
-    text.push_str(&format!("  {verdict}  {} in {} {processes}", look.size, look.tree.processes));
+    let _ = write!(text, "  {verdict}  {} in {} {processes}", look.size, look.tree.processes);
     if look.tree.rss_bytes.unreadable > 0 {
-        text.push_str(&format!(" ({} not readable)", look.tree.rss_bytes.unreadable));
+        let _ = write!(text, " ({} not readable)", look.tree.rss_bytes.unreadable);
     }
     if let Some(slope) = standing.slope_bytes_per_hour {
         let sign = if slope < 0.0 { "" } else { "+" };
-        text.push_str(&format!(", {sign}{}/h", figures::amount(Quantity::Bytes, slope)));
+        let _ = write!(text, ", {sign}{}/h", figures::amount(Quantity::Bytes, slope));
     }
     if let Some(left) = standing.time_to_limit_seconds {
-        text.push_str(&format!(", limit in {}", figures::span(Duration::from_secs(left))));
+        let _ = write!(text, ", limit in {}", figures::span(Duration::from_secs(left)));
     }
     text
 }

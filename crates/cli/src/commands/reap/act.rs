@@ -185,7 +185,9 @@ fn carry_out(
             // It is gone; the next step finds out.
             None => {}
         }
-        fact.into_iter().for_each(|fact| (around.record)(fact));
+        if let Some(fact) = fact {
+            (around.record)(fact);
+        }
     }
 }
 

@@ -59,7 +59,7 @@ fn section(text: &mut String, title: &str, trees: &[Vec<One<'_>>]) {
     }
     let all: Vec<One<'_>> = trees.iter().flatten().copied().collect();
     let _ = writeln!(text, "{title}: {}, children before their parents", amount(&all));
-    trees.iter().for_each(|tree| text.push_str(&shown(tree)));
+    text.extend(trees.iter().map(|tree| shown(tree)));
 }
 
 /// One tree, member by member, in the order in which they are signalled.

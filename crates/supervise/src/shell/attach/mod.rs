@@ -156,6 +156,8 @@ struct Watcher {
     viewer: Box<dyn Viewer>,
     command: String,
     shown: String,
+    /// The memory that the process can grow into, as it was when the watching began.
+    memory: Option<Bytes>,
     /// How old the process was when the watching began.
     age: Duration,
     next_look: Duration,
@@ -190,8 +192,10 @@ impl Watcher {
         let command = proc.command_line(pid).ok().flatten().unwrap_or_default();
         let started =
             Duration::from_millis(stat.start_time.0.saturating_mul(1000) / proc.ticks_per_second().max(1));
+        let memory = memory_of(&proc, pid);
         Ok(Self {
-            watch: Watch::new(plan(&setup, &proc)),
+            watch: Watch::new(plan(&setup, memory)),
+            memory,
             nearer: Nearer::default(),
             following: Following::begin(&proc, &stat),
             age: clock::since_boot().saturating_sub(started),
@@ -324,8 +328,7 @@ impl Watcher {
     }
 
     fn confirm_size(&mut self, look: &mut Look, now: Duration) {
-        let whole = memory_of(&self.proc, self.setup.target.pid);
-        let bound = Bounds::resolve(&self.setup.limits, whole).of(Resource::Memory);
+        let bound = Bounds::resolve(&self.setup.limits, self.memory).of(Resource::Memory);
         let nearest = [bound.soft, bound.hard].into_iter().flatten().min();
         let near = nearest.is_some_and(|limit| look.size.0 > limit / 100 * PSS_FROM_PERCENT);
         if near && look.tree.processes > 1 {
@@ -351,8 +354,7 @@ impl Watcher {
     }
 }
 
-fn plan(setup: &Setup, proc: &Proc) -> Plan {
-    let memory = memory_of(proc, setup.target.pid);
+fn plan(setup: &Setup, memory: Option<Bytes>) -> Plan {
     let bounds = Bounds::resolve(&setup.limits, memory);
     let limited = setup.limits.mem_soft.is_some() || setup.limits.mem_hard.is_some();
     Plan {

@@ -2,7 +2,7 @@
 
 use scupper_model::{Policy, Profile, RECORD_SCHEMA, UnitPhase, UnitRecord};
 
-use super::{Watcher, memory_of};
+use super::Watcher;
 use crate::control::{ProcessStatus, Reply, Request, UnitCounts, UnitStatus};
 use crate::shell::clock;
 use crate::shell::nearer::Nearer;
@@ -65,14 +65,13 @@ impl Watcher {
 
     fn as_it_is(&mut self) -> UnitStatus {
         let now = self.clock.now();
-        let whole = memory_of(&self.proc, self.setup.target.pid);
         let (helpers, helper_counts) = self.watch.helpers(&self.look);
         UnitStatus {
             record: self.written_down(),
             tree: self.look.tree,
             size_bytes: self.look.size,
             growth_bytes_per_second: self.look.slope,
-            limits: self.setup.limits.resolved(whole),
+            limits: self.setup.limits.resolved(self.memory),
             processes: listed(&self.following, &mut self.watch, &self.nearer, now),
             helpers,
             helper_counts,

@@ -91,6 +91,7 @@ fn attach_has_no_way_to_a_signal() {
         ("attach::status", include_str!("status.rs")),
         ("tree", include_str!("../tree.rs")),
         ("membership", include_str!("../membership.rs")),
+        ("nearer", include_str!("../nearer.rs")),
         ("pss", include_str!("../pss.rs")),
         ("server", include_str!("../server.rs")),
         ("poller", include_str!("../poller.rs")),
