@@ -8,9 +8,10 @@
 //! process of a container is often an application that starts processes itself. Three things tell:
 //!
 //! - A child that is older than its parent was not started by it.
-//! - A session is inherited by fork and only ever left for one of one's own (setsid(2)). A process that sits in a third
-//!   one's session was not started by a parent of another session, unless that parent made its session afterwards: then
-//!   the leader of the child's session is above the parent.
+//! - A session is inherited by fork and only ever left for one of one's own (setsid(2)). So a process in a third one's
+//!   session was not started by a parent that sits in somebody's session. Only a parent that leads a session of its own
+//!   may have been in the child's when it started it: then somebody above it often still is, and signs that are not
+//!   strong by themselves do not count.
 //! - A parent that is known to adopt (init systems; the user's service manager) and starts next to nothing that is not
 //!   in a cgroup of its own.
 
@@ -48,7 +49,7 @@ pub(crate) enum Parenthood {
     Lives,
     /// Its parent may have started it or taken it over: an init of the same session, a first process that is no init.
     Perhaps(String),
-    /// The one who started it is gone. `sure` where that does not rest on sessions alone.
+    /// The one who started it is gone; not `sure` where a parent that made its session later would look the same.
     Gone { text: String, sure: bool },
 }
 
@@ -216,12 +217,13 @@ impl<'a> Lineage<'a> {
         }
         let foreign_session =
             child.session > 0 && child.session != child.identity.pid.get() && child.session != parent.session;
-        let leader = Pid::new(child.session).and_then(|pid| self.find(pid));
-        let made_afterwards = leader.is_some_and(|leader| self.is_within(parent_index, leader));
+        let made_its_own = parent.session == parent.identity.pid.get();
+        let came_from_there = made_its_own
+            && self.above(parent_index).any(|above| self.processes[above].session == child.session);
         let first = parent_pid == Pid::INIT;
-        if foreign_session && (first || !made_afterwards) {
+        if foreign_session && (first || !came_from_there) {
             let text = format!("its parent is gone: {who} took it over, whose session is another");
-            Parenthood::Gone { text, sure: first }
+            Parenthood::Gone { text, sure: first || !made_its_own }
         } else if first {
             Parenthood::Perhaps(format!("its parent is {who}, which may have started it or taken it over"))
         } else {

@@ -97,11 +97,24 @@ fn weak_signs_are_not_enough_below_a_subreaper_that_is_no_init() {
 }
 
 #[test]
+fn one_that_sits_in_a_third_ones_session_never_made_one() {
+    let mut machine = Machine::new();
+    machine.add(150, SHELL, "harness", &["python3", "harness.py"]);
+    machine.add(300, 150, "worker", &["worker"]).session(90).directory("/tmp/gone (deleted)");
+    assert_eq!(machine.left(), [(300, Likely)]);
+}
+
+#[test]
 fn one_that_made_its_session_later_may_have_started_what_is_of_its_earlier_one() {
     // The parent came from the shell's session and has called setsid(2) after it had started the worker.
     let mut machine = Machine::new();
     machine.add(150, SHELL, "harness", &["python3", "harness.py"]).own_session();
     machine.add(300, 150, "worker", &["worker"]).session(SHELL).pipes(3000, 3001);
+    assert_eq!(machine.left(), []);
+    // The leader of that session may be gone: somebody above the parent is still in it.
+    machine.add(151, SHELL, "sh", &["sh"]).session(91);
+    machine.add(152, 151, "harness", &["python3", "harness.py"]).own_session();
+    machine.add(301, 152, "worker", &["worker"]).session(91).pipes(3010, 3011);
     assert_eq!(machine.left(), []);
 }
 
