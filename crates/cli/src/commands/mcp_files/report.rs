@@ -221,7 +221,7 @@ fn detail(state: &State) -> String {
 }
 
 fn shown_options(options: &[String]) -> String {
-    redact_command(options.iter().map(|option| option.as_bytes()))
+    redact_command(options.iter().map(String::as_bytes))
 }
 
 fn name(server: &Server) -> String {
