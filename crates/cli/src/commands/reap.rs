@@ -5,6 +5,8 @@
 
 mod act;
 mod ask;
+mod done;
+mod journal;
 mod pick;
 mod report;
 mod said;
@@ -16,26 +18,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use scupper_model::{Bytes, EventKind, Identity, RunId, Severity, UnitName};
+use scupper_model::{EventKind, Identity, UnitName};
 use scupper_orphan::{
-    CONFIRM_AFTER, Certainty, Confirmed, Findings, Known, Outcome, Plan, Selection, Target, allowed, brake,
+    CONFIRM_AFTER, Certainty, Confirmed, Findings, Known, Plan, Selection, Target, allowed, brake,
 };
-use scupper_supervise::shell::{self, Sink, Untouchable};
+use scupper_supervise::shell::{self, Untouchable};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use self::act::{Acted, Around};
+use self::act::Around;
+use self::done::Done;
+use self::journal::Journal;
 use self::pick::Refused;
 use self::view::{One, memory};
 use super::scan::look::{Ask, Looked, look};
 use crate::args::ReapArgs;
-use crate::config::Output;
 use crate::failure::{FINDINGS, Failure, UNUSABLE};
 use crate::output::Printer;
-use crate::sink::EventSink;
 use crate::{keeps, paths, wait};
 
-/// The name under which it is recorded what was done.
-const UNIT: &str = "reap";
 /// A process that ended stays in its cgroup until its parent has waited for it.
 const TIDY_WITHIN: Duration = Duration::from_secs(1);
 
@@ -55,63 +55,6 @@ struct Planned {
     selection: Selection,
     plan: Plan,
     refused: Vec<Refused>,
-}
-
-/// A process that is not signalled, and why.
-struct Skipped {
-    identity: Identity,
-    name: String,
-    because: String,
-}
-
-/// What was done, and what was not.
-#[derive(Default)]
-struct Done {
-    acted: Acted,
-    skipped: Vec<Skipped>,
-    freed: Bytes,
-    /// Why nothing was done by itself.
-    brake: Option<String>,
-}
-
-impl Done {
-    fn skip(&mut self, one: &One<'_>, because: &str) {
-        let name = one.process.name.clone();
-        self.skipped.push(Skipped { identity: one.identity(), name, because: because.to_owned() });
-    }
-
-    fn skip_all(&mut self, targets: &[Target], because: &str) {
-        for target in targets {
-            self.skip(&One::from(target), because);
-        }
-    }
-
-    /// Who ended, and whether it took a KILL.
-    fn ended(&self) -> impl Iterator<Item = (&Identity, &str, bool)> {
-        self.acted.reaped.iter().filter_map(|one| match one.outcome {
-            Outcome::Ended => Some((&one.identity, one.name.as_str(), false)),
-            Outcome::Forced => Some((&one.identity, one.name.as_str(), true)),
-            Outcome::GoneBefore | Outcome::StillThere | Outcome::Refused(_) => None,
-        })
-    }
-
-    /// Who is still there, and why.
-    fn left(&self) -> impl Iterator<Item = (&Identity, &str, &str)> {
-        let hangs = if self.acted.interrupted {
-            "interrupted"
-        } else {
-            "it is there after KILL: it hangs in the kernel"
-        };
-        self.acted.reaped.iter().filter_map(move |one| match &one.outcome {
-            Outcome::StillThere => Some((&one.identity, one.name.as_str(), hangs)),
-            Outcome::Refused(why) => Some((&one.identity, one.name.as_str(), why.as_str())),
-            Outcome::GoneBefore | Outcome::Ended | Outcome::Forced => None,
-        })
-    }
-
-    fn is_complete(&self) -> bool {
-        self.skipped.is_empty() && self.brake.is_none() && self.left().next().is_none()
-    }
 }
 
 pub(super) fn run(args: &ReapArgs, printer: &mut Printer) -> Result<u8, Failure> {
@@ -166,30 +109,6 @@ fn asked(args: &ReapArgs) -> Ask<'_> {
         user: args.user,
         idle_after: args.idle,
         state: args.state.as_deref(),
-    }
-}
-
-/// Where it is recorded what is done: one run of the unit `reap` for each time it is called.
-struct Journal {
-    sink: EventSink,
-    unit: UnitName,
-    run: RunId,
-}
-
-impl Journal {
-    fn new(args: &ReapArgs) -> Self {
-        let output = Output { state: args.state.clone(), ..Output::default() };
-        // What is done is said in words; the log is for what somebody should look at.
-        let sink = EventSink::new(&output).printed_from(Severity::Warning);
-        Self { sink, unit: UnitName::from_command(UNIT), run: RunId(uuid::Uuid::now_v7()) }
-    }
-
-    fn record(&mut self, fact: EventKind) {
-        self.sink.record(&shell::stamp(&self.unit, self.run, fact));
-    }
-
-    fn close(&mut self) {
-        self.sink.close();
     }
 }
 
@@ -259,6 +178,20 @@ impl Acting<'_> {
         self.tell_dropped(&confirmed, &again, apart, done);
         if !confirmed.targets().is_empty() {
             self.end(confirmed, &again, done, interrupted, printer);
+            self.look_for_latecomers(&again, done)?;
+        }
+        Ok(())
+    }
+
+    /// What was forked too late to be ended with the others, and is now seen for the first time: it was not confirmed.
+    fn look_for_latecomers(&self, again: &Looked, done: &mut Done) -> Result<(), Failure> {
+        let before: HashSet<Identity> = again.snapshot.processes.iter().map(|one| one.identity).collect();
+        let met: HashSet<Identity> = done.acted.reaped.iter().map(|one| one.identity).collect();
+        let now = look(&asked(self.args))?;
+        let plan = Plan::new(&now.findings, &self.first.selection);
+        let is_new = |identity: Identity| !before.contains(&identity) && !met.contains(&identity);
+        for target in plan.targets.iter().filter(|target| is_new(target.process.identity)) {
+            done.skip(&One::from(target), "it was started while the others were ended: reap again");
         }
         Ok(())
     }

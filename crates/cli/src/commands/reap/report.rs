@@ -4,8 +4,9 @@ use scupper_model::{Bytes, Identity, Pid, SignalReason};
 use scupper_orphan::{Certainty, Class, Evidence, Plan};
 use serde::Serialize;
 
+use super::done::Done;
 use super::view::One;
-use super::{Done, Mode, Planned};
+use super::{Mode, Planned};
 
 #[derive(Serialize)]
 pub(super) struct Report<'r> {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use scupper_model::{Bytes, printable};
 use scupper_orphan::{Certainty, Shown};
 
+use super::done::{Done, Skipped};
 use super::view::{One, memory, trees};
-use super::{Done, Mode, Planned, Skipped};
+use super::{Mode, Planned};
 use crate::output::{Printer, figures};
 
 /// A command line on one line of a terminal.
