@@ -39,6 +39,10 @@ use crate::watch::{Plan, Watch};
 const WHOLE_LOOK: Duration = Duration::from_secs(30);
 /// PSS is asked for above this share of the limit, in percent.
 const PSS_FROM_PERCENT: u64 = 90;
+/// Time between two times that pages of the program are given back.
+const TRIM: Duration = Duration::from_secs(10);
+/// By then what only the start needed can be given back.
+const SETTLED: Duration = Duration::from_secs(1);
 /// Between two turns while somebody is being answered.
 const SERVING: Duration = Duration::from_millis(5);
 
@@ -162,6 +166,7 @@ struct Watcher {
     age: Duration,
     next_look: Duration,
     next_whole: Duration,
+    next_trim: Duration,
     looks: u64,
     events: u64,
     stop: bool,
@@ -208,6 +213,7 @@ impl Watcher {
             server: None,
             next_look: Duration::ZERO,
             next_whole: Duration::ZERO,
+            next_trim: SETTLED,
             looks: 0,
             events: 0,
             stop: false,
@@ -262,6 +268,10 @@ impl Watcher {
             if now >= self.next_look {
                 self.take_look(now);
                 self.show();
+            }
+            if now >= self.next_trim {
+                self.next_trim = now + TRIM;
+                super::trim::release_program();
             }
         };
         Ok(self.conclude(over))
