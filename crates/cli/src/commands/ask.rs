@@ -34,7 +34,7 @@ struct Answer<'a> {
 pub(super) fn run(args: &AskArgs, request: &Request, printer: &mut Printer) -> Result<u8, Failure> {
     let (records, found) = live::find_all(&args.unit)?;
     let mut code = 0;
-    for record in found {
+    for record in &found {
         code = code.max(ask_one(args, &records, record, request, printer)?);
     }
     Ok(code)
@@ -43,16 +43,16 @@ pub(super) fn run(args: &AskArgs, request: &Request, printer: &mut Printer) -> R
 fn ask_one(
     args: &AskArgs,
     records: &Records,
-    record: UnitRecord,
+    record: &UnitRecord,
     request: &Request,
     printer: &mut Printer,
 ) -> Result<u8, Failure> {
     let unit = &record.unit;
     if *request == Request::Stop && live::is_gone(&record.supervisor) {
-        return end_abandoned(args, records, &record, printer);
+        return end_abandoned(args, records, record, printer);
     }
-    let before = Served::now(records, &record);
-    let message = accepted(records, &record, request)?;
+    let before = Served::now(records, record);
+    let message = accepted(records, record, request)?;
     // Workers are drained one after the other.
     let drains = u32::try_from(before.as_ref().map_or(1, |before| before.workers.len().max(1))).unwrap_or(1);
     let timeout = args.timeout.unwrap_or(record.grace * drains + MARGIN);
@@ -63,7 +63,7 @@ fn ask_one(
         let done = wait::until(timeout, |passed| {
             let passed = format_duration(Duration::from_secs(passed.as_secs()));
             printer.progress(&format!("{verb} {unit} ... {passed}"));
-            is_done(records, &record, request, before.as_ref())
+            is_done(records, record, request, before.as_ref())
         });
         printer.end_progress();
         Some(done)

@@ -60,9 +60,10 @@ fn session(command: &mut Command, ends: Ends, text: &str) -> (Vec<u8>, Option<i3
     let mut out = Vec::new();
     // Every answer is there before the end: Node's server drops what it has not written yet.
     let answers = text.lines().filter(|line| line.contains("\"id\"")).count();
-    let mut buffer = [0; 65_536];
-    while out.iter().filter(|byte| **byte == b'\n').count() < answers {
+    let (mut buffer, mut lines) = (vec![0; 65_536], 0);
+    while lines < answers {
         let count = stdout.read(&mut buffer).unwrap();
+        lines += String::from_utf8_lossy(&buffer[..count]).matches('\n').count();
         assert!(count > 0, "the server ended early: {}", String::from_utf8_lossy(&out));
         out.extend(&buffer[..count]);
     }

@@ -92,3 +92,13 @@ fn heavy_r119_npx_starts_scupper() {
 fn heavy_r119_uv_starts_scupper_and_the_server() {
     every_way(Sdk::TypeScript, Between::Uv, |_| python_by_uv());
 }
+
+/// The window is closed: the terminal is gone, and with it the shell, the client and the server.
+#[test]
+fn heavy_r119_the_terminal_is_closed() {
+    let mut play = Play::in_a_terminal(|scene| filesystem(scene, &["node", &filesystem_program()]));
+    kill(play.pid(), 9);
+    play.expect_nobody();
+    let events = play.scene.events();
+    assert!(events.iter().any(|event| event["event"] == "unit_stopped"), "{}", play.scene.text("stderr"));
+}

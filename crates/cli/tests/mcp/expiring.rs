@@ -57,7 +57,7 @@ fn heavy_a_server_is_idle_when_nobody_asks_it() {
         }
         assert_eq!(running.child.try_wait().unwrap(), None, "{}", scene.text("stderr"));
         // The session stays open: its stdin is held here until the server is gone.
-        let code = wait_for("it is ended", Duration::from_secs(60), || {
+        let code = wait_for("it is ended", Duration::from_mins(1), || {
             running.child.try_wait().unwrap().ok_or_else(|| scene.text("stderr"))
         });
         assert!(code.code().is_some());

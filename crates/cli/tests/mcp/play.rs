@@ -10,9 +10,6 @@ use serde_json::Value;
 
 use super::scene::{PATIENCE, SCUPPER, Scene, alive, comm, has_environment, kill, pids, wait_for};
 
-/// Longest time from the end of a client to an empty tree in these tests.
-pub const GRACE: &str = "2s";
-
 /// Where the servers are; installed by the first test that asks.
 pub fn cache() -> &'static Path {
     static CACHE: OnceLock<PathBuf> = OnceLock::new();
@@ -100,15 +97,14 @@ pub enum Between {
 
 impl Between {
     fn around(self, inner: Vec<String>) -> Vec<String> {
-        let quoted: Vec<String> = inner.iter().map(|word| format!("'{word}'")).collect();
         let mut outer: Vec<String> = match self {
             Self::Nothing => Vec::new(),
             // Not the last command, so that the shell stays.
             Self::Shell => {
-                return ["sh", "-c", &format!("{}; exit $?", quoted.join(" "))].map(str::to_owned).to_vec();
+                return ["sh", "-c", &format!("{}; exit $?", quoted(&inner))].map(str::to_owned).to_vec();
             }
             Self::Npx => {
-                return ["npx", "--offline", "-c", &quoted.join(" ")].map(str::to_owned).to_vec();
+                return ["npx", "--offline", "-c", &quoted(&inner)].map(str::to_owned).to_vec();
             }
             Self::Timeout => ["timeout", "1000"].map(str::to_owned).to_vec(),
             Self::Uv => [&cached("venv/bin/uv"), "run", "--offline", "--no-project", "--"]
@@ -118,6 +114,27 @@ impl Between {
         outer.extend(inner);
         outer
     }
+}
+
+fn quoted(words: &[String]) -> String {
+    words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")
+}
+
+/// The command line of a client that starts scupper, which starts the server.
+fn client(scene: &Scene, sdk: Sdk, how: &str, between: Between, server: &Server) -> Vec<String> {
+    let mut scupper = [SCUPPER, "mcp", "--name", &scene.unit, "--log-format", "json", "-v", "--"]
+        .map(str::to_owned)
+        .to_vec();
+    scupper.extend(server.command.iter().cloned());
+    let (program, script) = match sdk {
+        Sdk::TypeScript => ("node".to_owned(), "client.mjs"),
+        Sdk::Python => (cached("venv/bin/python"), "client.py"),
+    };
+    let cache = cache().to_string_lossy().into_owned();
+    let mut words = [program, here(script), cache, how.to_owned(), server.tool.to_owned()].to_vec();
+    words.extend([server.arguments.clone(), "--".to_owned()]);
+    words.extend(between.around(scupper));
+    words
 }
 
 /// A client in its session, and everybody below it.
@@ -135,39 +152,40 @@ impl Play {
     pub fn begin(sdk: Sdk, how: &str, between: Between, server: impl FnOnce(&Scene) -> Server) -> Self {
         let scene = Scene::new();
         let server = server(&scene);
-        let mut scupper: Vec<String> =
-            [SCUPPER, "mcp", "--name", &scene.unit, "--log-format", "json", "-v", "--grace", GRACE, "--"]
-                .map(str::to_owned)
-                .to_vec();
-        scupper.extend(server.command.iter().cloned());
-        let mut client = match sdk {
-            Sdk::TypeScript => Command::new("node"),
-            Sdk::Python => Command::new(cached("venv/bin/python")),
-        };
-        client.arg(here(match sdk {
-            Sdk::TypeScript => "client.mjs",
-            Sdk::Python => "client.py",
-        }));
-        client.arg(cache()).args([how, server.tool, &server.arguments, "--"]).args(between.around(scupper));
-        scene.dress(&mut client);
+        let words = client(&scene, sdk, how, between, &server);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        command.stdout(File::create(scene.path("said")).unwrap());
+        command.stderr(File::create(scene.path("stderr")).unwrap());
+        Self::start(scene, command, how, &server)
+    }
+
+    /// The same with a client in a shell on a terminal, which waits. What is started is the terminal.
+    pub fn in_a_terminal(server: impl FnOnce(&Scene) -> Server) -> Self {
+        let scene = Scene::new();
+        let server = server(&scene);
+        let words = client(&scene, Sdk::TypeScript, "wait", Between::Nothing, &server);
+        let line = format!(
+            "{} >'{}' 2>'{}'; exit $?",
+            quoted(&words),
+            scene.path("said").display(),
+            scene.path("stderr").display()
+        );
+        let mut command = Command::new("python3");
+        command.args(["-c", "import pty, sys; pty.spawn(sys.argv[1:])", "sh", "-c", &line]);
+        Self::start(scene, command, "wait", &server)
+    }
+
+    fn start(scene: Scene, mut command: Command, how: &str, server: &Server) -> Self {
+        scene.dress(&mut command);
         // npx looks for the server below here.
-        client.current_dir(cache()).env("SCUPPER_TEST_PLAY", &scene.unit);
-        client.stdout(File::create(scene.path("said")).unwrap());
-        client.stderr(File::create(scene.path("stderr")).unwrap());
-        let mut play = Self {
-            client: client.spawn().unwrap(),
-            scene,
-            everybody: BTreeSet::new(),
-            guardian: 0,
-            engine: 0,
-        };
+        command.current_dir(cache()).env("SCUPPER_TEST_PLAY", &scene.unit);
+        let client = command.spawn().unwrap();
+        let mut play = Self { client, scene, everybody: BTreeSet::new(), guardian: 0, engine: 0 };
+        let said = play.expect_answer(server);
+        assert!(said["tools"].as_array().unwrap().iter().any(|name| name == server.tool), "{said}");
         if how == "wait" {
-            play.expect_answer(&server);
             play.remember();
-        } else {
-            play.everybody.insert(play.pid());
-            let said = play.expect_answer(&server);
-            assert!(said["tools"].as_array().unwrap().iter().any(|name| name == server.tool), "{said}");
         }
         play
     }
