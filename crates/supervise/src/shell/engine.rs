@@ -27,6 +27,7 @@ use super::observer::Observer;
 use super::poller::{Poller, Token};
 use super::relay::Relay;
 use super::signals::{Signals, is_child};
+use super::trim::Program;
 use super::unit::{Surrounding, UnitShell, stdio_has_another_end, terminal_is_there};
 use crate::record::{RecordError, Records};
 use crate::soak::Wish;
@@ -166,6 +167,7 @@ struct Engine {
     direct: Vec<(i32, Duration)>,
     next_audit: Duration,
     next_trim: Duration,
+    program: Program,
     next_adoption: Duration,
     next_reap: Option<Duration>,
     clocks: (Duration, u64),
@@ -227,6 +229,7 @@ impl Engine {
             direct: Vec::new(),
             next_audit: AUDIT,
             next_trim: TRIM,
+            program: Program::default(),
             next_adoption: Duration::ZERO,
             next_reap: None,
             exit_code: 0,
@@ -344,7 +347,7 @@ impl Engine {
         let now = self.clock.now();
         if rest >= REST || now >= self.next_trim {
             self.next_trim = now + TRIM;
-            super::trim::release_program();
+            self.program.release();
         }
     }
 

@@ -139,7 +139,7 @@ impl Guardian {
         let raw = rustix::process::Pid::from_raw(pid.get()).ok_or(std::io::ErrorKind::NotFound)?;
         let pidfd = rustix::process::pidfd_open(raw, PidfdFlags::empty())?;
         super::let_go_of_stdio();
-        super::trim::release_program();
+        super::trim::Program::default().release();
         Ok(Self { proc, own, engine, pidfd, signals, notify, records, strangers })
     }
 

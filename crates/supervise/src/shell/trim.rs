@@ -9,17 +9,30 @@ use std::fs;
 
 use rustix::mm::{Advice, madvise};
 
-/// Lets go of the clean pages of this process's program and libraries.
-pub fn release_program() {
-    let Ok(maps) = fs::read_to_string("/proc/self/smaps") else { return };
-    for (start, length) in clean_ranges(&maps) {
-        // SAFETY: a private mapping of a file, not writable, of which no page was ever written (`Anonymous` and `Swap` are
-        // 0): its pages are read from the file again when they are next touched (madvise(2), MADV_DONTNEED). Relocated
-        // data, which would be lost, lies in mappings that have written pages. The range is one whole mapping of a
-        // program or library, which this process never unmaps.
-        #[expect(unsafe_code, reason = "the kernel offers no other way; argued above")]
-        let _ =
-            unsafe { madvise(std::ptr::with_exposed_provenance_mut(start), length, Advice::LinuxDontNeed) };
+/// The clean pages of this process's program and libraries, found when they are first let go of.
+#[derive(Debug, Default)]
+pub struct Program {
+    /// Start and length of each stretch of whole mappings.
+    clean: Option<Vec<(usize, usize)>>,
+}
+
+impl Program {
+    /// Lets go of them.
+    pub fn release(&mut self) {
+        let clean = self.clean.get_or_insert_with(|| {
+            fs::read_to_string("/proc/self/smaps").map(|maps| clean_ranges(&maps)).unwrap_or_default()
+        });
+        for &(start, length) in clean.iter() {
+            // SAFETY: private mappings of files, not writable, of which no page was ever written (`Anonymous` and `Swap`
+            // were 0, and nobody can write there since): their pages are read from the file again when they are next
+            // touched (madvise(2), MADV_DONTNEED). Relocated data, which would be lost, lies in mappings that have
+            // written pages. They are of this program and its libraries, which stay mapped until it ends: nothing here
+            // calls dlclose(3), nor munmap(2) on a program's mapping.
+            #[expect(unsafe_code, reason = "the kernel offers no other way; argued above")]
+            let _ = unsafe {
+                madvise(std::ptr::with_exposed_provenance_mut(start), length, Advice::LinuxDontNeed)
+            };
+        }
     }
 }
 
@@ -34,7 +47,7 @@ struct Mapping<'a> {
     written: Option<bool>,
 }
 
-/// The mappings of programs and libraries of which nothing was written.
+/// The mappings of programs and libraries of which nothing was written; those side by side are one.
 fn clean_ranges(smaps: &str) -> Vec<(usize, usize)> {
     let mut mappings: Vec<Mapping<'_>> = Vec::new();
     for line in smaps.lines() {
@@ -49,7 +62,14 @@ fn clean_ranges(smaps: &str) -> Vec<(usize, usize)> {
     let clean = |m: &&Mapping<'_>| {
         matches!(m.permissions, "r-xp" | "r--p") && programs.contains(&m.file) && m.written == Some(false)
     };
-    mappings.iter().filter(clean).map(|m| (m.start, m.length)).collect()
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for mapping in mappings.iter().filter(clean) {
+        match ranges.last_mut() {
+            Some((start, length)) if *start + *length == mapping.start => *length += mapping.length,
+            _ => ranges.push((mapping.start, mapping.length)),
+        }
+    }
+    ranges
 }
 
 /// The line that begins a mapping: `START-END PERMISSIONS OFFSET DEVICE INODE PATH`.
@@ -93,7 +113,9 @@ mod tests {
             mapping("7000-8000", "r--p", "99", "0", "0"),
             mapping("8000-9000", "r-xp", "0", "0", "0"),
         ];
-        assert_eq!(clean_ranges(&smaps.concat()), [(0x1000, 0x1000), (0x2000, 0x2000)]);
+        assert_eq!(clean_ranges(&smaps.concat()), [(0x1000, 0x3000)]);
+        let apart = [mapping("1000-2000", "r-xp", "12", "0", "0"), mapping("3000-4000", "r--p", "12", "0", "0")];
+        assert_eq!(clean_ranges(&apart.concat()), [(0x1000, 0x1000), (0x3000, 0x1000)]);
     }
 
     #[test]
@@ -108,7 +130,10 @@ mod tests {
     fn the_program_runs_on() {
         let before = (0..1000_u64).map(|n| n * n).sum::<u64>();
         let text = format!("{:?}", std::env::vars().next());
-        release_program();
+        let mut program = Program::default();
+        program.release();
+        program.release();
+        assert!(program.clean.is_some_and(|clean| !clean.is_empty()));
         assert_eq!((0..1000_u64).map(|n| n * n).sum::<u64>(), before);
         assert_eq!(format!("{:?}", std::env::vars().next()), text);
     }
