@@ -85,6 +85,7 @@ pub fn spare(data: &[u8]) {
                 has_terminal: flag(3, p.pid),
                 stdin_null: flag(4, p.pid).then_some(flag(5, p.pid)),
                 cwd_root: flag(6, p.pid).then_some(flag(7, p.pid)),
+                kept: p.command.get(at + 1..).filter(|env| env.len() > 2).map(|_| "kept"),
             };
             spares::Member { pid: p.pid, parent: p.parent, candidate }
         })
@@ -103,6 +104,7 @@ pub fn spare(data: &[u8]) {
                     .is_some_and(|m| m == b"SCUPPER_KEEP=1")
             });
             assert!(!marked || alone, "a mark is obeyed");
+            assert!(member.candidate.kept.is_none() || alone, "what is kept is kept");
         }
     }
 }

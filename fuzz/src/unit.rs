@@ -89,6 +89,8 @@ fn settings([restart, policy, soft, hard, grace, lifetime]: [u8; 6]) -> Settings
         grow: None,
         recycle: if lifetime & 16 == 16 { RecyclePolicy::OnLeak } else { RecyclePolicy::Never },
         fail_on_leak: lifetime & 32 == 32,
+        idle: (lifetime & 128 == 128).then_some(Duration::from_secs(60)),
+        lifetime: (grace & 64 == 64).then_some(Duration::from_secs(3600)),
     }
 }
 
@@ -172,6 +174,8 @@ impl World {
             cpu: None,
             leak: None,
             counts: [Some(3), Some(1), Some(0), Some(0)],
+            connections: None,
+            kind: None,
         };
         let first = 10 << 20;
         self.processes.push(Process {
@@ -233,6 +237,8 @@ impl World {
         look.slope = look.processes.first().and_then(|p| p.slope);
         look.tree = tree;
         look.leak = look.processes.last().and_then(|p| p.leak);
+        // Idle for as long as the last of them says that there is time left: any number will do.
+        look.idle = look.leak.and_then(|leak| leak.time_to_limit);
         let phase = self.unit.phase();
         self.give(Input::Look(&look));
         let settings = self.unit.settings();
