@@ -264,12 +264,13 @@ impl<'a> Ends<'a> {
         })
     }
 
-    /// Whether somebody who cannot be seen is connected to this tree over a Unix socket: its display, perhaps.
+    /// Whether somebody who cannot be seen, or is outside of a container, is connected to this tree over a Unix socket:
+    /// its display, perhaps.
     pub fn has_unseen_partner(&self, tree: &[usize]) -> bool {
         let Some(table) = &self.snapshot.unix_sockets else { return true };
         let inodes = tree.iter().flat_map(|&index| sockets_of(&self.lineage.processes[index]));
         let mut peers = inodes.filter_map(|inode| table.get(&inode)?.peer);
-        !self.complete && peers.any(|peer| self.socket_holders(peer).next().is_none())
+        peers.any(|peer| self.socket_holders(peer).next().is_none())
     }
 
     /// Whether somebody could be connected to this tree and cannot be seen: the tables could not be read.

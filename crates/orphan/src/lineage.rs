@@ -200,9 +200,6 @@ impl<'a> Lineage<'a> {
             let text = format!("it is older than its parent {who}, which took it over");
             return Parenthood::Gone { text, sure: true };
         }
-        if is_scupper(parent) {
-            return Parenthood::Lives;
-        }
         match adopts(parent) {
             Adopter::No => {}
             // What shares an init's own session it may have started; what was handed to it seldom does.

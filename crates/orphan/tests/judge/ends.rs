@@ -245,3 +245,35 @@ fn the_largest_comes_first() {
         machine.findings().left_behind.iter().map(|l| l.process.identity.pid.get()).collect();
     assert_eq!(order, [301, 303, 300, 302]);
 }
+
+#[test]
+fn r118_a_dead_stdin_is_not_enough_where_nobody_knows_who_reads_its_answers() {
+    let mut machine = Machine::new();
+    machine.orphan(300, "job", &["job"]).stdio(End::Pipe(1), End::Socket(99), End::Null);
+    assert_eq!(machine.left(), []);
+}
+
+#[test]
+fn r118_that_it_holds_its_own_other_end_does_not_say_that_nobody_else_does() {
+    // The kernel says that the pipe has a writer: itself, or somebody who cannot be seen as well.
+    let mut machine = Machine::new();
+    machine.unreadable(400, "descriptors");
+    machine.orphan(300, "job", &["job"]).stdio(End::Pipe(1), End::Null, End::Null);
+    machine.holds(300, 1, true);
+    machine.known.pipes.insert(1, PipeAnswer { has_writer: Some(true), has_reader: None });
+    assert_eq!(machine.left(), []);
+    // The same of a socket.
+    machine.connected(50, 60);
+    machine.server(301).stdio(End::Socket(50), End::Socket(50), End::Null).sockets(&[60]);
+    assert_eq!(machine.left(), []);
+}
+
+#[test]
+fn the_kernel_is_asked_about_a_pipe_that_another_orphan_holds() {
+    let mut machine = Machine::new();
+    machine.server(300);
+    machine.orphan(301, "x", &["x"]);
+    machine.holds(301, 3000, true);
+    let asked = questions(&machine.snapshot(), &machine.settings);
+    assert_eq!(asked.iter().map(|q| (q.descriptor, q.pipe)).collect::<Vec<_>>(), [(0, 3000), (1, 3001)]);
+}

@@ -299,3 +299,23 @@ fn two_records_of_one_run_make_it_as_alive_as_either_says() {
     machine.orphan(300, "server", &["server"]);
     assert_eq!(machine.left(), []);
 }
+
+#[test]
+fn r118_a_kept_one_of_the_run_that_uses_another_keeps_it() {
+    let mut machine = Machine::new();
+    machine.recorded(1, &[GONE], &[300, 301]);
+    machine.server(300);
+    machine.orphan(301, "client", &["client"]);
+    machine.holds(301, 3000, true);
+    machine.holds(301, 3001, false);
+    assert_eq!(machine.left(), [(300, Certain), (301, Certain)]);
+    machine.keep(scupper_model::Kept::Process { identity: identity(301), name: "client".into() }, None);
+    assert_eq!(machine.left(), []);
+}
+
+#[test]
+fn a_mark_that_nobody_knows_on_an_open_terminal_says_nothing() {
+    let mut machine = Machine::new();
+    machine.orphan(300, "bash", &["bash"]).mark(1, "web").terminal(false);
+    assert_eq!(machine.left(), []);
+}

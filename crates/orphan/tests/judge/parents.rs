@@ -149,3 +149,20 @@ fn a_services_child_is_not_what_its_manager_took_over() {
         .pipes(3000, 3001);
     assert_eq!(machine.left(), []);
 }
+
+#[test]
+fn r118_a_parent_in_the_state_of_a_zombie_may_have_living_threads() {
+    let mut machine = Machine::new();
+    let parent = machine.add(310, SHELL, "client", &[]);
+    parent.own_session().with(|p| p.state = scupper_model::ProcessState::Zombie);
+    machine.add(320, 310, "worker", &["worker"]).session(90).pipes(3000, 3001);
+    assert_eq!(machine.left(), []);
+}
+
+#[test]
+fn a_session_that_began_outside_of_what_can_be_seen_tells_nothing() {
+    let mut machine = Machine::new();
+    machine.add(150, SHELL, "harness", &["python3", "harness.py"]);
+    machine.add(300, 150, "worker", &["worker"]).session(0).pipes(3000, 3001);
+    assert_eq!(machine.left(), []);
+}

@@ -129,6 +129,18 @@ fn r118_only_children_of_members_join() {
 }
 
 #[test]
+fn who_forks_without_end_is_followed_only_so_far() {
+    let mut reaping = reaping(1);
+    step(&mut reaping, 0, &|_| Liveness::Gone);
+    assert!(!reaping.join(identity(310), "x", pid(300), at(0)), "it is over");
+    let mut reaping = self::reaping(1);
+    step(&mut reaping, 0, &|_| Liveness::Alive);
+    let joined =
+        (1_000..6_000).filter(|&number| reaping.join(identity(number), "x", pid(300), at(1))).count();
+    assert_eq!(joined, 4096);
+}
+
+#[test]
 fn nobody_to_end_is_the_end() {
     let machine = Machine::new();
     let plan = Plan::new(&machine.findings(), &Selection::default());

@@ -379,3 +379,20 @@ fn r118_the_first_process_is_never_left_behind() {
     assert_eq!(machine.left(), []);
     assert_eq!(machine.not_touched(1).because, "it is the first process");
 }
+
+#[test]
+fn a_daemon_has_no_terminal() {
+    let mut machine = Machine::new();
+    let process = machine.orphan(300, "x", &["x"]).directory("/");
+    process.stdio(End::Null, End::Pipe(1), End::Null).with(|p| p.has_terminal = true);
+    assert_eq!(machine.left(), [(300, Likely)]);
+}
+
+#[test]
+fn r118_what_looks_left_behind_below_a_living_scupper_is_listed_with_it() {
+    let mut machine = Machine::new();
+    machine.orphan(250, "scupper", &["scupper", "run"]).own_session();
+    machine.add(300, 250, "server", &["server"]).session(90).pipes(3000, 3001);
+    assert_eq!(machine.left(), []);
+    assert_eq!(machine.not_touched(300).because, "scupper (pid 250) runs and looks after it");
+}

@@ -176,3 +176,12 @@ fn a_young_child_of_an_old_root_belongs_to_it() {
     machine.add(301, 300, "chrome", &["chrome"]).with(|p| p.age = Duration::from_secs(1));
     assert_eq!(machine.left(), [(300, Likely), (301, Likely)]);
 }
+
+#[test]
+fn a_connection_to_somebody_outside_of_a_container_may_be_its_display() {
+    // Everybody who is in it can be seen, and nobody of them has the peer.
+    let mut machine = Machine::new();
+    machine.connected(1, 2);
+    machine.orphan(300, "xterm", &["xterm"]).terminal(true).sockets(&[1]);
+    assert_eq!(machine.left(), []);
+}
