@@ -30,6 +30,7 @@ use super::pss::PssReader;
 use super::server::Server;
 use super::signals::{Signals, asks_to_end, is_hang_up};
 use super::stamp::stamp;
+use super::trim::Program;
 use crate::control::{Standing, socket_path};
 use crate::record::{NameClaim, RecordError, Records};
 use crate::unit::{Bounds, Look, pace};
@@ -167,6 +168,7 @@ struct Watcher {
     next_look: Duration,
     next_whole: Duration,
     next_trim: Duration,
+    program: Program,
     looks: u64,
     events: u64,
     stop: bool,
@@ -214,6 +216,7 @@ impl Watcher {
             next_look: Duration::ZERO,
             next_whole: Duration::ZERO,
             next_trim: SETTLED,
+            program: Program::default(),
             looks: 0,
             events: 0,
             stop: false,
@@ -271,7 +274,7 @@ impl Watcher {
             }
             if now >= self.next_trim {
                 self.next_trim = now + TRIM;
-                super::trim::release_program();
+                self.program.release();
             }
         };
         Ok(self.conclude(over))
