@@ -533,3 +533,37 @@ fn without_evidence_it_says_so_and_goes_on() {
     assert_eq!(said.err.matches("event=evidence_trouble").count(), 2, "{said:?}");
     assert!(said.err.contains("events were not kept"), "{said:?}");
 }
+
+/// Safety 5: a terminal multiplexer's server is a daemon by choice, and what runs in it is somebody's session.
+#[test]
+fn r118_safety_5_a_tmux_server_and_what_runs_in_it_are_left_alone() {
+    let Some(machine) = Machine::start() else { return };
+    let socket = machine.scene.path("tmux").to_string_lossy().into_owned();
+    let script = format!("tmux -S {socket} -f /dev/null new-session -d 'sleep 1234'; exec sleep 1000");
+    machine.start_command(&[
+        SCUPPER,
+        "run",
+        "--name",
+        "agent",
+        "--profile",
+        "agent",
+        "--",
+        "sh",
+        "-c",
+        &script,
+    ]);
+    record(&machine, "agent");
+    let inside = wait_for("its session is there", PATIENCE, || {
+        let is_it = |pid: &i32| machine.read(*pid, "cmdline").is_some_and(|line| line == b"sleep\x001234\0");
+        machine.living().into_iter().find(is_it).ok_or_else(|| machine.scene.text("others"))
+    });
+    // tmux starts it through a shell, which becomes it.
+    let server: i32 = machine.stat(inside).unwrap()[1].parse().unwrap();
+    kill_scupper(&machine, "agent");
+    let said = machine.scupper(&["reap", "--yes", "--grace", "500ms"]);
+    assert!(machine.alive(server) && machine.alive(inside), "{said:?}");
+    for pid in [server, inside] {
+        let named = machine.scupper(&["reap", &pid.to_string(), "--yes"]);
+        assert_eq!((named.code, machine.alive(pid)), (2, true), "{named:?}");
+    }
+}
