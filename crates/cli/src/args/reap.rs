@@ -20,8 +20,8 @@ use crate::users;
     scupper reap --class browser --min-age 1h --yes\n  \
     scupper reap --auto                   # for a timer: what is certain, and only as long as that can be believed")]
 pub(crate) struct ReapArgs {
-    /// Only these: a pid (the tree it belongs to), or a group as `scupper scan` names it [default: all that is found]
-    #[arg(value_name = "PID|GROUP")]
+    /// Only these: a process with what was left behind below it, a group as `scupper scan` names it, or a unit [default: all]
+    #[arg(value_name = "PID|GROUP|UNIT")]
     pub targets: Vec<String>,
     /// Only what is of this kind: browser, mcp-server, agent, test-runner, dev-server, language-server, shell or other (repeatable)
     #[arg(long = "class", value_name = "CLASS", value_parser = class, conflicts_with = "targets")]
