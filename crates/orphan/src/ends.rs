@@ -273,17 +273,25 @@ impl<'a> Ends<'a> {
         peers.any(|peer| self.socket_holders(peer).next().is_none())
     }
 
-    /// Whether somebody could be connected to this tree and cannot be seen: the tables could not be read.
+    /// Whether somebody could be connected to this tree and cannot be seen: the tables could not be read, or a process
+    /// of it has sockets of which none is in them, as in another network namespace.
     pub fn users_are_unknown(&self, tree: &[usize]) -> bool {
-        let unix = self.snapshot.unix_sockets.as_ref();
-        self.snapshot.tcp.is_none()
-            && tree
-                .iter()
-                .flat_map(|&index| {
-                    let standard: Vec<u64> = standard_sockets(&self.lineage.processes[index]).collect();
-                    sockets_of(&self.lineage.processes[index]).filter(move |inode| !standard.contains(inode))
-                })
-                .any(|inode| unix.is_none_or(|table| !table.contains_key(&inode)))
+        let (unix, tcp) = (self.snapshot.unix_sockets.as_ref(), self.snapshot.tcp.as_ref());
+        let is_unix = |inode: u64| unix.is_some_and(|table| table.contains_key(&inode));
+        let is_tcp = |inode: u64| tcp.is_some_and(|table| table.contains_key(&inode));
+        tree.iter().any(|&index| {
+            let process = &self.lineage.processes[index];
+            let standard: Vec<u64> = standard_sockets(process).collect();
+            let mut others = sockets_of(process).filter(|inode| !standard.contains(inode)).peekable();
+            if others.peek().is_none() {
+                return false;
+            }
+            if tcp.is_none() {
+                others.any(|inode| !is_unix(inode))
+            } else {
+                !others.any(|i| is_unix(i) || is_tcp(i))
+            }
+        })
     }
 
     /// Connections that a process does not close, though the other end has.

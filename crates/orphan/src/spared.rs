@@ -206,6 +206,18 @@ pub(crate) fn meant_to_stay(process: &Process, signs: &Signs) -> Option<&'static
     if process.ignores_hangup == Some(true) && !signs.holds(EvidenceKind::StdinGone) {
         return Some("it ignores SIGHUP, as under nohup: it was meant to outlive its terminal");
     }
+    let detached = detached(process);
+    if detached.is_some() {
+        return detached;
+    }
+    // ssh's shared connection: what it says of its own troubles is all that goes to whoever started it.
+    let away = |end: &End| matches!(end, End::Null | End::File(_) | End::Closed);
+    if descriptors.stdio[..2].iter().all(away)
+        && signs.holds(EvidenceKind::OutputGone)
+        && process.session == process.identity.pid.get()
+    {
+        return Some("it was given a session of its own, and its stdin and stdout were sent away");
+    }
     // `cat data | job > log &`: a job may have read all there is. Who speaks over stdio has no file for its answers.
     let only_stdin = !signs.holds(EvidenceKind::OutputGone) && !signs.holds(EvidenceKind::DirectoryDeleted);
     if signs.holds(EvidenceKind::StdinGone) && only_stdin && matches!(descriptors.stdio[1], End::File(_)) {
@@ -214,7 +226,7 @@ pub(crate) fn meant_to_stay(process: &Process, signs: &Signs) -> Option<&'static
     None
 }
 
-/// Why a descendant of one that was left behind was meant to stay without it.
+/// Why a process was meant to stay without whoever started it.
 pub(crate) fn detached(process: &Process) -> Option<&'static str> {
     let leads = process.session == process.identity.pid.get();
     (leads && !process.has_terminal && sent_away(process))

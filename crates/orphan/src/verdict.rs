@@ -132,19 +132,12 @@ fn of_a_run_that_is_over(scene: &Scene<'_>, opinions: &[Opinion], index: usize, 
             format!("the scupper of unit {unit} is gone, and {client} still speaks to it over stdio");
         return alone(because, evidence);
     }
-    // An environment is also handed on without descent: by an editor that copied it from a terminal, by `sudo -E`.
-    let starter = match tie.kind {
-        EvidenceKind::Mark => living_starter(scene, index, tie),
-        _ => None,
-    };
-    if let Some(starter) = starter
-        && (signs.partner().is_some() || signs.has_open_terminal())
-    {
+    if let Some(starter) = handed_on_by(scene, index, tie) {
         let starter = named(scene.process(starter));
-        let because = format!("{starter}, which is of no run that is over, started it and lives");
+        let because = format!("{starter}, which is of no run that is over, may have started it and lives");
         return alone(because, evidence);
     }
-    let certain = starter.is_none() && scene.known.trouble.is_empty();
+    let certain = scene.known.trouble.is_empty();
     Opinion::Left {
         certainty: if certain { Certainty::Certain } else { Certainty::Likely },
         evidence: with_name(scene, index, evidence),
@@ -153,8 +146,12 @@ fn of_a_run_that_is_over(scene: &Scene<'_>, opinions: &[Opinion], index: usize, 
     }
 }
 
-/// The living process that may have started the topmost one with this tie, and does not have it itself.
-fn living_starter(scene: &Scene<'_>, index: usize, tie: &Tie) -> Option<usize> {
+/// An environment is also handed on without descent: by an editor that copied it from a terminal, by `sudo -E`. So of a
+/// mark that nothing else confirms, the living process that may have started the topmost one with it, and has it not.
+fn handed_on_by(scene: &Scene<'_>, index: usize, tie: &Tie) -> Option<usize> {
+    if tie.kind != EvidenceKind::Mark {
+        return None;
+    }
     let has_it = |index: &usize| scene.ties[*index].iter().any(|other| other.run == tie.run);
     let top = scene.lineage.above(index).take_while(has_it).last().unwrap_or(index);
     match scene.lineage.parenthood(top) {
@@ -168,7 +165,8 @@ fn descends(scene: &Scene<'_>, opinions: &[Opinion], index: usize, root: usize) 
     let process = scene.process(index);
     let top = scene.process(root);
     let signs = scene.look(index, &|holder| counts(scene, opinions, root, holder));
-    let tie = scene.ties[index].iter().find(|tie| tie.standing == Standing::Over);
+    let over = scene.ties[index].iter().find(|tie| tie.standing == Standing::Over);
+    let tie = over.filter(|tie| handed_on_by(scene, index, tie).is_none());
     let mut evidence: Vec<Evidence> = tie.iter().map(|tie| tie.evidence()).collect();
     let text = format!("it descends from {}, which was left behind", named(top));
     evidence.push(Evidence { kind: EvidenceKind::Ancestry, text });

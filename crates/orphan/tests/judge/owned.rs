@@ -232,9 +232,11 @@ fn r118_an_environment_that_was_handed_on_is_no_descent() {
     machine.holds(300, 3020, true);
     machine.holds(300, 3021, false);
     assert_eq!(machine.left(), []);
-    // And what it started without a word is likely at most.
-    machine.add(303, 300, "node", &["node", "x.js"]).mark(1, "web");
-    assert_eq!(machine.left(), [(303, Likely)]);
+    // A terminal emulator that carries it itself, and the shell in it.
+    machine.add(303, SHELL, "xterm", &["xterm"]).mark(1, "web");
+    machine.add(304, 303, "bash", &["bash"]).own_session().mark(1, "web").terminal(false);
+    assert_eq!(machine.left(), []);
+    assert!(machine.not_touched(303).because.contains("bash (pid 100)"));
 }
 
 #[test]

@@ -262,7 +262,30 @@ fn a_deliberate_setsid_is_left_alone() {
     let mut machine = Machine::new();
     machine.orphan(300, "server", &["server"]).own_session().file_output();
     machine.orphan(301, "server", &["server"]).own_session();
+    assert!(machine.findings().not_touched.is_empty());
+    machine.orphan(302, "server", &["server"]).own_session().file_output().directory("/tmp/x (deleted)");
     assert_eq!(machine.left(), []);
+    assert!(machine.not_touched(302).because.contains("meant to stay"));
+}
+
+#[test]
+fn a_connection_that_ssh_shares_is_left_alone_though_its_stderr_is_dead() {
+    let mut machine = Machine::new();
+    machine.orphan(300, "ssh", &["ssh"]).own_session().stdio(End::Null, End::Null, End::Pipe(1));
+    assert_eq!(machine.left(), []);
+    machine.orphan(301, "job", &["job"]).stdio(End::Null, End::Null, End::Pipe(2));
+    assert_eq!(machine.left(), [(301, Likely)]);
+}
+
+#[test]
+fn r118_sockets_of_another_network_namespace_may_be_in_use() {
+    let mut machine = Machine::new();
+    machine.server(300).sockets(&[7, 8]);
+    assert_eq!(machine.left(), []);
+    assert!(machine.not_touched(300).because.contains("could not be read"));
+    // One that is here, and one of a kind that is not listed, as every browser has.
+    machine.unix(8, true, false);
+    assert_eq!(machine.left(), [(300, Likely)]);
 }
 
 #[test]

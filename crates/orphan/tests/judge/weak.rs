@@ -11,7 +11,7 @@ use crate::machine::*;
 #[test]
 fn a_deleted_directory_and_a_lost_parent_are_enough() {
     let mut machine = Machine::new();
-    machine.orphan(300, "node", &["node", "server.js"]).own_session().directory("/tmp/test-1 (deleted)");
+    machine.orphan(300, "node", &["node", "server.js"]).directory("/tmp/test-1 (deleted)");
     let found = machine.left_behind(300);
     assert_eq!(found.certainty, Likely);
     assert_eq!(found.evidence[0].text, "its working directory /tmp/test-1 was deleted");
