@@ -5,7 +5,9 @@ mod helpers;
 use std::time::Duration;
 
 use scupper_detect::Verdict;
-use scupper_model::{Bytes, Class, Resource, Size, UnitPhase, UnitRecord, format_duration, printable};
+use scupper_model::{
+    Bytes, Class, Resource, Size, UnitPhase, UnitRecord, Watched, format_duration, printable,
+};
 use scupper_supervise::control::{ProcessStatus, SeriesStatus, Standing, UnitStatus};
 use serde::Serialize;
 
@@ -209,7 +211,12 @@ fn why(unit: &UnitStatus) -> impl Iterator<Item = String> {
             Class::Unknown | Class::NotALeak => String::new(),
             class => format!(" ({class})"),
         };
-        format!("{}{whose} is {}{class}{because}", series.series, series.judged.verdict)
+        // The table has the time that is left of memory alone.
+        let left = series.judged.time_to_limit_seconds.filter(|_| series.series != Watched::Memory);
+        let left = left.map_or_else(String::new, |left| {
+            format!("; at its limit in {}", short(Duration::from_secs(left)))
+        });
+        format!("{}{whose} is {}{class}{because}{left}", series.series, series.judged.verdict)
     })
 }
 

@@ -248,6 +248,11 @@ fn heavy_r071_r120_what_piles_up_is_told_with_its_class_and_the_time_that_is_lef
     // Its own limit is 600 descriptors, of which it uses a few beside.
     let expected = (600.0 - value - 6.0) / per_hour * 3600.0;
     assert!(left > expected / 2.0 - 5.0 && left < expected * 2.0 + 5.0, "{left} {expected} {close_wait}");
+    let (_, table) = sockets.ask(&["ps", "--processes"]);
+    assert!(
+        table.contains("CLOSE-WAIT") && table.contains("(sockets)") && table.contains("at its limit in"),
+        "{table}"
+    );
     let main = &status["processes"][0]["connections"];
     assert!(main["close_wait"].as_u64() > Some(20) && main["descriptor_limit"] == 600, "{main}");
     let event =
