@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 import shutil
 import signal
 
@@ -131,6 +132,40 @@ def pipeline_into_a_log_on_a_closed_terminal(stage):
     os.kill(stage.pid("terminal"), signal.SIGKILL)
     stage.reparented(job)
     stage.live("the job", job)
+
+
+@situation(LEFT_ALONE)
+def job_of_a_subshell_on_a_living_terminal(stage):
+    """`(job &)` in a living interactive shell: no parent, and somebody sees what it writes."""
+    shell, type_line = terminal(stage)
+    type_line("(%s &)" % quoted(stage.acting("leaf", "job")))
+    job = stage.pid("job")
+    stage.reparented(job)
+    stage.live("shell and job", shell, job)
+
+
+@situation(LEFT_ALONE)
+def connection_that_ssh_shares(stage):
+    """`ssh -o ControlPersist` that git started: own session, stdin and stdout away, its stderr still the dead pipe of its starter."""
+    remote = stage.act("accept", "remote", 0)
+    stage.pid("remote-listens")
+    words = stage.acting("connect", "ssh", read(stage.path("remote.port")), "titled")
+    git = dead_agent(stage, "setsid -f %s </dev/null >/dev/null" % quoted(words))
+    ssh = stage.pid("ssh")
+    stage.reparented(ssh)
+    stage.kill(git)
+    stage.live("ssh and its remote side", ssh, remote.pid)
+
+
+@situation(LEFT_ALONE)
+def daemon_whose_directory_was_deleted(stage):
+    """`setsid -f server </dev/null >log 2>&1`, started in a directory that was temporary; the log is there."""
+    os.mkdir(stage.path("temporary"))
+    stage.start(["bash", "-c", "setsid -f %s </dev/null >../log 2>&1" % quoted(stage.acting("leaf", "server"))], cwd=stage.path("temporary")).wait()
+    server = stage.pid("server")
+    stage.reparented(server)
+    shutil.rmtree(stage.path("temporary"))
+    stage.live("the server", server)
 
 
 @situation(LEFT_ALONE)
@@ -407,6 +442,58 @@ def run_by_systemd_run(stage):
 def run_in_a_container(stage):
     """In the cgroup of a container: 64 hexadecimal digits."""
     in_cgroup(stage, hashlib.sha256(stage.suffix.encode()).hexdigest())
+
+
+@situation(LEFT_ALONE, root=True)
+def run_by_other_managers(stage):
+    """In the cgroups of LXC, Docker, Podman, Kubernetes, and of a service of a user's manager."""
+    number = hashlib.sha256(stage.suffix.encode()).hexdigest()
+    groups = [
+        "lxc.payload.c1-" + stage.suffix, "corpus-%s.slice/docker-%s.scope" % (stage.suffix, number),
+        "corpus-%s.slice/libpod-%s.scope" % (stage.suffix, number), "user-%s.slice/user@54321.service/app.slice/foo.service" % stage.suffix,
+        "kubepods-%s/burstable/pod2d1f/%s" % (stage.suffix, number),
+    ]  # fmt: skip
+    for number, group in enumerate(groups):
+        path = stage.cgroup(group)
+        client = stage.act("client", "client-%d" % number, "pipe", *stage.acting("server", "server-%d" % number))
+        stage.pid("client-%d" % number)
+        server = stage.pid("server-%d" % number)
+        put_into(path, server)
+        stage.kill(client)
+        stage.reparented(server)
+        stage.live(group.rpartition("/")[2], server)
+
+
+def elsewhere(stage, *argv):
+    """A command in a network namespace of its own, whose sockets no table of ours shows."""
+    return ["unshare", "--net", "sh", "-c", "ip link set lo up; exec %s" % quoted(argv)]
+
+
+@situation(LEFT_ALONE, root=True)
+def socket_pair_of_another_network_namespace(stage):
+    """Server without a parent over a socket pair that was made in another network namespace; its client lives."""
+    client = stage.start(elsewhere(stage, *stage.acting("client", "client", "socketpair", "sh", "-c",
+                                   "exec 3<&0; %s <&3 3<&- & wait" % quoted(stage.acting("server", "server")))))  # fmt: skip
+    stage.pid("client")
+    server = stage.pid("server")
+    wrapper = parent(server)
+    os.kill(client.pid, signal.SIGSTOP)
+    os.kill(wrapper, signal.SIGKILL)
+    stage.reparented(server)
+    stage.live("client and server", client.pid, server)
+
+
+@situation(LEFT_ALONE, root=True, needs=["node"])
+def dev_server_of_another_network_namespace(stage):
+    """Dev server without a parent and with dead pipes in another network namespace, where somebody is connected to it."""
+    dev = ["node", stage.program("dev-server.js"), "dev"]
+    script = "ip link set lo up; %s & while ! [ -s dev.port ]; do sleep 0.05; done; setsid -f %s $(cat dev.port) </dev/null >/dev/null 2>&1" % (
+        quoted(dev), quoted(stage.acting("connect", "browser")))  # fmt: skip
+    agent = dead_agent(stage, "unshare --net sh -c %s & true" % shlex.quote(script))
+    server, browser = stage.pid("dev"), stage.pid("browser")
+    stage.reparented(server)
+    stage.kill(agent)
+    stage.live("client and server", server, browser)
 
 
 @situation(LEFT_ALONE)

@@ -284,6 +284,31 @@ def endless_loop_of_a_dead_tool_shell(stage):
 
 
 @situation(LEFT_BEHIND)
+def loop_that_starts_its_server_again(stage):
+    """`while true; do server; done &` in a tool shell of an agent that is dead: whoever ends the server gets a new one."""
+    agent = dead_agent(stage, "(echo $BASHPID > loop.pid; while true; do %s; done) & true" % quoted(stage.acting("leaf", "server")))
+    loop, server = stage.pid("loop"), stage.pid("server")
+    stage.reparented(loop)
+    stage.kill(agent)
+    stage.left("loop and server", loop, server)
+
+
+@situation(LEFT_BEHIND)
+def workers_of_a_pool_killed_in_a_living_terminal(stage):
+    """Workers of a Python pool that was killed in a terminal whose shell lives: nothing tells them from `(job &)`."""
+    stage.act("on-pty", "terminal", "bash", "--norc", "--noprofile", "-i")
+    stage.pid("terminal")
+    with open(stage.path("terminal.type"), "w") as typed:
+        typed.write(quoted(stage.acting("pool", "pool", 2)) + "\n")
+    pool = stage.pid("pool")
+    workers = [int(word) for word in read(stage.path("pool.workers")).split()]
+    os.kill(pool, signal.SIGKILL)
+    stage.reparented(*workers)
+    stage.left("the workers", *workers)
+    stage.live("terminal and shell", stage.pid("terminal"), stage.pid("terminal-shell"))
+
+
+@situation(LEFT_BEHIND)
 def job_below_timeout_of_a_dead_agent(stage):
     """`timeout 1h job &` in a tool shell of an agent that is dead: timeout and job."""
     agent = dead_agent(stage, "timeout 1h %s & true" % quoted(stage.acting("leaf", "job")))

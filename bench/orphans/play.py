@@ -11,7 +11,7 @@ import time
 import traceback
 from dataclasses import dataclass
 
-from stage import Stage, NotStaged, Skip, below, command, read, start_time, wait_for
+from stage import Stage, NotStaged, Skip, below, command, pids, read, start_time
 
 STAGED_AT_ONCE = 4
 
@@ -95,6 +95,11 @@ class Batch:
     def still_there(self):
         """Those whom a situation speaks of and who live; what ended by itself before the first look is not spoken of."""
         return {key for _, made, _ in self.staged for key in (*made.left_behind, *made.living) if start_time(key[0]) == key[1]}
+
+    def members(self, made):
+        """Who carries a situation's mark and lives."""
+        mark = "STAGE=%s\0" % made.directory
+        return [pid for pid in pids() if mark in read("/proc/%d/environ" % pid) and start_time(pid)]
 
     # Asking
 
@@ -221,6 +226,9 @@ def play(situations, directory, requests, until, modules):
             if roots:
                 step("reap --yes PID" + ("" if looker is own else " as an ordinary user"), looker,
                      ["reap", "--yes", *roots])
+        report["came_up"] = [{"situation": situation.name, "pid": pid, "command": command(pid)[:200]}
+                             for situation, made, _ in batch.staged if made.left_behind for pid in batch.members(made)
+                             if (pid, start_time(pid)) not in first]  # fmt: skip
         # And the mistake: naming what lives.
         named = sorted(key[0] for key in batch.still_there() & living)
         step("reap --yes PID of the living", own, *(["reap", "--yes", pid] for pid in named))

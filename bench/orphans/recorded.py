@@ -203,6 +203,47 @@ def tmux_that_an_ended_agent_unit_left(stage):
     stage.live("tmux and its pane", parent(pane), pane)
 
 
+@situation(LEFT_ALONE, needs=["tmux"])
+def tmux_of_a_killed_unit(stage):
+    """tmux that was started in a unit whose supervisors were killed: its panes carry the unit's mark, whoever opened them."""
+    script = "tmux -S '%s' -f /dev/null new-session -d %s; exec %s" % (
+        stage.path("s"), '"%s"' % quoted(stage.acting("leaf", "pane")), quoted(stage.acting("leaf", "main")))  # fmt: skip
+    guardian = unit(stage, script, "--profile", "agent")
+    stage.pid("main")
+    pane = stage.pid("pane")
+    kill_watchers(stage, guardian)
+    stage.run(["tmux", "-S", stage.path("s"), "new-window", "-d", quoted(stage.acting("leaf", "later"))])
+    stage.live("tmux and its panes", parent(pane), pane, stage.pid("later"))
+
+
+@situation(LEFT_ALONE)
+def mark_that_was_handed_on_to_a_terminal(stage):
+    """A terminal's shell and its job whose environment was copied out of a unit; the unit's supervisors were killed since."""
+    guardian = unit(stage, "exec " + quoted(stage.acting("leaf", "main")))
+    stage.pid("main")
+    run = record(stage)["run"]
+    stage.act("on-pty", "terminal", "bash", "--norc", "--noprofile", "-i", env={"SCUPPER_RUN": run, "SCUPPER_UNIT": stage.unit})
+    stage.pid("terminal")
+    with open(stage.path("terminal.type"), "w") as typed:
+        typed.write(quoted(stage.acting("leaf", "job")) + "\n")
+    job = stage.pid("job")
+    kill_watchers(stage, guardian)
+    stage.live("shell and job", stage.pid("terminal-shell"), job)
+
+
+@situation(LEFT_ALONE)
+def living_unit_below_a_killed_one(stage):
+    """`setsid -f scupper run` that was started in a unit whose supervisors were killed: its own supervisors live."""
+    inner = [stage.scupper, "run", "--name", stage.unit + "-i", "--", *stage.acting("leaf", "inner")]
+    script = "setsid -f %s </dev/null >/dev/null 2>&1; exec %s" % (quoted(inner), quoted(stage.acting("leaf", "main")))
+    guardian = unit(stage, script)
+    stage.pid("main")
+    member = stage.pid("inner")
+    engine = wait_for("the inner engine is its parent", lambda: "scupper" in command(parent(member)) and parent(member))
+    kill_watchers(stage, guardian)
+    stage.live("the inner unit", member, engine)
+
+
 @situation(LEFT_ALONE)
 def kept_in_a_killed_unit(stage):
     """A child that was marked with SCUPPER_KEEP=1 inside of a unit whose supervisors were killed."""

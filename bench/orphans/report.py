@@ -53,6 +53,8 @@ def judged(outcomes, options):
         if reaped:
             goals.append(("whoever was found is gone after reap", not figures["left_after_reap"],
                           "%d are still there" % figures["left_after_reap"]))
+            came_up = [each for report in reports for each in report.get("came_up", [])]
+            goals.append(("nobody came up anew", not came_up, ", ".join(sorted({each["situation"] for each in came_up})) or "nobody"))
             hasty = [each for each in left if each["certainty"] == "likely" and (each["ended_by"] or "").startswith("reap --yes")
                      and "PID" not in each["ended_by"]]
             goals.append(("no likely one ended unless it was named", not hasty, "%d" % len(hasty)))

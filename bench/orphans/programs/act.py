@@ -75,7 +75,11 @@ def server(name, *how):
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     here(name)
     while True:
-        data = os.read(0, 65536)
+        select.select([0], [], [])
+        try:
+            data = os.read(0, 65536)
+        except BlockingIOError:  # somebody who has the same pipe made it so, and read first
+            continue
         if not data:
             break
         for _ in data.splitlines():
@@ -182,11 +186,13 @@ def zombie(name):
 
 
 def connect(name, path, *how):
-    """Holds a connection to a Unix socket or to a TCP port of this machine. how: as-stdin, handle-hup"""
+    """Holds a connection to a Unix socket or to a TCP port of this machine. how: as-stdin, handle-hup, titled"""
     where = socket.socket(socket.AF_INET if path.isdigit() else socket.AF_UNIX)
     if "handle-hup" in how:
         signal.signal(signal.SIGHUP, lambda *_: None)
     where.connect(("127.0.0.1", int(path)) if path.isdigit() else path)
+    if "titled" in how:
+        title("ssh: /tmp/master.sock [mux]")
     if "as-stdin" in how:
         os.dup2(where.fileno(), 0)
         where.close()

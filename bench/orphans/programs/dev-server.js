@@ -4,7 +4,12 @@ const name = process.argv[2];
 const server = require("http").createServer((_, answer) => answer.end("hello\n"));
 server.listen(0, "127.0.0.1", () => {
   console.log(`  Local: http://127.0.0.1:${server.address().port}/`);
-  fs.writeFileSync(`${process.env.STAGE}/${name}.port`, `${server.address().port}`);
-  fs.writeFileSync(`${process.env.STAGE}/${name}.pid`, `${process.pid}`);
+  const say = (what, text) => {
+    const path = `${process.env.STAGE}/${name}.${what}`;
+    fs.writeFileSync(`${path}.new`, `${text}`);
+    fs.renameSync(`${path}.new`, path);
+  };
+  say("port", server.address().port);
+  say("pid", process.pid);
 });
 process.stdout.on("error", () => {});

@@ -15,6 +15,7 @@
 )]
 
 mod attach;
+mod corpus;
 mod keep;
 mod machine;
 mod reap;
