@@ -20,7 +20,7 @@ use scupper_model::{
 };
 use scupper_orphan::{Known, KnownRun};
 use scupper_probe::snapshot::{Marks, Process, Snapshot};
-use scupper_supervise::record::{RecordError, Records};
+use scupper_supervise::record::{RecordError, Records, runtime_directory};
 
 use crate::keeps::{self, KeepsFile};
 use crate::{paths, users};
@@ -30,7 +30,7 @@ const ROOT: u32 = 0;
 /// So many other users' directories and keeps are read.
 const MAX_USERS: usize = 1_000;
 /// Events that are read of the evidence, the newest of this boot: a unit that restarts without end fills no memory.
-const MAX_EVENTS: usize = 20_000;
+const MAX_EVENTS: usize = 10_000;
 /// Longest list of troubles.
 const MAX_TROUBLE: usize = 20;
 /// The wall clock may have been set by this much since the boot.
@@ -49,6 +49,9 @@ pub(crate) fn gather(
 ) -> Known {
     let mut gathering = Gathering { snapshot, now, runs: HashMap::new(), known: Known::default() };
     gathering.records(Records::existing_for_this_user(), None);
+    for directory in other_own_directories(uid) {
+        gathering.records(Records::open_existing(&directory, uid), None);
+    }
     if uid == ROOT {
         for (directory, owner) in directories_of_others() {
             gathering.records(Records::open_existing(&directory, owner), Some(owner));
@@ -265,6 +268,23 @@ pub(crate) fn named(pattern: &str, name: &[u8], command: &[Vec<u8>]) -> bool {
     glob::matches(pattern, name) || glob::matches(pattern, candidate.program())
 }
 
+/// Where this user's units are written down that were started with other surroundings: a scan by cron(8), which sets no
+/// `XDG_RUNTIME_DIR`, has to see those of the desktop. Somebody else's directory in such a place is none of ours.
+fn other_own_directories(uid: u32) -> Vec<PathBuf> {
+    let xdg = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let temporary = std::env::temp_dir();
+    let usual = runtime_directory(uid, xdg.as_deref(), &temporary);
+    let login = Path::new(RUN_USER).join(uid.to_string());
+    let mut others =
+        vec![runtime_directory(uid, Some(&login), &temporary), runtime_directory(uid, None, &temporary)];
+    others.retain(|directory| {
+        let is_ours =
+            || fs::symlink_metadata(directory).is_ok_and(|found| found.is_dir() && found.uid() == uid);
+        *directory != usual && is_ours()
+    });
+    others
+}
+
 /// The runtime directories that other users may have on this machine.
 fn directories_of_others() -> Vec<(PathBuf, u32)> {
     let named = |root: &Path, prefix: &'static str, below: Option<&'static str>| {
@@ -317,7 +337,7 @@ mod tests {
             cpu: Duration::ZERO,
             threads: 1,
             uid: Some(uid),
-            command: Some(vec![name.into()]),
+            command: Some(vec![name.into()].into()),
             marks: Marks::Unreadable,
             cgroups: None,
             ignores_hangup: None,

@@ -380,3 +380,44 @@ fn r120_secrets_on_a_command_line_are_not_shown() {
         assert!(!is_json || answer.out.contains("[redacted]"), "{}", answer.out);
     }
 }
+
+#[test]
+fn r118_a_unit_is_known_to_a_scan_with_other_surroundings() {
+    if rustix::process::geteuid().is_root() {
+        let (scene, mut strays) = (Scene::new(), Strays::default());
+        let Some(binary) = for_nobody(&scene) else { return };
+        chown(scene.dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        // A unit of the desktop, as it were, and a scan by cron: one temporary directory, no XDG_RUNTIME_DIR there.
+        let records = scene.path(&format!("scupper-{NOBODY}"));
+        let as_nobody = |arguments: &[&str]| {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary).args(arguments);
+            scene.dress(&mut command);
+            command.env("TMPDIR", scene.dir.path()).current_dir(scene.dir.path());
+            quiet(command, &scene)
+        };
+        let mut unit =
+            as_nobody(&["run", "--name", &scene.unit, "--", "sh", "-c", "trap '' TERM; sleep 1000"]);
+        unit.env_remove("XDG_RUNTIME_DIR").stderr(Stdio::null());
+        let running = super::scene::Running { child: unit.spawn().unwrap() };
+        let record = records.join(format!("{}.json", scene.unit));
+        let main = wait_for("it is written down", PATIENCE, || {
+            let text = fs::read(&record).map_err(|error| error.to_string())?;
+            let record: serde_json::Value = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
+            record["main"]["pid"].as_i64().ok_or_else(|| "no main yet".to_owned())
+        });
+        let main = strays.add(i32::try_from(main).unwrap());
+        let helper = wait_for("it has its child", PATIENCE, || {
+            children(main).first().copied().ok_or_else(|| "none".to_owned())
+        });
+        strays.add(helper);
+        let (guardian, engine) = (running.pid(), running.engine());
+        for (pid, signal) in [(guardian, 19), (engine, 19), (engine, 9), (guardian, 9)] {
+            super::scene::kill(pid, signal);
+        }
+        drop(running);
+        wait_for("they are gone", PATIENCE, || if alive(engine) { Err(String::new()) } else { Ok(()) });
+        let found = entry(&answer(&mut as_nobody(&["scan", "--json"])).json(), "left_behind", main);
+        assert_eq!((&found["certainty"], &found["unit"]), (&"certain".into(), &scene.unit.as_str().into()));
+    }
+}
