@@ -85,6 +85,7 @@ struct Page {
 type Label = (&'static str, String);
 type Count = fn(&UnitCounts) -> u64;
 type Counted = (&'static str, Count);
+type Waiting = fn(&Connections) -> u64;
 
 impl Collector for Page {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
@@ -199,9 +200,9 @@ impl Out<'_, '_> {
 
     /// Connections that wait for one side to close them, where those of every process are known.
     fn connections(&mut self) -> fmt::Result {
-        let help = "TCP connections that one side has closed and the other has not, by state.";
+        let help = "TCP connections that one side alone has closed, by state.";
         let mut metric = self.encoder.encode_descriptor("unit_connections", help, None, MetricType::Gauge)?;
-        let states: [(&str, fn(&Connections) -> u64); 2] =
+        let states: [(&str, Waiting); 2] =
             [("close_wait", |it| it.close_wait), ("fin_wait2", |it| it.fin_wait2)];
         for unit in self.units {
             let all: Option<Vec<Connections>> =

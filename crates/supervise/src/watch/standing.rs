@@ -29,8 +29,8 @@ impl Watch {
         self.catch_up();
         let mut standing = self.tree_memory(now).unwrap_or_default();
         let all = self.all(now);
-        let growing = all.iter().filter(|status| status.judged.verdict >= Verdict::Growing);
-        let classes: Vec<Class> = growing.map(|status| status.judged.class).collect();
+        let classes: Vec<(Verdict, Class)> =
+            all.iter().map(|status| (status.judged.verdict, status.judged.class)).collect();
         if let Some(SeriesStatus { series, judged, .. }) = all.into_iter().max_by_key(weight)
             && (standing.verdict, standing.urgent) < (Some(judged.verdict), judged.urgent)
             && judged.verdict != Verdict::Unknown
@@ -44,8 +44,11 @@ impl Watch {
             };
         }
         standing.verdict.get_or_insert(Verdict::Unknown);
-        if standing.class == Some(Class::Unknown) && standing.verdict >= Some(Verdict::Growing) {
-            standing.class = CAUSES.into_iter().find(|class| classes.contains(class)).or(standing.class);
+        let verdict = standing.verdict.unwrap_or_default();
+        if verdict >= Verdict::Growing {
+            let is_there =
+                |class: &Class| classes.iter().any(|known| known.0 >= verdict && known.1 == *class);
+            standing.class = CAUSES.into_iter().find(is_there).or(standing.class);
         }
         standing
     }
