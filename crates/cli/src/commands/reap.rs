@@ -18,9 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use scupper_model::{EventKind, Identity, UnitName};
+use scupper_model::{Bytes, EventKind, Identity, UnitName};
 use scupper_orphan::{
-    CONFIRM_AFTER, Certainty, Confirmed, Findings, Known, Plan, Selection, Target, allowed, brake,
+    CONFIRM_AFTER, Certainty, Choice, Confirmed, Findings, Known, Plan, Selection, Target, allowed, brake,
 };
 use scupper_supervise::shell::{self, Untouchable};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -36,6 +36,8 @@ use crate::failure::{FINDINGS, Failure, UNUSABLE};
 use crate::output::Printer;
 use crate::{keeps, paths, wait};
 
+/// So often what was started by those that are ended is looked for, and ended in its turn.
+const MOST_ROUNDS: usize = 3;
 /// A process that ended stays in its cgroup until its parent has waited for it.
 const TIDY_WITHIN: Duration = Duration::from_secs(1);
 
@@ -139,25 +141,31 @@ impl Acting<'_> {
             }
         } else {
             let agreed = self.agree(done, &interrupted, printer);
-            let plan = Plan::new(&self.first.looked.findings, &agreed);
-            if plan.targets.is_empty() {
-                done.acted.interrupted = interrupted();
-            } else {
-                self.look_again_and_end(plan, done, &interrupted, printer)?;
+            let mut plan = Plan::new(&self.first.looked.findings, &agreed);
+            done.acted.interrupted = plan.targets.is_empty() && interrupted();
+            for round in 1..=MOST_ROUNDS {
+                if plan.targets.is_empty() {
+                    break;
+                }
+                plan = self.look_again_and_end(plan, done, &interrupted, printer)?;
+                if round == MOST_ROUNDS {
+                    done.skip_all(&plan.targets, "it was started while the others were ended: reap again");
+                }
             }
         }
         self.finished(done);
         Ok(())
     }
 
-    /// Ends those of whom a second look says the same.
+    /// Ends those of whom a second look says the same. Gives those that were started meanwhile: for them that was the
+    /// first look.
     fn look_again_and_end(
         &mut self,
         plan: Plan,
         done: &mut Done,
         interrupted: &dyn Fn() -> bool,
         printer: &mut Printer,
-    ) -> Result<(), Failure> {
+    ) -> Result<Plan, Failure> {
         if !self.args.json {
             printer.progress("looking again ...");
         }
@@ -166,34 +174,47 @@ impl Acting<'_> {
         if interrupted() {
             done.acted.interrupted = true;
             done.skip_all(&plan.targets, "interrupted");
-            return Ok(());
+            return Ok(Plan::default());
         }
         let apart = self.passed();
         let again = look(&asked(self.args))?;
         if self.brakes(&again, done) {
             done.skip_all(&plan.targets, "the brake");
-            return Ok(());
+            return Ok(Plan::default());
         }
         let confirmed = plan.confirm(&again.findings, apart)?;
         self.tell_dropped(&confirmed, &again, apart, done);
-        if !confirmed.targets().is_empty() {
-            self.end(confirmed, &again, done, interrupted, printer);
-            self.look_for_latecomers(&again, done)?;
+        if confirmed.targets().is_empty() {
+            return Ok(Plan::default());
         }
-        Ok(())
+        self.end(confirmed, &again, done, interrupted, printer);
+        if done.acted.interrupted { Ok(Plan::default()) } else { self.latecomers(&again, done) }
     }
 
-    /// What was forked too late to be ended with the others, and is now seen for the first time: it was not confirmed.
-    fn look_for_latecomers(&self, again: &Looked, done: &mut Done) -> Result<(), Failure> {
-        let before: HashSet<Identity> = again.snapshot.processes.iter().map(|one| one.identity).collect();
+    /// What was started by those that were ended, too late to be ended with them (a shell's loop starts its server anew
+    /// before it ends itself), and was left behind in its turn. Of the same process group as one of those that ended,
+    /// it is meant with them.
+    fn latecomers(&mut self, again: &Looked, done: &Done) -> Result<Plan, Failure> {
+        let ended: HashSet<Identity> = done.ended().map(|(identity, ..)| *identity).collect();
+        let processes = &again.snapshot.processes;
+        let of_ended = processes.iter().filter(|process| ended.contains(&process.identity));
+        let groups: HashSet<i32> = of_ended.map(|process| process.group).collect();
+        let before: HashSet<Identity> = processes.iter().map(|process| process.identity).collect();
         let met: HashSet<Identity> = done.acted.reaped.iter().map(|one| one.identity).collect();
+
+        self.seen_at = wait::now();
         let now = look(&asked(self.args))?;
-        let plan = Plan::new(&now.findings, &self.first.selection);
-        let is_new = |identity: Identity| !before.contains(&identity) && !met.contains(&identity);
-        for target in plan.targets.iter().filter(|target| is_new(target.process.identity)) {
-            done.skip(&One::from(target), "it was started while the others were ended: reap again");
+        let is_new = |identity: &Identity| !before.contains(identity) && !met.contains(identity);
+        let late = now.snapshot.processes.iter().filter(|process| is_new(&process.identity));
+        let mut selection = self.first.selection.clone();
+        selection.agreed =
+            late.filter(|process| groups.contains(&process.group)).map(|process| process.identity).collect();
+        if !selection.choices.is_empty() {
+            selection.choices.extend(selection.agreed.iter().map(|identity| Choice::Pid(identity.pid)));
         }
-        Ok(())
+        let mut plan = Plan::new(&now.findings, &selection);
+        plan.targets.retain(|target| is_new(&target.process.identity));
+        Ok(plan)
     }
 
     /// Time since the first look.
@@ -300,10 +321,11 @@ impl Acting<'_> {
                 }
             },
         };
-        done.acted = act::end(confirmed, self.args.grace, &mut around);
+        let acted = act::end(confirmed, self.args.grace, &mut around);
+        done.acted.extend(acted);
         let ended: HashSet<Identity> = done.ended().map(|(identity, ..)| *identity).collect();
         let freed = targets.iter().map(|target| &target.process).filter(|one| ended.contains(&one.identity));
-        done.freed = memory(freed);
+        done.freed = Bytes(done.freed.0.saturating_add(memory(freed).0));
         tidy(&targets, again);
     }
 

@@ -33,6 +33,19 @@ open(sys.argv[1], 'w').write('up')
 time.sleep(1000)
 ";
 
+/// Waits for its server, starts another one in its place, and ends: nobody sees the new one below it.
+const AGAIN: &str = "
+import os, signal, subprocess, sys
+signal.signal(signal.SIGTERM, lambda *_: None)
+IDLE = 'import time; time.sleep(1000)'
+server = lambda: subprocess.Popen([sys.executable, '-S', '-c', IDLE])
+first = server()
+open('SERVER', 'w').write(str(first.pid))
+first.wait()
+server()
+os._exit(0)
+";
+
 fn script(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name).to_string_lossy().into_owned()
 }
@@ -83,9 +96,13 @@ fn abandoned(machine: &Machine, unit: &str) -> BTreeMap<String, i32> {
 
 /// An orphan that nothing was recorded of.
 fn orphan(machine: &Machine) -> i32 {
+    orphan_that_does(machine, IDLE)
+}
+
+fn orphan_that_does(machine: &Machine, what: &str) -> i32 {
     let name = format!("orphan-{}", machine.living().len());
     let path = machine.scene.path(&name).to_string_lossy().into_owned();
-    let parent = machine.start_command(&["python3", "-S", "-c", ORPHANED, &path, IDLE]);
+    let parent = machine.start_command(&["python3", "-S", "-c", ORPHANED, &path, what]);
     machine.wait(parent);
     machine.scene.text(&name).trim().parse().unwrap()
 }
@@ -467,6 +484,25 @@ while True: time.sleep(0.05)
 }
 
 /// Policy, and no orphan: what a living parent holds and does not use is ended by its pid alone.
+/// A shell's loop starts its server anew when it ends. The new one is confirmed by two looks of its own.
+#[test]
+fn what_is_started_in_place_of_what_ends_ends_too() {
+    let Some(machine) = Machine::start() else { return };
+    let before = sorted(machine.living());
+    let file = machine.scene.path("server").to_string_lossy().into_owned();
+    let again = AGAIN.replace("SERVER", &file);
+    let orphan = orphan_that_does(&machine, &again);
+    let server: i32 = wait_for("the server is there", PATIENCE, || {
+        machine.scene.text("server").parse().map_err(|_| machine.scene.text("others"))
+    });
+    let answer = machine.scupper(&["reap", &orphan.to_string(), "--yes", "--json"]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert_eq!(sorted(machine.living()), before, "{answer:?}");
+    let ended = pids(&answer.json()["ended"]);
+    assert_eq!(ended.len(), 3, "{answer:?}");
+    assert!(ended.contains(&orphan) && ended.contains(&server), "{answer:?}");
+}
+
 #[test]
 fn what_is_held_idle_is_ended_only_by_its_pid() {
     const HOLDS: &str = "

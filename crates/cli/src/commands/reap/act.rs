@@ -53,6 +53,15 @@ pub(super) struct Acted {
     pub interrupted: bool,
 }
 
+impl Acted {
+    /// What came of another round.
+    pub(super) fn extend(&mut self, later: Self) {
+        self.reaped.extend(later.reaped);
+        self.signalled.extend(later.signalled);
+        self.interrupted |= later.interrupted;
+    }
+}
+
 /// Ends who was confirmed: TERM, KILL after the grace. Returns when they are gone, could not be ended, or somebody wants
 /// it to stop.
 pub(super) fn end(confirmed: Confirmed, grace: Duration, around: &mut Around<'_>) -> Acted {
