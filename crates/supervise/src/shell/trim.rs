@@ -114,14 +114,17 @@ mod tests {
             mapping("8000-9000", "r-xp", "0", "0", "0"),
         ];
         assert_eq!(clean_ranges(&smaps.concat()), [(0x1000, 0x3000)]);
-        let apart = [mapping("1000-2000", "r-xp", "12", "0", "0"), mapping("3000-4000", "r--p", "12", "0", "0")];
+        let apart =
+            [mapping("1000-2000", "r-xp", "12", "0", "0"), mapping("3000-4000", "r--p", "12", "0", "0")];
         assert_eq!(clean_ranges(&apart.concat()), [(0x1000, 0x1000), (0x3000, 0x1000)]);
     }
 
     #[test]
     fn what_is_not_said_is_not_let_go() {
         let silent = "1000-2000 r-xp 00001000 fe:00 12 /usr/bin/scupper\nSize: 64 kB\n";
-        for text in [silent, "", "x-y r-xp 0 0 1\nAnonymous: 0 kB\n", "2000-1000 r-xp 0 0 1\nAnonymous: 0 kB\n"] {
+        for text in
+            [silent, "", "x-y r-xp 0 0 1\nAnonymous: 0 kB\n", "2000-1000 r-xp 0 0 1\nAnonymous: 0 kB\n"]
+        {
             assert_eq!(clean_ranges(text), [], "{text}");
         }
     }
