@@ -149,7 +149,9 @@ impl Helpers {
             }
             Some(other) => {
                 let other = other.clone();
-                self.ended(&other);
+                if self.is_root(&other) {
+                    self.ended(&other);
+                }
             }
             None if full => return Met::NoHelper,
             None => {}
@@ -185,10 +187,13 @@ impl Helpers {
     }
 
     fn forget_gone(&mut self, look: &Look) {
-        let gone: Vec<Helper> =
-            self.known.values().filter(|helper| helper.look != self.looks).cloned().collect();
-        for helper in gone {
-            self.ended(&helper);
+        let gone = self.known.values().filter(|helper| helper.look != self.looks);
+        // Before any of them is forgotten: what a part of a helper leaves is none by itself while that is there.
+        let gone: Vec<(Helper, bool)> = gone.map(|helper| (helper.clone(), self.is_root(helper))).collect();
+        for (helper, is_root) in gone {
+            if is_root {
+                self.ended(&helper);
+            }
             self.known.remove(&helper.identity.pid);
         }
         let owner_lives = |owner: &Identity| look.find(owner).is_some_and(|seen| !seen.zombie);
@@ -199,20 +204,20 @@ impl Helpers {
 
     /// Remembers how long a helper lived.
     fn ended(&mut self, helper: &Helper) {
-        let of = helper.owner.zip(helper.group()).filter(|_| self.is_root(helper));
+        let of = helper.owner.zip(helper.group());
         if let Some(of) = of.filter(|of| self.lives.len() < MOST_LIVES || self.lives.contains_key(of)) {
             self.lives.entry(of).or_default().ended(helper.age);
         }
     }
 
-    /// Whether it was started by its worker, or is the first process of a browser that another helper started.
+    /// Whether it stands for itself: started by its worker, or by a helper that is gone, or the first process of a browser
+    /// that another helper started. A browser's child whose browser is not there is a part of nobody knows what.
     fn is_root(&self, helper: &Helper) -> bool {
-        let Some(starter) = helper.starter.as_ref() else {
-            // A browser's child whose browser was never seen is a part of nobody knows what.
-            return !matches!(helper.kind, Some(Kind::BrowserChild(_)));
-        };
-        matches!(helper.kind, Some(Kind::Browser(_)))
-            && !self.known.get(&starter.pid).is_some_and(|it| it.identity == *starter && it.is_browser())
+        let starter = helper.starter.and_then(|who| self.known.get(&who.pid).filter(|it| it.identity == who));
+        match starter {
+            None => !matches!(helper.kind, Some(Kind::BrowserChild(_))),
+            Some(starter) => matches!(helper.kind, Some(Kind::Browser(_))) && !starter.is_browser(),
+        }
     }
 
     /// The first process of what a helper is a part of.

@@ -134,6 +134,20 @@ fn r030_a_helper_that_was_given_to_another_parent_keeps_its_worker() {
     assert_eq!(news(), []);
 }
 
+/// A double fork: the shell between ends, and what it started is a helper of the worker all the same.
+#[test]
+fn what_a_helper_leaves_stands_for_itself() {
+    let mut unit = Played::new(service());
+    unit.add(10, 2, SERVER).add(11, 10, SERVER).observe();
+    assert_eq!(unit.list(Verdict::Unknown).len(), 1, "a wrapper and its server are one");
+    unit.remove(10);
+    unit.get(11).parent = Pid::new(900);
+    unit.observe();
+    let left = unit.of(11);
+    assert_eq!((left.started_by, left.processes, left.kind), (Some(identity(2)), 1, Some(Group::Stdio)));
+    assert_eq!(unit.helpers.count(&identity(2), Watched::StdioChildren), Some(1));
+}
+
 /// Who was never seen below a worker belongs to nobody, unless only one process can have started it.
 #[test]
 fn one_that_came_without_a_parent_is_nobodys_where_there_are_workers() {
