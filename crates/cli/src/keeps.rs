@@ -218,6 +218,16 @@ mod tests {
         Keep { what, until: until.map(Timestamp), since: Timestamp(5) }
     }
 
+    fn keep(file: &KeepsFile, keeps: Vec<Keep>) -> anyhow::Result<()> {
+        file.change(
+            |_| true,
+            |before| {
+                before.extend(keeps);
+                Ok(())
+            },
+        )
+    }
+
     fn file(dir: &tempfile::TempDir) -> KeepsFile {
         KeepsFile::of_this_user(Some(&dir.path().join("state"))).unwrap()
     }
@@ -229,9 +239,13 @@ mod tests {
         assert_eq!(file.read().unwrap(), []);
         assert!(!dir.path().join("state").exists(), "reading makes nothing");
         let three = [process(7), pattern("a*", Some(10)), pattern("b", None)];
-        file.change(|_| true, |keeps| Ok(keeps.extend(three.clone()))).unwrap();
+        keep(&file, three.to_vec()).unwrap();
         assert_eq!(file.read().unwrap(), three);
-        file.change(|keep| keep.holds(Timestamp(10)), |keeps| Ok(keeps.push(pattern("c", None)))).unwrap();
+        let again = |keeps: &mut Vec<Keep>| {
+            keeps.push(pattern("c", None));
+            Ok(())
+        };
+        file.change(|keep| keep.holds(Timestamp(10)), again).unwrap();
         assert_eq!(file.read().unwrap(), [process(7), pattern("b", None), pattern("c", None)]);
         let mode = fs::metadata(file.path()).unwrap().mode();
         assert_eq!(mode & 0o077, 0, "{mode:o}");
@@ -242,7 +256,7 @@ mod tests {
     fn a_change_that_fails_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let file = file(&dir);
-        file.change(|_| true, |keeps| Ok(keeps.push(process(7)))).unwrap();
+        keep(&file, vec![process(7)]).unwrap();
         assert!(
             file.change(
                 |_| true,
@@ -253,8 +267,8 @@ mod tests {
             )
             .is_err()
         );
-        let many = |keeps: &mut Vec<Keep>| Ok(keeps.extend((1..=1000).map(process)));
-        assert!(file.change(|_| true, many).unwrap_err().to_string().contains("1000"));
+        let many = (1..=1000).map(process).collect();
+        assert!(keep(&file, many).unwrap_err().to_string().contains("1000"));
         assert_eq!(file.read().unwrap(), [process(7)]);
     }
 
@@ -274,7 +288,7 @@ mod tests {
             &format!(
                 r#"{{"schema": "scupper.keeps/1", "keeps": [{{"kind": "pattern", "pattern": "{long}", "since": "2026-01-01T00:00:00Z"}}]}}"#
             ),
-            &" ".repeat(MAX_FILE as usize + 1),
+            &" ".repeat(usize::try_from(MAX_FILE).unwrap() + 1),
         ] {
             fs::write(file.path(), text).unwrap();
             let said = format!("{:#}", file.read().unwrap_err());
@@ -282,7 +296,7 @@ mod tests {
             assert!(file.change(|_| true, |_| Ok(())).is_err());
             assert_eq!(fs::read_to_string(file.path()).unwrap(), text);
         }
-        // A named pipe is not waited for.
+        // What is no file is none.
         fs::remove_file(file.path()).unwrap();
         fs::create_dir(file.path()).unwrap();
         assert!(file.read().is_err());
@@ -295,7 +309,7 @@ mod tests {
         std::thread::scope(|scope| {
             for pid in 1..=8 {
                 let file = &file;
-                scope.spawn(move || file.change(|_| true, |keeps| Ok(keeps.push(process(pid)))).unwrap());
+                scope.spawn(move || keep(file, vec![process(pid)]).unwrap());
             }
         });
         assert_eq!(file.read().unwrap().len(), 8);

@@ -326,7 +326,7 @@ mod tests {
     fn process(pid: i32, uid: u32, name: &str) -> Process {
         Process {
             identity: identity(pid),
-            age: Duration::from_secs(60),
+            age: Duration::from_mins(1),
             parent: Some(Pid::INIT),
             group: pid,
             session: pid,

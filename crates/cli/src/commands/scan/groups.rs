@@ -184,6 +184,6 @@ mod tests {
             [left(1, 1, "a", Some(9), EvidenceKind::StdinGone), left(2, 2, "a", Some(1), EvidenceKind::Mark)];
         found[1].certainty = Certainty::Certain;
         let groups = left_behind(&found);
-        assert_eq!(groups.iter().map(|g| g.few()).collect::<Vec<_>>(), ["2", "1"]);
+        assert_eq!(groups.iter().map(Group::few).collect::<Vec<_>>(), ["2", "1"]);
     }
 }
