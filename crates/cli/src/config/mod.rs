@@ -5,6 +5,7 @@
 
 mod file;
 mod problem;
+mod server_name;
 mod settings;
 mod user;
 mod values;

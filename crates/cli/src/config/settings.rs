@@ -10,6 +10,7 @@ use scupper_model::{
     format_duration,
 };
 
+use super::server_name::server_name;
 use super::values::{Counts, Grow, HorizonMode, Lifetime};
 
 /// Time between TERM and KILL where nothing else is said.
@@ -142,7 +143,7 @@ impl UnitSettings {
 
     /// The unit, with every default in place. `None` where there is no command.
     pub(crate) fn spec(self) -> Option<UnitSpec> {
-        let program = self.command.first()?;
+        self.command.first()?;
         let counts =
             |counts: Option<Counts>| counts.map_or((None, None), |counts| (counts.soft, counts.hard));
         let profile = self.profile.unwrap_or_default();
@@ -151,7 +152,7 @@ impl UnitSettings {
         let short = if fail_on_leak { Horizon::Short } else { Horizon::Long };
         Some(UnitSpec {
             name_is_derived: self.name.is_none(),
-            name: self.name.clone().unwrap_or_else(|| UnitName::from_command(&program.to_string_lossy())),
+            name: self.name.clone().unwrap_or_else(|| name_of(&self.command, profile)),
             directory: self.directory,
             environment: self.environment,
             profile,
@@ -180,6 +181,15 @@ impl UnitSettings {
             command: self.command,
         })
     }
+}
+
+/// What a command is called where nobody says.
+fn name_of(command: &[OsString], profile: Profile) -> UnitName {
+    if profile == Profile::Mcp {
+        let words: Vec<String> = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        return UnitName::from_command(&server_name(&words));
+    }
+    UnitName::from_command(&command.first().map(|program| program.to_string_lossy()).unwrap_or_default())
 }
 
 /// The lifetimes in the order they are tried. In profile `worker` every other helper lives five minutes, unless a
