@@ -76,8 +76,9 @@ fn left_behind(findings: &Findings, out: &mut String) {
     }
     let groups = groups::left_behind(found);
     let header = ["COUNT", "WHAT", "MEMORY", "CPU", "AGE", "CERTAINTY", "WHY", "PIDS"];
-    let body =
-        table(&header, &groups, |group| vec![certainty(group.certainty), clip(group.why), group.few()]);
+    let body = table(&header, &groups, |group| {
+        vec![certainty(group.certainty), clip(in_short(group.why)), group.few()]
+    });
     let all = memory(found.iter().map(|left| &left.process));
     section(out, &format!("Left behind: {}, {all}", count(found.len(), "process", "processes")), &body);
 }
@@ -310,6 +311,11 @@ fn certainty(certainty: Option<Certainty>) -> String {
     }
 }
 
+/// Evidence up to its details, which `--explain` and JSON have: `nobody holds the other end of its stdin`.
+fn in_short(text: &str) -> &str {
+    text.split_once(": ").map_or(text, |(short, _)| short)
+}
+
 fn clip(text: &str) -> String {
     printable(text.as_bytes(), WIDE)
 }
@@ -352,6 +358,12 @@ mod tests {
     fn kinds_are_named_by_their_number() {
         let all = Kinds { files: 3, pipes: 0, sockets: 900, devices: 1, anonymous: 0 };
         assert_eq!(kinds(all), "900 sockets, 3 files, 1 devices");
+    }
+
+    #[test]
+    fn evidence_is_short_in_a_row() {
+        assert_eq!(in_short("nobody reads its stdout: nobody reads from pipe 7"), "nobody reads its stdout");
+        assert_eq!(in_short("its parent is gone"), "its parent is gone");
     }
 
     #[test]
