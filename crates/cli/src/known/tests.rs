@@ -1,0 +1,156 @@
+//! What records, evidence and keeps come to, and whose word counts for whom.
+
+use std::path::PathBuf;
+
+use scupper_model::{BootId, EVENT_SCHEMA, Pid, Profile, StartTime};
+
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+fn boot() -> BootId {
+    "11111111-2222-3333-4444-555555555555".parse().unwrap()
+}
+
+fn identity(pid: i32) -> Identity {
+    Identity { pid: Pid::new(pid).unwrap(), start_time: StartTime(7), boot_id: boot() }
+}
+
+fn process(pid: i32, uid: u32, name: &str) -> Process {
+    Process {
+        identity: identity(pid),
+        age: Duration::from_mins(1),
+        parent: Some(Pid::INIT),
+        group: pid,
+        session: pid,
+        has_terminal: false,
+        name: name.into(),
+        state: ProcessState::Alive,
+        rss: None,
+        cpu: Duration::ZERO,
+        threads: 1,
+        uid: Some(uid),
+        command: Some(vec![name.into()].into()),
+        marks: Marks::Unreadable,
+        cgroups: None,
+        ignores_hangup: None,
+        executable: None,
+        working_directory: None,
+        descriptors: None,
+    }
+}
+
+fn snapshot(processes: Vec<Process>) -> Snapshot {
+    Snapshot {
+        boot_id: boot(),
+        uptime: Duration::from_hours(2),
+        processes,
+        pipes: HashMap::new(),
+        unix_sockets: None,
+        tcp: None,
+        unreadable: Vec::new(),
+    }
+}
+
+fn run(watchers: &[i32], mains: &[i32]) -> KnownRun {
+    KnownRun {
+        unit: "web".parse().unwrap(),
+        run: RunId(uuid::Uuid::from_u128(7)),
+        watchers: watchers.iter().map(|pid| identity(*pid)).collect(),
+        mains: mains.iter().map(|pid| identity(*pid)).collect(),
+        profile: Profile::Web,
+        keep: Vec::new(),
+        ended: false,
+    }
+}
+
+fn marked(mut process: Process) -> Process {
+    let run = Some(RunId(uuid::Uuid::from_u128(7)).to_string().into_bytes());
+    process.marks = Marks::Read { run, unit: None, keep: None };
+    process
+}
+
+#[test]
+fn safety_3_a_user_claims_no_process_of_somebody_else() {
+    let (own, others) = (process(10, 1000, "own"), process(11, 0, "others"));
+    let both = snapshot(vec![own.clone(), others.clone()]);
+    assert!(claims_only_own(&run(&[], &[10]), 1000, &both));
+    assert!(!claims_only_own(&run(&[], &[10, 11]), 1000, &both), "by its identity");
+    let by_mark = snapshot(vec![own.clone(), marked(others.clone())]);
+    assert!(!claims_only_own(&run(&[], &[10]), 1000, &by_mark));
+    assert!(claims_only_own(&run(&[10], &[]), 1000, &by_mark), "a scupper that lives only protects");
+    let unknown = snapshot(vec![Process { uid: None, ..marked(own) }]);
+    assert!(!claims_only_own(&run(&[], &[]), 1000, &unknown), "whose it is cannot be told");
+}
+
+#[test]
+fn safety_5_the_keeps_of_others_hold_for_their_own_processes_alone() {
+    let pattern = Keep {
+        what: Kept::Pattern { pattern: "own*".into() },
+        until: Some(Timestamp(9)),
+        since: Timestamp(1),
+    };
+    let kept = kept_by(std::slice::from_ref(&pattern), &process(10, 1000, "own")).unwrap();
+    assert_eq!(kept.what, Kept::Process { identity: identity(10), name: "own".into() });
+    assert_eq!(kept.until, Some(Timestamp(9)));
+    assert_eq!(kept_by(&[pattern], &process(11, 1000, "else")), None);
+}
+
+#[test]
+fn the_evidence_of_this_boot_is_taken_and_nothing_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let seen = snapshot(Vec::new());
+    let gather = |state: &PathBuf| {
+        let mut gathering =
+            Gathering { snapshot: &seen, now: NOW, runs: HashMap::new(), known: Known::default() };
+        gathering.evidence(Some(state));
+        gathering.keeps(Some(state), &["conf*".to_owned()]);
+        gathering.finished()
+    };
+    let nothing = gather(&state);
+    assert!(nothing.runs.is_empty() && nothing.trouble.is_empty() && !state.exists());
+    assert_eq!(nothing.keeps.len(), 1);
+
+    let other_boot = Identity { boot_id: BootId::NOWHERE, ..identity(12) };
+    let started = |main| EventKind::UnitStarted {
+        main,
+        command: "x".into(),
+        profile: Profile::Agent,
+        start: 1,
+        cgroup: None,
+    };
+    let kept =
+        |because: &str| EventKind::Kept { target: identity(13), name: "x".into(), because: because.into() };
+    let stopped = EventKind::UnitStopped { reason: "x".into(), exit_code: 0, ended: 0, kept: 1 };
+    let events: Vec<Event> = [
+        (1, 7, started(identity(10))),
+        (2, 7, started(identity(11))),
+        (3, 8, started(other_boot)),
+        (4, 7, kept("daemon by choice")),
+        (5, 7, kept("kept by hand")),
+        (6, 7, stopped),
+        (7, 9, started(identity(14))),
+    ]
+    .map(|(id, run, kind)| Event {
+        schema: EVENT_SCHEMA.to_owned(),
+        id: uuid::Uuid::from_u128(id),
+        at: Timestamp(NOW.0 - 1000 + u64::try_from(id).unwrap()),
+        unit: "web".parse().unwrap(),
+        run: RunId(uuid::Uuid::from_u128(run)),
+        kind,
+    })
+    .into();
+    let file = paths::evidence(Some(&state)).unwrap();
+    let options = scupper_evidence::Options::default();
+    Store::open(&file, &options).unwrap().insert(&events).unwrap();
+    let known = gather(&state);
+    let [ended, runs] = &known.runs[..] else { panic!("{:?}", known.runs) };
+    assert_eq!((ended.ended, &ended.mains), (true, &vec![identity(10), identity(11)]));
+    assert_eq!((runs.ended, &runs.mains, runs.profile), (false, &vec![identity(14)], Profile::Agent));
+    assert_eq!(known.spared, [(identity(13), "kept by hand".to_owned())]);
+
+    fs::write(&file, "no database").unwrap();
+    let known = gather(&state);
+    assert!(known.runs.is_empty() && known.trouble[0].contains("evidence.sqlite"), "{:?}", known.trouble);
+}
