@@ -135,7 +135,7 @@ mod tests {
         );
         // What is not known is not said.
         look.tree.rss_bytes.unreadable = 2;
-        let nothing = said(age, Some(Duration::from_secs(60)), &look, &Standing::default());
+        let nothing = said(age, Some(Duration::from_mins(1)), &look, &Standing::default());
         assert_eq!(nothing, "12s of 1m  unknown  450.0 MiB in 3 processes (2 not readable)");
     }
 }
