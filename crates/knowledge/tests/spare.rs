@@ -56,6 +56,7 @@ impl Seen {
             has_terminal: self.found.terminal != 0,
             stdin_null: self.stdin_null,
             cwd_root: self.cwd_root,
+            kept: None,
         }
     }
 
