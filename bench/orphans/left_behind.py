@@ -217,9 +217,9 @@ def server_with_a_helper_of_its_own(stage):
     stage.left("its helper", helper)
 
 
-@situation(LEFT_BEHIND)
+@situation(LEFT_BEHIND, root=True)
 def servers_that_hold_each_other(stage):
-    """Two servers of a killed client; the second inherited the writing end of the first one's stdin."""
+    """Two servers of a killed client; the second inherited the writing end of the first one's stdin. Root alone can know."""
     client = stage.act("leaky-client", "client", *stage.acting("leaf"))
     servers = [stage.pid("client-server-1"), stage.pid("client-server-2")]
     stage.pid("client")
@@ -283,7 +283,7 @@ def endless_loop_of_a_dead_tool_shell(stage):
     stage.left("the loop", loop)
 
 
-@situation(LEFT_BEHIND)
+@situation(LEFT_BEHIND, fast=True)
 def loop_that_starts_its_server_again(stage):
     """`while true; do server; done &` in a tool shell of an agent that is dead: whoever ends the server gets a new one."""
     agent = dead_agent(stage, "(echo $BASHPID > loop.pid; while true; do %s; done) & true" % quoted(stage.acting("leaf", "server")))
@@ -291,6 +291,7 @@ def loop_that_starts_its_server_again(stage):
     stage.reparented(loop)
     stage.kill(agent)
     stage.left("loop and server", loop, server)
+    stage.respawns = True
 
 
 @situation(LEFT_BEHIND)

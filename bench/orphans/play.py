@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from stage import Stage, NotStaged, Skip, below, command, pids, read, start_time
 
 STAGED_AT_ONCE = 4
+MOST_NEWCOMERS = 3
 
 
 @dataclass
@@ -165,6 +166,7 @@ def play(situations, directory, requests, until, modules):
         for key, what in (*made.left_behind.items(), *made.living.items()):
             names[key] = (situation.name, what)
     first = batch.still_there()
+    staged_at = max((key[1] for key in first), default=0)
     before = {key: command(key[0]) for key in first}
     report = {"steps": [], "strangers": []}
     looks = {looker.name: batch.scan(looker) for looker in batch.lookers}
@@ -237,5 +239,10 @@ def play(situations, directory, requests, until, modules):
         sent = [target for looker in {own.name: own, ordinary.name: ordinary}.values() for target in batch.signalled(looker)]
         report["signalled"] = len(sent)
         report["living_signalled"] = [dict(zip(("situation", "what"), names[key]), pid=key[0]) for key in sent if key in living]
-        report["strangers_signalled"] = [key[0] for key in sent if key not in first and key[0] not in orphaned]
+        strangers = {key for key in sent if key not in first and key[0] not in orphaned}
+        # What a loop starts while it is ended was not there before; of each there can be only a few.
+        newcomers = {key for key in strangers if key[1] > staged_at}
+        if len(newcomers) <= MOST_NEWCOMERS * sum(made.respawns for _, made, _ in batch.staged):
+            strangers -= newcomers
+        report["strangers_signalled"] = sorted(key[0] for key in strangers)
     return batch.outcomes + [dict(report, name=None)]

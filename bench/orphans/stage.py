@@ -103,6 +103,8 @@ class Stage:
         self.left_behind, self.living = {}, {}
         # Pids that have to be among the zombies, and some that look like one and are none.
         self.zombies, self.no_zombies = set(), set()
+        # Whether what is ended is started again by what is ended with it.
+        self.respawns = False
         # Who has to find it: whoever runs the corpus, or an ordinary user.
         self.observed_by = "own"
         self.holding = []
