@@ -41,6 +41,7 @@ pub use guardian::{guard, guarded};
 pub use judge::Keeps;
 pub use launch::{is_launch, launch};
 pub use observer::Observer;
+pub use trim::Program;
 pub use ownership::remove_cgroup;
 pub use stamp::stamp;
 pub use tidy::tidy_abandoned;

@@ -10,7 +10,7 @@ use scupper_model::{Identity, Pid};
 use scupper_orphan::{Findings, Known, Observer, PipeAnswer, Settings};
 use scupper_probe::Proc;
 use scupper_probe::snapshot::{self, Snapshot};
-use scupper_supervise::shell::clock;
+use scupper_supervise::shell::{Program, clock};
 
 use crate::failure::Failure;
 use crate::output::Printer;
@@ -46,14 +46,20 @@ pub(in crate::commands) struct Looked {
 /// Looks once.
 pub(in crate::commands) fn look(ask: &Ask<'_>) -> Result<Looked, Failure> {
     let configured = config::user()?;
+    // Half of what a small program weighs is its own code that only ran once. Before it takes in the whole machine, and
+    // once it has, it lets go of that.
+    let mut program = Program::default();
+    program.release();
     let proc_ = Proc::open(Path::new("/proc")).context("cannot look at processes")?;
     let own = Pid::new(rustix::process::getpid().as_raw_pid()).context("this process has no pid")?;
     let observer = Observer { pid: own, uid: rustix::process::geteuid().as_raw() };
     let now = clock::wall();
     let settings = Settings { min_age: ask.min_age, user: ask.user, idle_after: ask.idle_after, now };
     let snapshot = snapshot::take(&proc_).context("cannot look at processes")?;
+    program.release();
     let mut known = known::gather(&snapshot, ask.state, &configured.keep, observer.uid, now);
     known.pipes = ask_the_kernel(&proc_, &snapshot, &settings);
+    program.release();
     let findings = scupper_orphan::judge(&snapshot, &known, observer, &settings);
     Ok(Looked { proc_, snapshot, known, observer, settings, findings })
 }
