@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use rustix::process::{PidfdFlags, Resource, Rlimit};
 use scupper_model::{
-    EVENT_SCHEMA, Event, EventKind, Pid, RunId, SignalReason, UnitName,
-    UnitPhase, UnitSpec,
+    EVENT_SCHEMA, Event, EventKind, Pid, RunId, SignalReason, UnitName, UnitPhase, UnitSpec,
 };
 use scupper_probe::cgroup::{self, Mounts};
 use scupper_probe::{ProbeError, Proc};
@@ -335,10 +334,7 @@ impl Engine {
         let now = self.clock.now();
         let serving = self.units.iter().any(UnitShell::serving).then_some(now + Duration::from_millis(5));
         let times = self.units.iter().flat_map(|unit| [unit.next_look, unit.machine.next_deadline()]);
-        let next = times
-            .chain([serving, self.next_reap, Some(self.next_audit)])
-            .flatten()
-            .min();
+        let next = times.chain([serving, self.next_reap, Some(self.next_audit)]).flatten().min();
         next.map_or(AUDIT, |next| next.saturating_sub(now))
     }
 

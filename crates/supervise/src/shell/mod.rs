@@ -41,10 +41,10 @@ pub use guardian::{guard, guarded};
 pub use judge::Keeps;
 pub use launch::{is_launch, launch};
 pub use observer::Observer;
-pub use trim::Program;
 pub use ownership::remove_cgroup;
 pub use stamp::stamp;
 pub use tidy::tidy_abandoned;
+pub use trim::Program;
 
 /// Lets go of stdin and stdout, which are the command's alone: a reader of its output sees the end when the command
 /// ends, and a writer to its input sees when nobody reads.
