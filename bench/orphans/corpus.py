@@ -27,9 +27,11 @@ import stage
 
 # Each registers its situations.
 import left_behind  # noqa: F401
+import tool_shells  # noqa: F401
 import recorded  # noqa: F401
 import browsers  # noqa: F401
 import left_alone  # noqa: F401
+import unseen  # noqa: F401
 import daemons  # noqa: F401
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -174,7 +176,7 @@ def main():
     ready = [each for each in situations if not missing[each.name]]
     groups = [[each] for each in ready] if options.one_by_one else [ready] if ready else []
     outcomes = []
-    for group in sorted(groups, reverse=True):  # those below first
+    for group in groups:
         outcomes += in_a_child(batch, group, options, scupper)
     outcomes += [play.skipped(each, missing[each.name]) for each in situations if missing[each.name]]
     order = {each.name: number for number, each in enumerate(situations)}

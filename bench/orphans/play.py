@@ -1,4 +1,4 @@
-"""One batch of situations: stage them, look, reap, and after each step say who is still there."""
+"""One batch of situations: who asks, how they are staged, and how scupper is asked."""
 
 import concurrent.futures
 import itertools
@@ -11,10 +11,10 @@ import time
 import traceback
 from dataclasses import dataclass
 
-from stage import Stage, NotStaged, Skip, below, command, pids, read, start_time
+from stage import NotStaged, Skip, Stage, command, pids, read, start_time
+from trial import Trial
 
 STAGED_AT_ONCE = 4
-MOST_NEWCOMERS = 3
 
 
 @dataclass
@@ -93,10 +93,6 @@ class Batch:
         outcome["seconds"] = round(time.monotonic() - began, 2)
         return outcome
 
-    def still_there(self):
-        """Those whom a situation speaks of and who live; what ended by itself before the first look is not spoken of."""
-        return {key for _, made, _ in self.staged for key in (*made.left_behind, *made.living) if start_time(key[0]) == key[1]}
-
     def members(self, made):
         """Who carries a situation's mark and lives."""
         mark = "STAGE=%s\0" % made.directory
@@ -116,15 +112,13 @@ class Batch:
         return answer
 
     def scan(self, looker):
-        """pid -> certainty of each that is listed as left behind, the pids of zombies, and the whole answer."""
+        """Who is listed as left behind, by pid, and the pids of zombies."""
         answer = self.ask(looker, "scan", "--json")
         try:
             found = json.loads(answer.stdout)
         except ValueError:
             sys.exit("corpus: scan did not answer: exit %d: %s" % (answer.returncode, answer.stderr.strip()[-500:]))
-        listed = {each["pid"]: each for each in processes(found["left_behind"])}
-        return listed, {each["pid"] for each in processes(found["zombies"])}, found
-
+        return {each["pid"]: each for each in found["left_behind"]}, {each["pid"] for each in found["zombies"]}
 
     def signalled(self, looker):
         """Who was sent a signal, by the events: pid and start time."""
@@ -133,27 +127,13 @@ class Batch:
         return [(target["pid"], target["start_time"]) for target in targets]
 
 
-def processes(value, certainty=None):
-    """Every object with a pid in this part of the answer; a group's certainty holds for its members."""
-    if isinstance(value, list):
-        for each in value:
-            yield from processes(each, certainty)
-    elif isinstance(value, dict):
-        certainty = value.get("certainty", certainty)
-        if "pid" in value:
-            yield dict(value, certainty=certainty)
-        else:
-            for each in value.values():
-                yield from processes(each, certainty)
-
-
 def suffix(directory):
     """What the names of units and cgroups end with, so that two corpora do not meet."""
     return directory.rpartition("-")[2].replace("_", "x")
 
 
 def play(situations, directory, requests, until, modules):
-    """`until`: how far to go: stage, scan or reap."""
+    """`until`: how far to go: stage, scan or reap. Answers with an outcome for each situation, and one without a name for all."""
     batch = Batch(directory, requests, modules)
     batch.stage_all(situations)
     if until == "stage":
@@ -161,88 +141,8 @@ def play(situations, directory, requests, until, modules):
             outcome["standing"] = [{"pid": pid, "what": what, "command": command(pid)[:100], "left_behind": (pid, start) in made.left_behind}
                                    for (pid, start), what in (*made.left_behind.items(), *made.living.items())]  # fmt: skip
         return batch.outcomes
-    names = {}
-    for situation, made, outcome in batch.staged:
-        for key, what in (*made.left_behind.items(), *made.living.items()):
-            names[key] = (situation.name, what)
-    first = batch.still_there()
-    staged_at = max((key[1] for key in first), default=0)
-    before = {key: command(key[0]) for key in first}
-    report = {"steps": [], "strangers": []}
-    looks = {looker.name: batch.scan(looker) for looker in batch.lookers}
-    left = {key for _, made, _ in batch.staged for key in made.left_behind}
-    # What a process that was left behind starts is left behind with it.
-    orphaned = {key[0] for key in left} | set(below(*(key[0] for key in left)))
-    living = first - left
-    known = {key[0]: key for key in first}
-
-    for situation, made, outcome in batch.staged:
-        mine = sorted(key for key in (*made.left_behind, *made.living) if key in first)
-        looked = looks[made.observed_by]
-        outcome["processes"] = [{
-            "pid": key[0], "what": names[key][1], "command": before[key][:200], "left_behind": key in left,
-            "listed": key[0] in looked[0], "certainty": looked[0].get(key[0], {}).get("certainty"),
-            "falsely": [name for name, look in looks.items() if key not in left and key[0] in look[0]],
-            "evidence": looked[0].get(key[0], {}).get("evidence"), "ended_by": None,
-        } for key in mine]  # fmt: skip
-        if not mine:
-            outcome["problem"] = "everybody ended before scupper looked"
-        elif made.left_behind and not any(key in left for key in mine):
-            outcome["problem"] = "what was left behind ended before scupper looked"
-        wrong = made.zombies - looked[1] | made.no_zombies & looked[1]
-        outcome["zombies_wrong"] = sorted(wrong)
-    for looker, (listed, _, _) in looks.items():
-        for pid, each in listed.items():
-            if pid not in known and pid not in orphaned and each.get("parent") not in orphaned:
-                report["strangers"].append({"looker": looker, "pid": pid, "command": command(pid), "certainty": each["certainty"]})
-
-    def step(what, looker, *commands):
-        """Gives these commands, a few at a time, and writes down who is gone after them."""
-        there = batch.still_there()
-        began = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(STAGED_AT_ONCE) as pool:
-            answers = list(pool.map(lambda words: batch.ask(looker, *words), commands))
-        gone = there - batch.still_there()
-        report["steps"].append({
-            "what": what, "seconds": round(time.monotonic() - began, 2), "exits": sorted({answer.returncode for answer in answers}),
-            "ended": len(gone), "living_ended": [dict(zip(("situation", "what"), names[key]), pid=key[0]) for key in sorted(gone & living)],
-        })  # fmt: skip
-        for _, _, outcome in batch.staged:
-            for each in outcome.get("processes", []):
-                if each["ended_by"] is None and known[each["pid"]] in gone:
-                    each["ended_by"] = what
-
-    lost = first - batch.still_there()
-    report["steps"].append({"what": "scan", "seconds": None, "exits": [], "ended": len(lost), "living_ended": [
-        dict(zip(("situation", "what"), names[key]), pid=key[0]) for key in sorted(lost & living)]})  # fmt: skip
+    trial = Trial(batch)
+    trial.look()
     if until == "reap":
-        own, ordinary = batch.lookers[0], batch.lookers[-1]
-        step("reap (dry run)", own, ["reap"])
-        if ordinary is not own:
-            step("reap --yes as an ordinary user", ordinary, ["reap", "--yes"])
-        step("reap --auto", own, ["reap", "--auto"])
-        step("reap --yes", own, ["reap", "--yes"])
-        # Whoever is named is a person's choice: each of the likely ones, as one would after reading the list.
-        for looker in {ordinary.name: ordinary, own.name: own}.values():
-            roots = sorted(key[0] for key in batch.still_there() & left if key[0] in looks[looker.name][0])
-            if roots:
-                step("reap --yes PID" + ("" if looker is own else " as an ordinary user"), looker,
-                     ["reap", "--yes", *roots])
-        report["came_up"] = [{"situation": situation.name, "pid": pid, "command": command(pid)[:200]}
-                             for situation, made, _ in batch.staged if made.left_behind for pid in batch.members(made)
-                             if (pid, start_time(pid)) not in first]  # fmt: skip
-        # And the mistake: naming what lives.
-        named = sorted(key[0] for key in batch.still_there() & living)
-        step("reap --yes PID of the living", own, *(["reap", "--yes", pid] for pid in named))
-        listed, _, _ = batch.scan(own)
-        report["listed_after"] = sorted(pid for pid in listed if pid in known)
-        sent = [target for looker in {own.name: own, ordinary.name: ordinary}.values() for target in batch.signalled(looker)]
-        report["signalled"] = len(sent)
-        report["living_signalled"] = [dict(zip(("situation", "what"), names[key]), pid=key[0]) for key in sent if key in living]
-        strangers = {key for key in sent if key not in first and key[0] not in orphaned}
-        # What a loop starts while it is ended was not there before; of each there can be only a few.
-        newcomers = {key for key in strangers if key[1] > staged_at}
-        if len(newcomers) <= MOST_NEWCOMERS * sum(made.respawns for _, made, _ in batch.staged):
-            strangers -= newcomers
-        report["strangers_signalled"] = sorted(key[0] for key in strangers)
-    return batch.outcomes + [dict(report, name=None)]
+        trial.reap()
+    return batch.outcomes + [dict(trial.report, name=None)]
