@@ -91,7 +91,8 @@ def remove(directory, keep=False):
     groups = [line for line in stage.read(os.path.join(directory, "cgroups")).splitlines() if line]
     own = next((line[3:] for line in stage.read("/proc/self/cgroup").splitlines() if line.startswith("0::")), "/")
     for root in stage.CGROUP_ROOTS:
-        groups += glob.glob("%s%s/scupper.*-%s.*" % (root, own.rstrip("/"), play.suffix(directory)))
+        for group in glob.glob("%s%s/scupper.*-%s.*" % (root, own.rstrip("/"), play.suffix(directory))):
+            groups += [above for above, _, _ in os.walk(group)]  # a unit in a unit has its cgroup below
     for group in sorted(groups, reverse=True):  # those below first
         try:
             os.rmdir(group)
