@@ -313,8 +313,9 @@ fn odd_names_are_owned_and_told() {
     let table = scene.scupper(&["ps", "--processes"]).output().unwrap().stdout;
     let table = String::from_utf8(table).unwrap();
     assert!(!table.chars().any(|c| c.is_control() && c != '\n'), "{table:?}");
-    // A header and a line for the unit; its name, a header and a line for each process.
-    assert_eq!(table.lines().count(), 13, "{table}");
+    // A header and a line for the unit; a gap, its name, a header and a line for each process; a gap, a header and a line for
+    // each helper.
+    assert_eq!(table.lines().count(), 2 + 3 + 8 + 2 + 7, "{table}");
     scupper.signal(15);
     assert_eq!(scupper.wait().code(), Some(143));
     let ended = scene.events_of("signal_sent").iter().filter(|e| e["reason"] == "left_behind").count();
