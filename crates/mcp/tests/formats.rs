@@ -247,7 +247,17 @@ fn a_file_that_was_formatted_anew_is_unwrapped_too() {
     let text = r#"{"mcpServers":{"a":{"command":"a"},"b":{"command":"b","args":[]},"c":{"command":"c","args":["x"]}}}"#;
     let wrapped = wrap(text, Format::Json, &plain()).unwrap().text;
     let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-    let pretty = serde_json::to_string_pretty(&parse(&wrapped)).unwrap();
+    // Written by hand: whether serde_json keeps the order of keys depends on what else is built.
+    let with_args_first = |name: &str| {
+        let server = &parse(&wrapped)["mcpServers"][name];
+        format!(
+            "\n  \"{name}\": {{\n    \"args\": {},\n    \"command\": {}\n  }}",
+            server["args"], server["command"]
+        )
+    };
+    let servers = ["a", "b", "c"].map(with_args_first).join(",");
+    let pretty = format!("{{\n \"mcpServers\": {{{servers}\n }}\n}}\n");
+    assert_eq!(parse(&pretty), parse(&wrapped));
     let back = parse(&unwrap(&pretty, Format::Json).unwrap().text);
     assert_eq!(back["mcpServers"]["b"], serde_json::json!({"command": "b", "args": []}));
     assert_eq!(back["mcpServers"]["c"], parse(text)["mcpServers"]["c"]);

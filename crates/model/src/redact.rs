@@ -162,7 +162,7 @@ fn clean(text: &str) -> String {
                 chars.next_if(|c| ('\u{40}'..='\u{7e}').contains(c));
             }
             '\t' | '\n' | '\r' => out.push(' '),
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if c.is_control() || crate::text::is_unseen(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

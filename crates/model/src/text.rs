@@ -57,15 +57,48 @@ pub mod duration {
 }
 
 /// Bytes of unknown origin (a command line, a process name, a log line) as one printable line of at most `max`
-/// characters: control characters and invalid UTF-8 are replaced, what is cut is marked.
+/// characters: control characters, characters that are not seen or turn the text around, and invalid UTF-8 are
+/// replaced, what is cut is marked.
 pub fn printable(bytes: &[u8], max: usize) -> String {
     let lossy = String::from_utf8_lossy(bytes);
-    let mut out: String =
-        lossy.chars().take(max).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut out: String = lossy
+        .chars()
+        .take(max)
+        .map(|c| if c.is_control() || is_unseen(c) { '\u{fffd}' } else { c })
+        .collect();
     if lossy.chars().nth(max).is_some() {
         out.push_str("...");
     }
     out
+}
+
+/// Whether a character changes how its neighbours are shown and is not seen itself: Unicode's category Cf, and the
+/// separators of lines and paragraphs. A terminal that obeys them shows another name than the one that is there.
+pub(crate) const fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{600}'..='\u{605}'
+            | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{890}'..='\u{891}'
+            | '\u{8e2}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2064}'
+            | '\u{2066}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{110bd}'
+            | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0001}'
+            | '\u{e0020}'..='\u{e007f}'
+    )
 }
 
 #[cfg(test)]
@@ -77,6 +110,16 @@ mod tests {
     fn strangers_are_printed_on_one_line() {
         assert_eq!(printable(b"a\nb\x1b[31m\xff", 80), "a\u{fffd}b\u{fffd}[31m\u{fffd}");
         assert_eq!(printable(b"abcdef", 3), "abc...");
+    }
+
+    #[test]
+    fn a_name_that_turns_itself_around_is_not_obeyed() {
+        for unseen in ["\u{202a}", "\u{202e}", "\u{2066}", "\u{2069}", "\u{200b}", "\u{200f}", "\u{feff}"] {
+            assert_eq!(printable(format!("a{unseen}b").as_bytes(), 80), "a\u{fffd}b", "{unseen:?}");
+        }
+        for seen in ["\u{e4}", "\u{4e2d}", "\u{5d0}", "\u{1f600}"] {
+            assert_eq!(printable(seen.as_bytes(), 80), seen);
+        }
     }
 
     #[test]

@@ -16,7 +16,9 @@ const WEBHOOKS: [&str; 5] = [
 pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
     for (at, separator) in text.match_indices("://") {
         if text[..at].ends_with(|c: char| c.is_ascii_alphanumeric()) {
-            address(text, at + separator.len(), found);
+            let scheme = text[..at].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+            let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+            address(text, at + separator.len(), is_web, found);
         }
     }
     for marker in WEBHOOKS {
@@ -32,7 +34,8 @@ pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
 }
 
 /// User and password of an address. A password may hold what should have been encoded: the last `@` counts.
-fn address(text: &str, start: usize, found: &mut Vec<Range<usize>>) {
+/// Where there is no password, what stands alone in an address of the web is a token more often than a name.
+fn address(text: &str, start: usize, is_web: bool, found: &mut Vec<Range<usize>>) {
     let word = &text[start..end_of_word(text, start)];
     let authority = word.split(['/', '?', '#']).next().unwrap_or(word);
     let user_info = match authority.rfind('@') {
@@ -47,7 +50,8 @@ fn address(text: &str, start: usize, found: &mut Vec<Range<usize>>) {
         },
     };
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-    if looks_made(user) {
+    let is_alone = password.is_empty() || password == "x-oauth-basic";
+    if looks_made(user) || (is_web && is_alone && user != "git" && !is_harmless(user)) {
         found.push(start..start + user.len());
     }
     if !is_harmless(password) {
