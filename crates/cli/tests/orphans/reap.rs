@@ -46,6 +46,31 @@ server()
 os._exit(0)
 ";
 
+/// Waits until a process is gone and takes its number for a stranger, who has a child; writes down both.
+const STRANGER: &str = "
+import os, sys, time
+number = int(sys.argv[1])
+open(sys.argv[2] + '.up', 'w').write('up')
+while True:
+    try: os.kill(number, 0)
+    except ProcessLookupError: break
+again, to = os.pipe()
+while True:
+    open('/proc/sys/kernel/ns_last_pid', 'w').write(str(number - 1))
+    stranger = os.fork()
+    if stranger == 0:
+        if os.getpid() != number: os._exit(0)
+        child = os.fork()
+        if child: os.write(to, str(child).encode())
+        time.sleep(1000)
+        os._exit(0)
+    if stranger == number: break
+    os.waitpid(stranger, 0)
+open(sys.argv[2] + '.new', 'w').write(os.read(again, 32).decode())
+os.rename(sys.argv[2] + '.new', sys.argv[2])
+time.sleep(1000)
+";
+
 fn script(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name).to_string_lossy().into_owned()
 }
@@ -272,6 +297,17 @@ fn r118_safety_3_likely_ones_are_asked_about_one_by_one_on_a_terminal() {
     none_lives(&machine, [first, second], &said);
 }
 
+/// What was typed before a question was shown is no answer to it.
+#[test]
+fn r118_safety_3_what_was_typed_ahead_answers_no_question() {
+    let Some(machine) = Machine::start() else { return };
+    let (first, second) = (orphan(&machine), orphan(&machine));
+    // Both lines at once, at the first question.
+    let said = on_a_terminal(&machine, &["--yes"], &[(r"\[y/N/q\]", "n\ny"), (r"\[y/N/q\]", "n")]);
+    assert!(machine.alive(first) && machine.alive(second), "{said:?}");
+    assert_eq!(said.code, 1, "{said:?}");
+}
+
 #[test]
 fn a_person_who_names_it_is_asked_no_more() {
     let Some(machine) = Machine::start() else { return };
@@ -348,6 +384,26 @@ fn r118_safety_2_a_reused_pid_is_spared() {
     assert!(machine.alive(deaf), "the stranger was ended: {said:?}");
     assert!(!pids(&said.json()["ended"]).contains(&deaf), "{said:?}");
     assert!(!pids(&said.json()["signalled"]).contains(&deaf), "{said:?}");
+}
+
+/// Safety 2: a member ends on its TERM, and before anybody looks again its number is a stranger's, whose child is
+/// nobody's to end.
+#[test]
+fn r118_safety_2_a_child_of_whoever_has_a_members_number_by_now_is_spared() {
+    let Some(machine) = Machine::start() else { return };
+    let member = orphan(&machine);
+    let file = machine.scene.path("stranger").to_string_lossy().into_owned();
+    machine.start_command(&["python3", "-S", "-c", STRANGER, &member.to_string(), &file]);
+    wait_for("somebody waits for its number", PATIENCE, || {
+        if machine.scene.text("stranger.up") == "up" { Ok(()) } else { Err(machine.scene.text("others")) }
+    });
+    let said = machine.scupper(&["reap", &member.to_string(), "--yes", "--json"]);
+    let child: i32 = wait_for("the number is taken", PATIENCE, || {
+        machine.scene.text("stranger").parse().map_err(|_| machine.scene.text("others"))
+    });
+    assert!(machine.alive(member) && machine.alive(child), "a stranger was ended: {said:?}");
+    assert_eq!((said.code, pids(&said.json()["ended"])), (0, vec![member]), "{said:?}");
+    assert_eq!(pids(&said.json()["signalled"]), [member], "{said:?}");
 }
 
 /// Safety 4: what somebody keeps between the two looks is spared.
@@ -483,7 +539,6 @@ while True: time.sleep(0.05)
     assert_eq!(machine.living(), Vec::<i32>::new());
 }
 
-/// Policy, and no orphan: what a living parent holds and does not use is ended by its pid alone.
 /// A shell's loop starts its server anew when it ends. The new one is confirmed by two looks of its own.
 #[test]
 fn what_is_started_in_place_of_what_ends_ends_too() {
@@ -503,6 +558,7 @@ fn what_is_started_in_place_of_what_ends_ends_too() {
     assert!(ended.contains(&orphan) && ended.contains(&server), "{answer:?}");
 }
 
+/// Policy, and no orphan: what a living parent holds and does not use is ended by its pid alone.
 #[test]
 fn what_is_held_idle_is_ended_only_by_its_pid() {
     const HOLDS: &str = "

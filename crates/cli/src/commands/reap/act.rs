@@ -19,7 +19,7 @@ const TERM: i32 = 15;
 const KILL: i32 = 9;
 /// Between two looks at who is still there.
 const STEP: Duration = Duration::from_millis(50);
-/// So many levels up it is asked who is above a process.
+/// So many levels up it is asked who is above a process; where there are more it counts as kept.
 const MOST_LEVELS: usize = 64;
 
 /// What is needed to end somebody.
@@ -101,7 +101,7 @@ fn liveness(proc_: &Proc, identity: &Identity) -> Liveness {
     }
 }
 
-/// What was forked by those that are ended, since everybody was judged.
+/// What was forked by those that are ended, since everybody was judged, and belongs to them still.
 fn take_in(
     reaping: &mut Reaping,
     names: &mut HashMap<Identity, (String, SignalReason)>,
@@ -121,6 +121,7 @@ fn take_in(
     }
 }
 
+/// Living children of a member that nobody has seen yet and that may be ended with it.
 fn forked_by(
     parent: &Identity,
     known: &HashMap<Identity, (String, SignalReason)>,
@@ -131,6 +132,9 @@ fn forked_by(
         let identity = stat.identity(proc_.boot_id());
         stat.parent == Some(parent.pid)
             && !stat.is_zombie()
+            // Who leads a session of its own may be a daemon or a multiplexer, and becomes nobody's child: it is judged
+            // by all the rules when its parent is gone, with the latecomers.
+            && stat.session != stat.pid.get()
             && !around.present.contains(&identity)
             && !known.contains_key(&identity)
             && !around.untouchable.contains(stat.pid)
@@ -138,7 +142,11 @@ fn forked_by(
             && proc_.environment_value(stat.pid, KEEP).is_ok_and(|value| value.as_deref() != Some(b"1"))
     };
     let children = proc_.children(parent.pid).ok().flatten().unwrap_or_default();
-    children.into_iter().filter_map(|child| proc_.stat(child).ok().flatten()).filter(fresh).collect()
+    let found =
+        children.into_iter().filter_map(|child| proc_.stat(child).ok().flatten()).filter(fresh).collect();
+    // All of this was asked by number. Only where the member is there afterwards it has had its number all the time;
+    // else these may be the children of whoever has it by now.
+    if liveness(proc_, parent) == Liveness::Alive { found } else { Vec::new() }
 }
 
 fn same_user(proc_: &Proc, one: Pid, other: Pid) -> bool {
@@ -209,17 +217,33 @@ fn said(due: &[Sent]) -> String {
     [words(TERM, "TERM"), words(KILL, "KILL")].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// Whether it, or somebody above it, is to be kept.
+/// Whether it, or somebody above it, is to be kept. What cannot be told is kept.
 fn is_kept(identity: &Identity, keeps: &[Keep], proc_: &Proc) -> bool {
     if keeps.is_empty() {
         return false;
     }
-    let mut next = Some(identity.pid);
+    let mut below: Option<Stat> = None;
+    let mut next = identity.pid;
     for _ in 0..MOST_LEVELS {
-        let Some(pid) = next else { return false };
-        let Ok(Some(stat)) = proc_.stat(pid) else { return false };
+        let stat = match (proc_.stat(next), &below) {
+            (Ok(Some(stat)), _) => stat,
+            (Err(_), _) => return true,
+            // It is gone itself.
+            (Ok(None), None) => return false,
+            (Ok(None), Some(child)) => match proc_.stat(child.pid) {
+                // Its parent is not shown to this user.
+                Ok(Some(now)) if now.parent == child.parent => return false,
+                // Its parent has just ended, and somebody else took it over.
+                Ok(_) => {
+                    (below, next) = (None, identity.pid);
+                    continue;
+                }
+                Err(_) => return true,
+            },
+        };
         let here = stat.identity(proc_.boot_id());
-        let command = proc_.command_line(pid).ok().flatten().unwrap_or_default();
+        let Ok(command) = proc_.command_line(next) else { return true };
+        let command = command.unwrap_or_default();
         let kept = keeps.iter().any(|keep| match &keep.what {
             Kept::Process { identity, .. } => *identity == here,
             Kept::Pattern { pattern } => named(pattern, &stat.name, &command),
@@ -227,7 +251,135 @@ fn is_kept(identity: &Identity, keeps: &[Keep], proc_: &Proc) -> bool {
         if kept {
             return true;
         }
-        next = stat.parent;
+        let Some(parent) = stat.parent else { return false };
+        (below, next) = (Some(stat), parent);
     }
-    false
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::path::Path;
+    use std::process::{Child, Command, Stdio};
+
+    use scupper_model::{StartTime, Timestamp};
+
+    use super::*;
+
+    /// A process with one child, which ends when it does.
+    struct Family {
+        parent: Child,
+        child: Pid,
+    }
+
+    impl Family {
+        fn start(program: &str) -> Self {
+            let mut python = Command::new("python3");
+            python
+                .args(["-S", "-c", program])
+                .env_clear()
+                .envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+            let mut parent = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let mut line = String::new();
+            BufReader::new(parent.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            Self { parent, child: line.trim().parse().unwrap() }
+        }
+
+        fn pid(&self) -> Pid {
+            Pid::new(self.parent.id().try_into().unwrap()).unwrap()
+        }
+    }
+
+    impl Drop for Family {
+        fn drop(&mut self) {
+            // Both read from it.
+            drop(self.parent.stdin.take());
+            self.parent.wait().unwrap();
+        }
+    }
+
+    /// `OWN` is whether the child leads a session.
+    const FORKS: &str = "
+import os, sys
+pid = os.fork()
+if pid == 0:
+    OWN and os.setsid()
+    os.write(1, f'{os.getpid()}\\n'.encode())
+    sys.stdin.read()
+    os._exit(0)
+sys.stdin.read()
+os.waitpid(pid, 0)
+";
+
+    fn found(proc_: &Proc, parent: &Identity) -> Vec<Pid> {
+        let around = Around {
+            proc_,
+            untouchable: Untouchable::gather(proc_),
+            present: HashSet::new(),
+            keeps: &|| Ok(Vec::new()),
+            interrupted: &|| false,
+            record: &mut |_| (),
+            tell: &mut |_| (),
+        };
+        forked_by(parent, &HashMap::new(), &around).iter().map(|stat| stat.pid).collect()
+    }
+
+    /// Safety 2: the number of a member that ended may be somebody else's by now, who has children.
+    #[test]
+    fn r118_safety_2_children_of_whoever_has_the_number_by_now_are_not_taken_in() {
+        let proc_ = Proc::open(Path::new("/proc")).unwrap();
+        let family = Family::start(&FORKS.replace("OWN", "False"));
+        let now = proc_.identify(family.pid()).unwrap().unwrap();
+        assert_eq!(found(&proc_, &now), [family.child]);
+        let before = Identity { start_time: StartTime(now.start_time.0 - 1), ..now };
+        assert_eq!(found(&proc_, &before), []);
+    }
+
+    #[test]
+    fn who_leads_a_session_of_its_own_is_not_taken_in() {
+        let proc_ = Proc::open(Path::new("/proc")).unwrap();
+        let family = Family::start(&FORKS.replace("OWN", "True"));
+        let parent = proc_.identify(family.pid()).unwrap().unwrap();
+        assert_eq!(found(&proc_, &parent), []);
+    }
+
+    #[test]
+    fn what_is_kept_keeps_what_is_below_it_and_nobody_else() {
+        let proc_ = Proc::open(Path::new("/proc")).unwrap();
+        let family = Family::start(&FORKS.replace("OWN", "False"));
+        let [parent, child] = [family.pid(), family.child].map(|pid| proc_.identify(pid).unwrap().unwrap());
+        let keeps = |identity| {
+            let what = Kept::Process { identity, name: "python3".to_owned() };
+            [Keep { what, until: None, since: Timestamp(0) }]
+        };
+        assert!(is_kept(&child, &keeps(child), &proc_) && is_kept(&child, &keeps(parent), &proc_));
+        assert!(!is_kept(&parent, &keeps(child), &proc_));
+        assert!(!is_kept(&child, &[], &proc_));
+    }
+
+    /// Safety 1: who is above it cannot be told to the end.
+    #[test]
+    fn r118_safety_1_what_has_more_above_it_than_is_looked_at_is_kept() {
+        let proc_ = Proc::open(Path::new("/proc")).unwrap();
+        let deep = format!(
+            "
+import os, sys
+for _ in range({MOST_LEVELS}):
+    pid = os.fork()
+    if pid:
+        sys.stdin.read()
+        os.waitpid(pid, 0)
+        os._exit(0)
+os.write(1, f'{{os.getpid()}}\\n'.encode())
+sys.stdin.read()
+"
+        );
+        let family = Family::start(&deep);
+        let [top, deepest] = [family.pid(), family.child].map(|pid| proc_.identify(pid).unwrap().unwrap());
+        let what = Kept::Pattern { pattern: "no-such-program".to_owned() };
+        let keeps = [Keep { what, until: None, since: Timestamp(0) }];
+        assert!(!is_kept(&top, &keeps, &proc_));
+        assert!(is_kept(&deepest, &keeps, &proc_));
+    }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::QueueSelector;
 
 use crate::output::Printer;
 
@@ -28,6 +29,10 @@ pub(super) fn is_terminal() -> bool {
 
 /// Asks once; `q`, the end of input and ^C end the asking.
 pub(super) fn ask(question: &str, interrupted: &dyn Fn() -> bool, printer: &mut Printer) -> Answer {
+    // What was typed before the question was shown is no answer to it. Where that cannot be thrown away there is none.
+    if rustix::termios::tcflush(io::stdin(), QueueSelector::IFlush).is_err() {
+        return Answer::No("what was typed before the question could not be thrown away");
+    }
     printer.note(&format!("{question} [y/N/q]"));
     match line(interrupted) {
         None => Answer::Enough,
@@ -56,7 +61,7 @@ fn line(interrupted: &dyn Fn() -> bool) -> Option<String> {
             continue;
         }
         let mut byte = [0];
-        // A terminal gives whole lines, so one byte after another is there; what follows stays for the next question.
+        // A terminal gives whole lines, so one byte after another is there.
         match rustix::io::read(&stdin, &mut byte) {
             Ok(0) => return None,
             Ok(_) => line.push(byte[0]),
