@@ -121,3 +121,51 @@ fn safety_9_a_secret_is_written_nowhere() {
     assert_eq!(String::from_utf8_lossy(&datagram[..length]), format!("STATUS=password={SECRET} up"));
     scene.expect_nothing_left();
 }
+
+/// The name of an MCP server is made from its command, and is in names of files, in events, and in every list.
+#[test]
+fn safety_9_a_server_is_not_called_by_a_secret() {
+    use std::os::unix::fs::PermissionsExt;
+    let code = format!("api_key=\"{SECRET}\"");
+    let (with_password, alone) =
+        (format!("https://bob:{SECRET}@npm.example"), format!("https://{SECRET}@pypi.example/simple"));
+    for command in [
+        &["npx", "--api-key", SECRET, "srv"][..],
+        &["npx", "--registry", &with_password, "srv"],
+        &["uvx", "--index", &alone, "srv"],
+        &["python3", "-c", &code],
+    ] {
+        let scene = Scene::new();
+        fs::create_dir(scene.path("bin")).unwrap();
+        let launcher = scene.path("bin").join(command[0]);
+        fs::write(&launcher, format!("#!/bin/sh\ntouch '{}'\nexec cat\n", scene.path("ready").display()))
+            .unwrap();
+        fs::set_permissions(&launcher, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut scupper = scene.scupper(&["mcp", "--log-format", "json", "--verbose", "--"]);
+        let path = format!("{}:{}", scene.path("bin").display(), std::env::var("PATH").unwrap());
+        scupper.args(command).env("PATH", path).stdin(std::process::Stdio::piped());
+        scupper.stdout(fs::File::create(scene.path("stdout")).unwrap());
+        scupper.stderr(fs::File::create(scene.path("stderr")).unwrap());
+        let mut running = super::scene::Running { child: scupper.spawn().unwrap() };
+        wait_for("the server runs", PATIENCE, || {
+            if scene.path("ready").exists() { Ok(()) } else { Err(scene.text("stderr")) }
+        });
+        let mut shown: Vec<(String, Vec<u8>)> = Vec::new();
+        let list = scene.scupper(&["ps", "--processes", "--json"]).output().unwrap().stdout;
+        assert!(String::from_utf8_lossy(&list).contains("\"mcp\""), "{}", String::from_utf8_lossy(&list));
+        shown.push(("ps".into(), list));
+        shown.extend(files(&scene.path("run")));
+        drop(running.child.stdin.take());
+        assert_eq!(running.wait().code(), Some(0));
+        shown.push(("events".into(), scene.scupper(&["events", "--json"]).output().unwrap().stdout));
+        shown.extend(files(&scene.path("state")));
+        shown.push(("stderr".into(), fs::read(scene.path("stderr")).unwrap()));
+        assert!(shown.iter().any(|(place, _)| place.contains("evidence.sqlite")), "{command:?}");
+        for (place, bytes) in &shown {
+            assert!(!place.contains(SECRET), "{place}");
+            let at = bytes.windows(SECRET.len()).position(|found| found == SECRET.as_bytes());
+            let near = at.map(|at| String::from_utf8_lossy(&bytes[at.saturating_sub(200)..at]).into_owned());
+            assert_eq!(near, None, "the secret stands in {place}");
+        }
+    }
+}
