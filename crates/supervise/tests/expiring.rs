@@ -99,6 +99,30 @@ fn one_that_does_not_is_told_after_half_of_the_grace_and_killed_at_its_end() {
 }
 
 #[test]
+fn one_that_still_answers_has_its_half_anew_until_it_is_told() {
+    const PROLONG: Input<'static> = Input::Ask(Ask::Prolong);
+    let mut unit = started(settings(RestartPolicy::Never));
+    assert_eq!(unit.step(seconds(9.0), PROLONG), []);
+    assert_eq!(unit.phase(), UnitPhase::Running, "nobody asked for its end");
+    unit.step(seconds(10.0), GONE);
+    assert_eq!(unit.step(seconds(10.9), PROLONG), []);
+    assert_eq!(unit.next_deadline(), Some(seconds(11.9)));
+    assert_eq!(unit.step(seconds(11.0), Input::Timer), []);
+    let effects = unit.step(seconds(11.9), Input::Timer);
+    assert_eq!(signals(&effects), [(TERM, SignalReason::ClientGone, false)]);
+    unit.step(seconds(12.0), PROLONG);
+    assert_eq!(unit.next_deadline(), Some(seconds(12.9)), "it was told");
+    // Of a client that ends meanwhile nobody waits for answers.
+    let mut unit = started(settings(RestartPolicy::Never));
+    unit.step(seconds(10.0), GONE);
+    unit.step(seconds(10.9), PROLONG);
+    let effects = unit.step(seconds(11.0), Input::Ask(Ask::Stop(SignalReason::ClientGone)));
+    assert_eq!(signals(&effects), [(TERM, SignalReason::ClientGone, false)]);
+    unit.step(seconds(11.1), PROLONG);
+    assert_eq!(unit.next_deadline(), Some(seconds(12.9)));
+}
+
+#[test]
 fn a_killed_client_leaves_nothing_to_wait_for() {
     let stop = Input::Ask(Ask::Stop(SignalReason::ClientGone));
     let mut unit = started(settings(RestartPolicy::Never));

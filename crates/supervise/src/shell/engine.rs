@@ -1,5 +1,6 @@
 //! The engine: all units of one scupper in one loop. Wait, look, let the machines decide, carry out, record.
 
+mod answering;
 mod children;
 mod hearing;
 mod reloading;
@@ -17,6 +18,7 @@ use scupper_model::{
 use scupper_probe::cgroup::{self, Mounts};
 use scupper_probe::{ProbeError, Proc};
 
+use self::answering::Answering;
 use super::client::Client;
 use super::clock::{self, Clock};
 use super::deliver::Untouchable;
@@ -160,6 +162,7 @@ struct Engine {
     guardian: Option<OwnedFd>,
     parent: Option<OwnedFd>,
     client: Client,
+    answering: Option<Answering>,
     had_terminal: bool,
     parent_exit: ParentExit,
     watch_terminal: bool,
@@ -222,6 +225,7 @@ impl Engine {
             guardian: None,
             parent: None,
             client: Client::default(),
+            answering: None,
             had_terminal: false,
             parent_exit: options.parent_exit,
             watch_terminal: options.watch_terminal,
@@ -334,7 +338,8 @@ impl Engine {
         let now = self.clock.now();
         let serving = self.units.iter().any(UnitShell::serving).then_some(now + Duration::from_millis(5));
         let times = self.units.iter().flat_map(|unit| [unit.next_look, unit.machine.next_deadline()]);
-        let next = times.chain([serving, self.next_reap, Some(self.next_audit)]).flatten().min();
+        let answering = self.answering.as_ref().map(Answering::next);
+        let next = times.chain([serving, self.next_reap, answering, Some(self.next_audit)]).flatten().min();
         next.map_or(AUDIT, |next| next.saturating_sub(now))
     }
 
@@ -402,6 +407,7 @@ impl Engine {
     /// Whatever is due by the clock.
     fn turn(&mut self) {
         self.watch_clocks();
+        self.let_answer();
         let now = self.clock.now();
         if now >= self.next_audit {
             self.audit(now);

@@ -106,6 +106,8 @@ pub enum Ask {
     Stop(SignalReason),
     /// End it; but half of the grace is its own, to end by itself: it knows already that nobody wants it any more.
     LetEnd(SignalReason),
+    /// After `LetEnd`: that half begins anew, and the grace with it. Once it was told to end, nothing.
+    Prolong,
     /// End it and start it again.
     Restart(SignalReason),
     /// Replace its workers one at a time, or all of it where it has none.
@@ -450,6 +452,7 @@ impl Unit {
                 self.stop(reason, TERM, true, now, effects);
             }
             Ask::LetEnd(reason) => self.let_end(reason, now, effects),
+            Ask::Prolong => self.prolong(now),
             Ask::Restart(reason) => match self.state {
                 State::Running => self.drain_main(Then::Restart(Cause::Asked), TERM, reason, now, effects),
                 State::Waiting { .. } => self.spawn(effects),

@@ -2,6 +2,7 @@
 
 use scupper_model::{ClientEnd, EventKind, Pid, Profile, SignalReason};
 
+use super::answering::Answering;
 use super::{Engine, SAME_SIGNAL};
 use crate::shell::signals::{Arrived, asks_to_end, is_hang_up};
 use crate::shell::unit::{UnitShell, terminal_is_there};
@@ -57,6 +58,11 @@ impl Engine {
     pub(super) fn parent_exited(&mut self) {
         let Some(fd) = self.parent.take() else { return };
         self.around.poller.remove(&fd);
+        // A client that lives and can still talk is what the server is there for: whoever started it in between (a
+        // program that put it into the background) has only done its part.
+        if self.client.pid().is_some() && self.client.holds_stdin() {
+            return;
+        }
         let pid = self.around.handover.and_then(|handover| handover.parent).map_or(0, Pid::get);
         let reason = if self.follows_a_client() { SignalReason::ClientGone } else { SignalReason::Stop };
         self.end_all(&EventKind::ParentExited { pid }, reason, false);
@@ -78,6 +84,25 @@ impl Engine {
         for unit in 0..self.units.len() {
             self.record(unit, vec![EventKind::ClientGone { how: ClientEnd::StdinClosed, pid }]);
             self.drive(unit, Input::Ask(Ask::LetEnd(SignalReason::ClientGone)));
+        }
+        // It has only closed its end: it may wait for answers.
+        self.answering = pid.map(|_| Answering::since(self.clock.now()));
+    }
+
+    /// Gives a server more time while it answers a client that lives.
+    pub(super) fn let_answer(&mut self) {
+        let now = self.clock.now();
+        let Some(answering) = self.answering.as_mut().filter(|answering| now >= answering.next()) else {
+            return;
+        };
+        let done = self.units.first().and_then(|unit| unit.activity(&self.around).ok());
+        let goes_on = answering.goes_on(now, done) && self.client.pid().is_some();
+        if !goes_on {
+            self.answering = None;
+            return;
+        }
+        for unit in 0..self.units.len() {
+            self.drive(unit, Input::Ask(Ask::Prolong));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scupper_model::{EventKind, Pid, Resource, UnitPhase};
-use scupper_probe::Detail;
+use scupper_probe::{Detail, ProbeError};
 
 use super::{Fact, PSS_FROM_PERCENT, Surrounding, UnitShell, WHOLE_LOOK};
 use crate::shell::ownership::UnitCgroup;
@@ -100,6 +100,17 @@ impl UnitShell {
         around: &Surrounding,
         facts: &mut Vec<Fact>,
     ) -> Option<Duration> {
+        let (members, refused) = self.activities(look, around);
+        if let Some(error) = refused.filter(|_| !std::mem::replace(&mut self.idle_unknown_said, true)) {
+            let why = crate::chain(&error);
+            let message = format!("nobody can say whether it is idle, so it is kept: {why}");
+            facts.push(EventKind::Trouble { message });
+        }
+        (!members.is_empty()).then(|| self.idle.note(now, members))
+    }
+
+    /// What each member of the tree has done since it began, as far as it can be read, and why one of them cannot be.
+    fn activities(&self, look: &Look, around: &Surrounding) -> (Vec<Activity>, Option<ProbeError>) {
         let proc = &around.proc;
         let mut refused = None;
         let living = look.processes.iter().filter(|seen| !seen.zombie).map(|seen| seen.identity);
@@ -116,12 +127,13 @@ impl UnitShell {
                 Some(Activity { identity, passed, cpu })
             })
             .collect();
-        if let Some(error) = refused.filter(|_| !std::mem::replace(&mut self.idle_unknown_said, true)) {
-            let why = crate::chain(&error);
-            let message = format!("nobody can say whether it is idle, so it is kept: {why}");
-            facts.push(EventKind::Trouble { message });
-        }
-        (!members.is_empty()).then(|| self.idle.note(now, members))
+        (members, refused)
+    }
+
+    /// What each member of the tree that was last seen has done since it began.
+    pub(in crate::shell) fn activity(&self, around: &Surrounding) -> Result<Vec<Activity>, ProbeError> {
+        let (members, refused) = self.activities(&self.look, around);
+        refused.map_or(Ok(members), Err)
     }
 
     /// What a look reads beside memory: everything now and then, and always what is limited.

@@ -31,6 +31,14 @@ impl Unit {
         }
     }
 
+    /// It still answers: the time in which it may end by itself begins anew. It is too late once it was told.
+    pub(super) fn prolong(&mut self, now: Duration) {
+        let grace = self.settings.grace;
+        if let State::Draining { deadline, killed: false, tell: Some(tell), .. } = &mut self.state {
+            (*deadline, *tell) = (now + grace, now + grace / OWN_SHARE);
+        }
+    }
+
     /// When the unit is over because of its age; nobody asks a second time.
     pub(super) fn expires_at(&self) -> Option<Duration> {
         if self.stop_asked.is_some() || self.state == State::Stopped {
