@@ -106,6 +106,13 @@ impl<'a> Ends<'a> {
                 None => return OtherEnd::Unknown(format!("what pid {pid} is, that holds it, is not clear")),
             }
         }
+        let more = holders.is_some_and(|holders| match direction {
+            Direction::Input => holders.more_writers,
+            Direction::Output => holders.more_readers,
+        });
+        if more {
+            return OtherEnd::Unknown(format!("pipe {inode} has more holders than are looked at"));
+        }
         if answer == Some(true) && !only_itself {
             return OtherEnd::Unknown(format!("somebody who cannot be seen {does} pipe {inode}"));
         }

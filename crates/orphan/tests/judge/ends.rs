@@ -269,6 +269,26 @@ fn r118_that_it_holds_its_own_other_end_does_not_say_that_nobody_else_does() {
 }
 
 #[test]
+fn r118_a_list_of_holders_that_was_cut_does_not_say_that_nobody_else_holds_it() {
+    // Itself and many of its own hold it; the client is behind the end of the list.
+    let mut machine = Machine::new();
+    machine.server(300);
+    machine.holds(300, 3000, true);
+    machine.holds(300, 3001, false);
+    let mut snapshot = machine.snapshot();
+    let left = |snapshot: &_, machine: &Machine| {
+        scupper_orphan::judge(snapshot, &machine.known, machine.observer, &machine.settings).left_behind.len()
+    };
+    assert_eq!(left(&snapshot, &machine), 1);
+    snapshot.pipes.get_mut(&3000).unwrap().more_writers = true;
+    snapshot.pipes.get_mut(&3001).unwrap().more_readers = true;
+    assert_eq!(left(&snapshot, &machine), 0);
+    // The kernel's own answer decides.
+    machine.known.pipes.insert(3001, PipeAnswer { has_writer: None, has_reader: Some(false) });
+    assert_eq!(left(&snapshot, &machine), 1);
+}
+
+#[test]
 fn the_kernel_is_asked_about_a_pipe_that_another_orphan_holds() {
     let mut machine = Machine::new();
     machine.server(300);

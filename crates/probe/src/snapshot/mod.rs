@@ -188,6 +188,10 @@ pub struct PipeHolders {
     pub readers: Vec<Pid>,
     /// Processes that can write to it.
     pub writers: Vec<Pid>,
+    /// Whether there are more readers than are named.
+    pub more_readers: bool,
+    /// Whether there are more writers than are named.
+    pub more_writers: bool,
 }
 
 /// A Unix socket as `sock_diag(7)` shows it.

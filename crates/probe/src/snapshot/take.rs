@@ -375,9 +375,17 @@ impl<'p> Pass<'p> {
     fn hold_pipes(&mut self, pid: Pid) {
         for end in self.ends.drain(..) {
             let holders = self.pipes.entry(end.inode).or_default();
-            for (holds, list) in [(end.reads, &mut holders.readers), (end.writes, &mut holders.writers)] {
-                if holds && list.last() != Some(&pid) && list.len() < HOLDER_LIMIT {
+            let PipeHolders { readers, writers, more_readers, more_writers } = holders;
+            for (holds, list, more) in
+                [(end.reads, readers, more_readers), (end.writes, writers, more_writers)]
+            {
+                if !holds || list.last() == Some(&pid) {
+                    continue;
+                }
+                if list.len() < HOLDER_LIMIT {
                     list.push(pid);
+                } else {
+                    *more = true;
                 }
             }
         }

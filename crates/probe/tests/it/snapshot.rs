@@ -86,7 +86,7 @@ fn everything_of_a_process_is_read() {
     assert_eq!(open.stdio, [End::Null, terminal, End::Pipe(5)]);
     assert_eq!((open.pipes.as_slice(), open.sockets.as_slice()), (&[7][..], &[6][..]), "each once");
     assert_eq!(open.deleted.count, 0, "what cannot be looked at is not known to be deleted");
-    let holders = PipeHolders { readers: vec![pid(40)], writers: vec![pid(40)] };
+    let holders = PipeHolders { readers: vec![pid(40)], writers: vec![pid(40)], ..PipeHolders::default() };
     assert_eq!((seen.pipes.get(&5), seen.pipes.get(&7)), (Some(&holders), Some(&holders)));
     assert_eq!(seen.unreadable, []);
 }
@@ -227,6 +227,22 @@ fn the_limit_is_read_where_there_are_many() {
     let seen = take(&fake);
     let limit = |number| of(&seen, number).descriptors.as_ref().unwrap().limit;
     assert_eq!((limit(10), limit(11), limit(12)), (None, Some(64), Some(u64::MAX)));
+}
+
+#[test]
+fn a_list_of_holders_that_is_cut_says_so() {
+    let fake = FakeProc::new();
+    for number in 40..104 {
+        fake.process(number, 1);
+        link(&fake, &format!("{number}/fd/0"), "pipe:[5]");
+        link(&fake, &format!("{number}/fd/7"), "pipe:[5]");
+    }
+    let holders = &take(&fake).pipes[&5];
+    assert_eq!((holders.readers.len(), holders.more_readers, holders.more_writers), (64, false, false));
+    fake.process(104, 1);
+    link(&fake, "104/fd/0", "pipe:[5]");
+    let holders = &take(&fake).pipes[&5];
+    assert_eq!((holders.writers.len(), holders.more_readers, holders.more_writers), (64, true, true));
 }
 
 #[test]
