@@ -539,6 +539,34 @@ while True: time.sleep(0.05)
     assert_eq!(machine.living(), Vec::<i32>::new());
 }
 
+/// What it starts in a session of its own on its TERM may be a daemon by choice: it is judged by itself, by all the rules,
+/// and of an orphan that was named it was not named.
+#[test]
+fn r118_safety_5_what_is_started_in_a_session_of_its_own_while_it_ends_is_judged_by_itself() {
+    const LEAVES: &str = "
+import os, signal, subprocess, time
+def leave(number, frame):
+    child = subprocess.Popen(['sleep', '1000'], start_new_session=True)
+    open('CHILD', 'w').write(str(child.pid))
+    time.sleep(0.5)
+    os._exit(0)
+signal.signal(signal.SIGTERM, leave)
+open('UP', 'w').write('up')
+while True: time.sleep(1)
+";
+    let Some(machine) = Machine::start() else { return };
+    let path = |name: &str| machine.scene.path(name).to_string_lossy().into_owned();
+    let orphan =
+        orphan_that_does(&machine, &LEAVES.replace("CHILD", &path("child")).replace("UP", &path("up")));
+    wait_for("it listens", PATIENCE, || {
+        if machine.scene.text("up") == "up" { Ok(()) } else { Err(machine.scene.text("others")) }
+    });
+    let said = machine.scupper(&["reap", &orphan.to_string(), "--yes", "--json"]);
+    let child: i32 = machine.scene.text("child").parse().unwrap();
+    assert_eq!(pids(&said.json()["ended"]), [orphan], "{said:?}");
+    assert!(machine.alive(child), "{said:?}");
+}
+
 /// A shell's loop starts its server anew when it ends. The new one is confirmed by two looks of its own.
 #[test]
 fn what_is_started_in_place_of_what_ends_ends_too() {
