@@ -46,13 +46,21 @@ pub(crate) fn make_file(path: &Path) -> Result<(), EvidenceError> {
         .map_err(|source| EvidenceError::File { path: path.to_owned(), doing: "make", source })
 }
 
-/// Whether there is no file yet, or one without content.
+/// Whether there is no file yet, or one without content. What is there and no regular file (a pipe, a device) is an
+/// error: nobody can tell what it would say.
 pub(crate) fn is_missing_or_empty(path: &Path) -> Result<bool, EvidenceError> {
+    let fail = |source| EvidenceError::File { path: path.to_owned(), doing: "look at", source };
     match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Err(fail(io::Error::other("it is no regular file"))),
         Ok(metadata) => Ok(metadata.len() == 0),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(source) => Err(EvidenceError::File { path: path.to_owned(), doing: "look at", source }),
+        Err(source) => Err(fail(source)),
     }
+}
+
+/// Whether there is anything of that name.
+pub(crate) fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 /// Which file it is, whatever its name: device and inode. `None` where there is none.

@@ -63,21 +63,30 @@ impl Store {
         Ok(Self { connection, path: path.to_owned(), options: *options, file })
     }
 
-    /// Opens the file to read. `None` when there is no file, or nothing in it yet.
+    /// Opens the file to read. `None` when there is no file, or nothing in it yet. Makes no file and changes none: one
+    /// that nobody has open is read as it lies there, without the index of the WAL that `SQLite` would make for it.
     pub fn open_read_only(path: &Path) -> Result<Option<Self>, EvidenceError> {
         if disk::is_missing_or_empty(path)? {
             return Ok(None);
         }
         let file = disk::file_id(path);
-        let mut opened = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, PATIENCE).and_then(probe);
-        if let Err(error) = &opened
-            && is_refusal(error)
-            && disk::is_missing_or_empty(&disk::with_suffix(path, "-wal"))?
-        {
-            // A directory where not even the index of the WAL can be made: with no WAL, the file is all there is.
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-            opened = connect(Path::new(&immutable_uri(path)), flags, PATIENCE).and_then(probe);
-        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let open = |how| connect(Path::new(&uri(path, how)), flags, PATIENCE).and_then(probe);
+        let wal_is_empty = disk::is_missing_or_empty(&disk::with_suffix(path, "-wal"))?;
+        let has_wal = disk::exists(&disk::with_suffix(path, "-wal"));
+        let has_index = disk::exists(&disk::with_suffix(path, "-shm"));
+        let opened = if has_wal && has_index {
+            // Somebody writes, or was killed: both files are there, and the index is not written to. Where it has no
+            // mark for a reader yet, one has to be set.
+            match open("readonly_shm=1") {
+                Err(error) if is_refusal(&error) => open("mode=ro"),
+                opened => opened,
+            }
+        } else if wal_is_empty {
+            open("immutable=1")
+        } else {
+            open("mode=ro")
+        };
         let connection = opened.map_err(|source| EvidenceError::sqlite(path, "open", source))?;
         match schema::look(&connection, path)? {
             Found::Empty => Ok(None),
@@ -175,7 +184,8 @@ fn is_refusal(error: &rusqlite::Error) -> bool {
     )
 }
 
-fn immutable_uri(path: &Path) -> OsString {
+/// The file as an address, opened in this way (<https://sqlite.org/uri.html>).
+fn uri(path: &Path, how: &str) -> OsString {
     let mut uri = String::from("file:");
     for &byte in path.as_os_str().as_bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_') {
@@ -187,7 +197,8 @@ fn immutable_uri(path: &Path) -> OsString {
             }
         }
     }
-    uri.push_str("?immutable=1");
+    uri.push('?');
+    uri.push_str(how);
     uri.into()
 }
 

@@ -345,6 +345,58 @@ fn a_read_only_directory_can_be_read() {
     assert!(matches!(error, EvidenceError::Directory { .. }), "{error}");
 }
 
+/// Names, sizes and times of all that lies in a directory.
+fn listing(directory: &Path) -> Vec<(std::ffi::OsString, u64, std::time::SystemTime)> {
+    let mut all: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let found = entry.metadata().unwrap();
+            (entry.file_name(), found.len(), found.modified().unwrap())
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn r118_reading_makes_no_file_and_changes_none() {
+    let home = tempdir().unwrap();
+    let path = home.path().join("e");
+    open(&path).insert(&[notice(1)]).unwrap();
+    let before = listing(home.path());
+    assert_eq!(messages(&path), ["number 1"]);
+    assert_eq!(listing(home.path()), before, "nobody has it open");
+
+    let mut writer = open(&path);
+    writer.insert(&[notice(2)]).unwrap();
+    let before = listing(home.path());
+    assert_eq!(before.len(), 3, "{before:?}");
+    assert_eq!(messages(&path), ["number 1", "number 2"]);
+    assert_eq!(listing(home.path()), before, "somebody writes");
+
+    // Files of one who was killed: a copy of what is on disk while it is open.
+    let killed = tempdir().unwrap();
+    for name in ["e", "e-wal", "e-shm"] {
+        fs::copy(home.path().join(name), killed.path().join(name)).unwrap();
+    }
+    let before = listing(killed.path());
+    assert_eq!(messages(&killed.path().join("e")), ["number 1", "number 2"]);
+    assert_eq!(listing(killed.path()), before, "whoever wrote is gone");
+}
+
+#[test]
+fn what_is_no_regular_file_is_an_error() {
+    let home = tempdir().unwrap();
+    let pipe = home.path().join("e");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [&pipe, home.path()] {
+        let error = Store::open_read_only(path).unwrap_err();
+        assert!(error.chain().contains("no regular file"), "{}", error.chain());
+        assert!(Store::open(path, &Options::default()).is_err());
+    }
+}
+
 #[test]
 fn a_secret_on_a_command_line_never_reaches_the_file() {
     let home = tempdir().unwrap();
