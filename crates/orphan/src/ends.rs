@@ -160,6 +160,30 @@ impl<'a> Ends<'a> {
         OtherEnd::Unknown(format!("who has the peer of Unix socket {inode} cannot be seen"))
     }
 
+    /// Whether somebody who cannot be seen holds the other end of a standard descriptor: it is held, and by nobody of
+    /// those that were looked at.
+    pub fn is_held_unseen(&self, index: usize, descriptor: usize) -> bool {
+        let descriptors = self.lineage.processes[index].descriptors.as_ref();
+        match descriptors.map(|descriptors| &descriptors.stdio[descriptor]) {
+            Some(End::Pipe(inode)) => {
+                let answer = self.answers.get(inode).copied().unwrap_or_default();
+                let holders = self.snapshot.pipes.get(inode);
+                let (answer, far, more) = if descriptor == 0 {
+                    (answer.has_writer, holders.map(|h| &h.writers), holders.is_some_and(|h| h.more_writers))
+                } else {
+                    (answer.has_reader, holders.map(|h| &h.readers), holders.is_some_and(|h| h.more_readers))
+                };
+                answer == Some(true) && far.is_none_or(Vec::is_empty) || answer != Some(false) && more
+            }
+            Some(End::Socket(inode)) => {
+                let socket = self.snapshot.unix_sockets.as_ref().and_then(|table| table.get(inode));
+                let peer = socket.and_then(|socket| socket.peer);
+                peer.is_some_and(|peer| self.socket_holders(peer).next().is_none())
+            }
+            _ => false,
+        }
+    }
+
     /// Processes that have this socket open.
     fn socket_holders(&self, inode: u64) -> impl Iterator<Item = usize> + '_ {
         let sockets = self.sockets.get_or_init(|| self.all_sockets());

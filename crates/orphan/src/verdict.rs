@@ -42,6 +42,10 @@ impl Opinion {
         matches!(self, Self::Left { .. })
     }
 
+    const fn is_certain(&self) -> bool {
+        matches!(self, Self::Left { certainty: Certainty::Certain, .. })
+    }
+
     const fn is_alone(&self) -> bool {
         matches!(self, Self::Alone { .. } | Self::BelowAlone)
     }
@@ -137,13 +141,34 @@ fn of_a_run_that_is_over(scene: &Scene<'_>, opinions: &[Opinion], index: usize, 
         let because = format!("{starter}, which is of no run that is over, may have started it and lives");
         return alone(because, evidence);
     }
-    let certain = scene.known.trouble.is_empty();
+    if before_somebody(scene, index) {
+        let unit = &tie.unit;
+        let because = format!(
+            "the scupper of unit {unit} is gone, and an open terminal is its stdin: somebody may sit before it"
+        );
+        return alone(because, evidence);
+    }
+    let certain =
+        scene.known.trouble.is_empty() && !signs.has_open_terminal() && !has_partner(scene, index, &signs);
     Opinion::Left {
         certainty: if certain { Certainty::Certain } else { Certainty::Likely },
         evidence: with_name(scene, index, evidence),
         unit: Some(tie.unit.clone()),
         root: index,
     }
+}
+
+/// Whether somebody may sit before a process of a run that is over, or before the topmost of that run above it: its stdin
+/// is a terminal that is open. Further down it may be a terminal that an agent made for one of its commands.
+fn before_somebody(scene: &Scene<'_>, index: usize) -> bool {
+    let is_over = |index: &usize| scene.ties[*index].iter().any(|tie| tie.standing == Standing::Over);
+    let top = scene.lineage.descent(index).filter(is_over).last();
+    top.is_some_and(|top| scene.ends.other_end(top, 0, &|_| true) == OtherEnd::Terminal)
+}
+
+/// Whether somebody outside speaks or listens to a process, at one end at least. `producer | job > log` is at work.
+fn has_partner(scene: &Scene<'_>, index: usize, signs: &Signs) -> bool {
+    signs.partner().is_some() || [0, 1].into_iter().any(|end| scene.ends.is_held_unseen(index, end))
 }
 
 /// An environment is also handed on without descent: by an editor that copied it from a terminal, by `sudo -E`. So of a
@@ -184,7 +209,12 @@ fn descends(scene: &Scene<'_>, opinions: &[Opinion], index: usize, root: usize) 
     if let Some(because) = because {
         return Opinion::Alone { because, evidence };
     }
-    let certain = tie.is_some() && scene.known.trouble.is_empty();
+    // What speaks for the one above it speaks for all of the same run.
+    let asked_with_top =
+        |tie: &Tie| !opinions[root].is_certain() && scene.ties[root].iter().any(|other| other.run == tie.run);
+    let certain = tie.is_some_and(|tie| !asked_with_top(tie))
+        && scene.known.trouble.is_empty()
+        && !has_partner(scene, index, &signs);
     Opinion::Left {
         certainty: if certain { Certainty::Certain } else { Certainty::Likely },
         evidence: with_name(scene, index, evidence),
@@ -194,12 +224,14 @@ fn descends(scene: &Scene<'_>, opinions: &[Opinion], index: usize, root: usize) 
 }
 
 /// Whether somebody who holds an end of a process, or uses it, counts: neither what is part of it nor what was left
-/// behind with it.
+/// behind with it. What is left alone of the same run does.
 fn counts(scene: &Scene<'_>, opinions: &[Opinion], root: usize, holder: usize) -> bool {
     let of_same_run = || {
         let ties = &scene.ties[root];
         let shared = |tie: &Tie| tie.standing == Standing::Over && ties.iter().any(|own| own.run == tie.run);
-        scene.ties[holder].iter().any(shared) && never_touched(scene, holder).is_none()
+        scene.ties[holder].iter().any(shared)
+            && never_touched(scene, holder).is_none()
+            && !before_somebody(scene, holder)
     };
     !opinions[holder].is_left() && !scene.lineage.is_within(holder, root) && !of_same_run()
 }

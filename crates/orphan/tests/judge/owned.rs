@@ -252,11 +252,80 @@ fn r118_a_server_whose_client_still_speaks_to_it_is_left_alone_though_its_scuppe
 }
 
 #[test]
-fn an_open_terminal_does_not_save_what_is_recorded() {
+fn r118_what_reads_from_an_open_terminal_is_left_alone_though_its_scupper_is_gone() {
+    // An interactive program, what it started, and a helper of it that is nobody's child any more.
     let mut machine = Machine::new();
     machine.recorded(1, &[GONE], &[300]);
-    machine.orphan(300, "server", &["server"]).terminal(false);
-    assert_eq!(machine.left(), [(300, Certain)]);
+    machine.orphan(300, "claude", &["claude"]).mark(1, "web").terminal(false);
+    machine.add(301, 300, "bash", &["bash"]).mark(1, "web");
+    machine.server(302).mark(1, "web");
+    machine.holds(301, 3020, true);
+    machine.holds(301, 3021, false);
+    assert_eq!(machine.left(), []);
+    assert!(machine.not_touched(300).because.contains("an open terminal is its stdin"));
+    assert!(machine.not_touched(302).because.contains("bash (pid 301) still speaks to it"));
+    // Nobody uses the helper any more: it is not what somebody sits before.
+    let mut machine = Machine::new();
+    machine.recorded(1, &[GONE], &[300]);
+    machine.orphan(300, "claude", &["claude"]).mark(1, "web").terminal(false);
+    machine.server(302).mark(1, "web");
+    assert_eq!(machine.left(), [(302, Certain)]);
+}
+
+#[test]
+fn r118_what_shows_something_on_an_open_terminal_is_never_certain() {
+    let mut machine = Machine::new();
+    machine.recorded(1, &[GONE], &[300]);
+    let terminal = End::Terminal { path: "/dev/pts/0".into(), gone: false };
+    machine.orphan(300, "less", &["less"]).mark(1, "web").stdio(End::Null, terminal.clone(), terminal);
+    machine.add(301, 300, "sh", &["sh"]).mark(1, "web");
+    assert_eq!(machine.left(), [(300, Likely), (301, Likely)]);
+}
+
+#[test]
+fn a_terminal_that_was_closed_does_not_save_what_is_recorded() {
+    let mut machine = Machine::new();
+    machine.recorded(1, &[GONE], &[300]);
+    machine.orphan(300, "claude", &["claude"]).mark(1, "web").terminal(true);
+    // A terminal that the agent made for one of its own commands.
+    machine.add(301, 300, "bash", &["bash"]).mark(1, "web").own_session().terminal(false);
+    assert_eq!(machine.left(), [(300, Certain), (301, Certain)]);
+}
+
+#[test]
+fn r118_what_somebody_outside_writes_to_or_reads_from_is_never_certain() {
+    // `producer | scupper run -- sh -c 'cat; echo done' > log`, and the other way round.
+    for (number, writes) in [(3000, true), (3001, false)] {
+        let mut machine = Machine::new();
+        machine.recorded(1, &[GONE], &[300]);
+        machine.server(300).mark(1, "web");
+        machine.add(301, 300, "cat", &["cat"]).mark(1, "web").pipes(3000, 3001);
+        machine.add(302, 300, "sleep", &["sleep"]).mark(1, "web");
+        assert_eq!(machine.left(), [(300, Certain), (301, Certain), (302, Certain)]);
+        machine.add(310, SHELL, "bash", &["bash", "prod.sh"]);
+        machine.holds(310, number, writes);
+        assert_eq!(machine.left(), [(300, Likely), (301, Likely), (302, Likely)], "{writes}");
+    }
+}
+
+#[test]
+fn r118_below_what_is_certain_a_living_partner_makes_likely() {
+    let mut machine = Machine::new();
+    machine.recorded(1, &[GONE], &[300]);
+    machine.orphan(300, "server", &["server"]).mark(1, "web");
+    machine.add(301, 300, "cat", &["cat"]).mark(1, "web").pipes(3000, 3001);
+    machine.add(310, SHELL, "tee", &["tee", "log"]);
+    machine.holds(310, 3001, false);
+    assert_eq!(machine.left(), [(300, Certain), (301, Likely)]);
+}
+
+#[test]
+fn r118_who_is_at_the_other_end_of_what_is_recorded_cannot_be_told() {
+    let mut machine = Machine::new();
+    machine.recorded(1, &[GONE], &[300]);
+    machine.server(300).mark(1, "web");
+    machine.known.pipes.insert(3001, scupper_orphan::PipeAnswer { has_writer: None, has_reader: Some(true) });
+    assert_eq!(machine.left(), [(300, Likely)]);
 }
 
 #[test]
