@@ -14,7 +14,7 @@ use crate::tree::Node;
 
 /// Lines around a change.
 const CONTEXT: usize = 3;
-/// Of lines with more bytes than this (files without line ends) only what is changed is shown.
+/// Of lines with more bytes than this, and of files of one line, only what is changed is shown.
 const LONGEST_LINE: usize = 1_000;
 /// Changes that are shown; of the others only how many they are.
 const MOST_BLOCKS: usize = 400;
@@ -29,6 +29,8 @@ pub(crate) struct Diff<'t> {
     /// Blocks beyond those that are shown.
     more: usize,
     masks: Masks,
+    /// Where the name of each server begins.
+    servers: Vec<usize>,
 }
 
 /// Lines that edits touch.
@@ -44,8 +46,14 @@ type Line = (char, String);
 impl<'t> Diff<'t> {
     /// The edits are in order.
     pub(crate) fn new(text: &'t str, edits: &'t [Edit]) -> Self {
-        let mut diff =
-            Self { text, starts: Vec::new(), blocks: Vec::new(), more: 0, masks: Masks::default() };
+        let mut diff = Self {
+            text,
+            starts: Vec::new(),
+            blocks: Vec::new(),
+            more: 0,
+            masks: Masks::default(),
+            servers: Vec::new(),
+        };
         if edits.is_empty() {
             return diff;
         }
@@ -70,6 +78,7 @@ impl<'t> Diff<'t> {
 
     /// With what should not be seen left out.
     pub(crate) fn masked(mut self, tree: &Node<'_>, servers: &[Found<'_, '_>], format: Format) -> Self {
+        self.servers = servers.iter().map(|server| server.at).collect();
         self.masks = Masks::new(tree, servers, format, &self.windows());
         self
     }
@@ -83,7 +92,7 @@ impl<'t> Diff<'t> {
                 let lines =
                     window.filter(|&line| !self.is_long(line)).map(|line| self.bytes(&(line..line + 1)));
                 windows.extend(lines);
-                windows.extend(blocks.iter().flat_map(|block| block.edits).map(|edit| edit.at.clone()));
+                windows.extend(blocks.iter().flat_map(|block| self.parts(block)).map(|(part, _)| part));
             } else {
                 windows.push(self.bytes(&window));
             }
@@ -92,8 +101,9 @@ impl<'t> Diff<'t> {
         windows
     }
 
+    /// A file of one line may hold anything beside its servers: histories, names, addresses.
     fn is_long(&self, line: usize) -> bool {
-        self.bytes(&(line..line + 1)).len() > LONGEST_LINE
+        self.starts.len() == 1 || self.bytes(&(line..line + 1)).len() > LONGEST_LINE
     }
 
     fn line_of(&self, at: usize) -> usize {
@@ -122,6 +132,17 @@ impl<'t> Diff<'t> {
         first.saturating_sub(CONTEXT)..(last + CONTEXT).min(self.starts.len())
     }
 
+    /// The edits of each server, and what is shown of it where its lines are too long: from its name to the last edit.
+    fn parts(&self, block: &Block<'t>) -> impl Iterator<Item = (Range<usize>, &'t [Edit])> {
+        let server = |edit: &Edit| self.servers.partition_point(|&at| at <= edit.at.start);
+        let edits = block.edits.chunk_by(move |one, next| server(one) == server(next));
+        edits.filter_map(move |edits| {
+            let (first, last) = (edits.first()?, edits.last()?);
+            let start = server(first).checked_sub(1).map_or(first.at.start, |index| self.servers[index]);
+            Some((start..last.at.end, edits))
+        })
+    }
+
     fn context(&self, lines: Range<usize>, out: &mut Vec<Line>) {
         for line in lines {
             let shown = if self.is_long(line) {
@@ -136,9 +157,8 @@ impl<'t> Diff<'t> {
     fn block(&self, block: &Block<'t>, out: &mut Vec<Line>) {
         let shown = |range| self.masks.shown(self.text, range);
         if block.lines.clone().any(|line| self.is_long(line)) {
-            for edit in block.edits {
-                let old = shown(edit.at.clone());
-                let new = render(edit.at.clone(), std::slice::from_ref(edit), shown);
+            for (part, edits) in self.parts(block) {
+                let (old, new) = (shown(part.clone()), render(part, edits, shown));
                 for (sign, text) in [('-', old), ('+', new)] {
                     out.extend(text.lines().map(|line| (sign, format!("...{}...", tidy(line)))));
                 }

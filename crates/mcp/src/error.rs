@@ -34,8 +34,6 @@ pub enum Problem {
     },
     /// A key that is looked at is there twice: which one counts, clients disagree about.
     Duplicate(String),
-    /// The command of a server is the empty text or an empty list.
-    EmptyCommand(String),
     /// It could be written, but not so that `unwrap` gives back the same bytes.
     NotReversible,
 }
@@ -46,7 +44,6 @@ impl fmt::Display for Problem {
             Self::Syntax(message) => write!(f, "cannot be read: {message}"),
             Self::Type { what, wanted } => write!(f, "{what} is not {wanted}"),
             Self::Duplicate(key) => write!(f, "{} is there twice", name(key)),
-            Self::EmptyCommand(server) => write!(f, "the command of {} is empty", name(server)),
             Self::NotReversible => {
                 f.write_str("a server from here on is written in a way that could not be restored afterwards")
             }

@@ -105,7 +105,12 @@ impl Walk<'_> {
             return;
         }
         let words = command.texts();
-        let shown = redact_arguments(words.iter().map(|word| word.as_bytes()));
+        let hidden: Vec<String> = words
+            .iter()
+            .enumerate()
+            .map(|(index, word)| hide_values(index.checked_sub(1).map(|before| words[before]), word))
+            .collect();
+        let shown = redact_arguments(hidden.iter().map(String::as_bytes));
         for (index, node) in nodes.into_iter().enumerate() {
             let shown = shown.get(index).map_or(REDACTED, String::as_str);
             if shown.contains(REDACTED) && shown != words[index] {
@@ -146,6 +151,36 @@ impl Walk<'_> {
     fn hide(&mut self, span: &Range<usize>, with: &str) {
         self.masks.0.insert(span.start, (span.clone(), quoted(with, self.format)));
     }
+}
+
+/// A word of a command line without values that are secrets more often than not: what is behind an option that takes
+/// one, and the value of every `NAME=value`, whatever it is called.
+fn hide_values(before: Option<&str>, word: &str) -> String {
+    const SECRETIVE: [&str; 12] = [
+        "-H",
+        "--header",
+        "--headers",
+        "--pat",
+        "--key",
+        "-k",
+        "--auth",
+        "--user",
+        "--credentials",
+        "--cookie",
+        "--secret",
+        "--token",
+    ];
+    if before.is_some_and(|option| SECRETIVE.contains(&option)) {
+        return REDACTED.to_owned();
+    }
+    let Some((name, value)) = word.split_once('=') else {
+        // `-kX`, `-HX`: the value in the same word.
+        let joined = ["-H", "-k"].iter().find(|option| word.len() > 2 && word.starts_with(*option));
+        return joined.map_or_else(|| word.to_owned(), |option| format!("{option}{REDACTED}"));
+    };
+    // `--log-level=debug` is shown, `--key=X`, `--env=NAME=X`, `-eNAME=X` and `NAME=X` are not.
+    let is_plain_option = name.starts_with("--") && !SECRETIVE.contains(&name) && !value.contains('=');
+    if is_plain_option || value.is_empty() { word.to_owned() } else { format!("{name}={REDACTED}") }
 }
 
 /// The place of what a table has under this key.

@@ -40,6 +40,8 @@ pub enum State {
     Remote,
     /// There is no command, and no address either. Some clients merge such an entry with one from elsewhere.
     NoCommand,
+    /// Not at all: its command is the empty text or an empty list.
+    EmptyCommand,
 }
 
 /// The servers of a text, in its order.
@@ -90,6 +92,7 @@ pub(crate) struct Found<'t, 'a> {
     pub table: &'t Table<'a>,
     /// Its command line, if it has one.
     pub command: Option<Command<'t, 'a>>,
+    has_empty_command: bool,
     remote: bool,
 }
 
@@ -161,7 +164,11 @@ impl Found<'_, '_> {
 
     fn state(&self) -> State {
         let Some(command) = self.command else {
-            return if self.remote { State::Remote } else { State::NoCommand };
+            return match self {
+                Self { remote: true, .. } => State::Remote,
+                Self { has_empty_command: true, .. } => State::EmptyCommand,
+                _ => State::NoCommand,
+            };
         };
         let words = command.texts();
         if let Some(wrapper) = wrapper(&words) {
@@ -277,25 +284,22 @@ fn server<'t, 'a>(entry: &'t Entry<'a>, project: Option<&'t str>) -> Result<Foun
             if let Some(args) = args {
                 return wrong(args.node.span.start, "args", "of use where the command is a list");
             }
-            Some((Command::List(&command.node), command))
+            Some(Command::List(&command.node))
         }
         Some(command) if command.node.text().is_some() => {
-            Some((Command::Pair { command, args: args.map(|args| &args.node) }, command))
+            Some(Command::Pair { command, args: args.map(|args| &args.node) })
         }
         Some(command) => return wrong(command.node.span.start, "the command", "text or a list of text"),
     };
-    if let Some((line, command)) = command
-        && line.texts().first().is_none_or(|program| program.is_empty())
-    {
-        let problem = Problem::EmptyCommand(entry.key.clone().into_owned());
-        return Err(Fault::new(command.node.span.start, problem));
-    }
+    let is_empty = |line: &Command<'_, '_>| line.texts().first().is_none_or(|program| program.is_empty());
+    let has_empty_command = command.as_ref().is_some_and(is_empty);
     Ok(Found {
         project,
         name: &entry.key,
         at: entry.key_span.start,
         table,
-        command: command.map(|(line, _)| line),
+        command: command.filter(|line| !is_empty(line)),
+        has_empty_command,
         remote,
     })
 }

@@ -119,6 +119,7 @@ fn states(text: &str, format: Format) -> Vec<(String, &'static str)> {
         State::ByHand { .. } => "by hand",
         State::Remote => "remote",
         State::NoCommand => "no command",
+        State::EmptyCommand => "empty command",
     };
     servers(text, format)
         .unwrap()
@@ -241,6 +242,69 @@ fn what_somebody_wrote_by_hand_stays_as_it_is() {
     assert_eq!(unwrapped.changed().map(|server| server.name.as_str()).collect::<Vec<_>>(), ["c"]);
 }
 
+/// Safety 9: what stands behind an option that takes secrets, and every `NAME=value`, whatever it is called.
+#[test]
+fn safety_9_a_command_line_is_shown_without_its_values() {
+    for (words, shown) in [
+        (&["--pat", "SECRET7"][..], &["--pat", "[redacted]"][..]),
+        (&["-e", "GH_PAT=SECRET7"], &["-e", "GH_PAT=[redacted]"]),
+        (&["-eGH_PAT=SECRET7"], &["-eGH_PAT=[redacted]"]),
+        (&["--env=GH_PAT=SECRET7"], &["--env=[redacted]"]),
+        (&["-k", "SECRET7"], &["-k", "[redacted]"]),
+        (&["-kSECRET7"], &["-k[redacted]"]),
+        (&["--key=SECRET7"], &["--key=[redacted]"]),
+        (&["--header", "X-Api:SECRET7"], &["--header", "[redacted]"]),
+        (&["-H", "X-Api: SECRET7"], &["-H", "[redacted]"]),
+        (&["WHAT=SECRET7"], &["WHAT=[redacted]"]),
+        (
+            &["-y", "--log-level=debug", "@scope/pkg@1", "/srv"],
+            &["-y", "--log-level=debug", "@scope/pkg@1", "/srv"],
+        ),
+    ] {
+        let text = |lines: &str| {
+            format!("{{\n\"mcpServers\": {{\"a\": {{\n \"command\": \"npx\",\n \"args\": [{lines}]\n}}}}}}\n")
+        };
+        let quoted =
+            |words: &[&str]| words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+        let wrapped = wrap(&text(&quoted(words)), Format::Json, &plain()).unwrap();
+        assert!(wrapped.text.contains(&quoted(words)), "{}", wrapped.text);
+        assert!(!wrapped.diff.contains("SECRET7"), "{}", wrapped.diff);
+        assert!(
+            wrapped.diff.contains(&format!("[\"mcp\", \"--\", \"npx\", {}]", quoted(shown))),
+            "{}",
+            wrapped.diff
+        );
+    }
+}
+
+/// A file of one line holds more than servers.
+#[test]
+fn of_a_file_of_one_line_its_servers_alone_are_shown() {
+    let text =
+        r#"{"email":"me@example.com","mcpServers":{"a":{"command":"npx"}},"history":["what I asked"]}"#;
+    let diff = wrap(text, Format::Json, &plain()).unwrap().diff;
+    assert_eq!(
+        diff,
+        "@@ -1,1 +1,1 @@\n-...\"a\":{\"command\":\"npx\"...\n\
+         +...\"a\":{\"command\":\"scupper\",\"args\":[\"mcp\",\"--\",\"npx\"]...\n"
+    );
+}
+
+/// One that nobody can start keeps nobody from wrapping the others.
+#[test]
+fn a_server_with_an_empty_command_is_left_alone() {
+    for empty in
+        [r#""command": """#, r#""command": []"#, r#""command": "", "args": ["x"]"#, r#""command": [""]"#]
+    {
+        let text = format!(r#"{{"mcpServers": {{"a": {{{empty}}}, "b": {{"command": "b"}}}}}}"#);
+        let wrapped = wrap(&text, Format::Json, &plain()).unwrap();
+        assert!(wrapped.text.contains(&format!("{{{empty}}}")), "{}", wrapped.text);
+        let expected = [("a".to_owned(), "empty command"), ("b".to_owned(), "wrapped")];
+        assert_eq!(states(&wrapped.text, Format::Json), expected);
+        assert_eq!(unwrap(&wrapped.text, Format::Json).unwrap().text, text);
+    }
+}
+
 /// A client or a formatter may write a wrapped file anew: no byte is where it was, but the meaning is.
 #[test]
 fn a_file_that_was_formatted_anew_is_unwrapped_too() {
@@ -351,7 +415,9 @@ fn of_a_long_line_only_what_changes_is_shown() {
     let change = wrap(&text, Format::Json, &plain()).unwrap();
     assert_eq!(
         change.diff,
-        "@@ -1,1 +1,2 @@\n-...\"npx\"...\n+...\"scupper\"...\n+...\"mcp\", \"--\", \"npx\", ...\n"
+        "@@ -1,1 +1,1 @@\n\
+         -...\"a\": {\"env\": {\"K\": \"[redacted]\"}, \"command\": \"npx\", \"args\": [...\n\
+         +...\"a\": {\"env\": {\"K\": \"[redacted]\"}, \"command\": \"scupper\", \"args\": [\"mcp\", \"--\", \"npx\", ...\n"
     );
     assert_eq!(unwrap(&change.text, Format::Json).unwrap().text, text);
 }

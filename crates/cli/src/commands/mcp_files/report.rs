@@ -49,6 +49,7 @@ impl From<Server> for Checked {
                 Some("its scupper is not there")
             }
             State::NoCommand => Some("it has no command and no address"),
+            State::EmptyCommand => Some("its command is empty"),
             _ => None,
         };
         Self { server, problem }
@@ -129,6 +130,10 @@ impl Report<Changed> {
         for (path, found) in &self.files {
             let Ok(changed) = found else { continue };
             let path = path.display();
+            for server in changed.change.before.iter().filter(|one| one.state == State::EmptyCommand) {
+                let (line, name) = (server.line, name(server));
+                printer.note(&format!("{path}:{line}: {name} is left alone: its command is empty"));
+            }
             let names: Vec<String> = changed.change.changed().map(name).collect();
             match &changed.backup {
                 _ if !changed.is_different => {
@@ -208,7 +213,7 @@ const fn how(state: &State) -> &'static str {
         State::Plain => "by itself",
         State::Wrapped { .. } | State::ByHand { .. } => "in scupper",
         State::Remote => "remote",
-        State::NoCommand => "not at all",
+        State::NoCommand | State::EmptyCommand => "not at all",
     }
 }
 
@@ -304,6 +309,7 @@ impl ServerShown {
             State::ByHand { program } => ("by_hand", Some(program), None),
             State::Remote => ("remote", None, None),
             State::NoCommand => ("no_command", None, None),
+            State::EmptyCommand => ("empty_command", None, None),
         };
         let problem = checked.problem;
         let (name, project, program) = (name.clone(), project.clone(), program.cloned());
