@@ -20,7 +20,7 @@ pub use fatal::FatalWatch;
 pub use heap_limit::{HeapLimit, HeapLimitSource, advice, heap_limit};
 pub use notify::{Message, parse as parse_notify};
 pub use prefork::{Drain, Prefork, Recipe, View, recognise};
-pub use spare::{Because, Candidate, Member, spared, spared_members};
+pub use spare::{Because, Candidate, KeepNames, Member, keep_matches, spared, spared_members};
 
 /// The last component of a path, as programs are named by it. A login shell's leading `-` is no part of the name.
 pub(crate) fn base_name(path: &[u8]) -> &[u8] {

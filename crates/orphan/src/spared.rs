@@ -13,13 +13,12 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use scupper_knowledge::{Candidate, glob, spared};
+use scupper_knowledge::{Candidate, spared};
 use scupper_model::{KEEP, Kept, Pid, Profile};
 use scupper_probe::CgroupPath;
 use scupper_probe::snapshot::{End, Marks, Process};
 
 use crate::finding::EvidenceKind;
-use crate::grouping;
 use crate::known::{Known, Observer, Settings};
 use crate::lineage::Lineage;
 use crate::ownership::{Runs, Tie, unit_cgroups};
@@ -140,13 +139,6 @@ impl<'a> Sparing<'a> {
             .collect();
         for tie in &self.ties[index] {
             patterns.extend(self.runs.keep(&tie.run).iter().cloned());
-        }
-        // A script is known by its own name, not by the interpreter's.
-        if !patterns.is_empty() {
-            let group = grouping::of(process).group;
-            if let Some(pattern) = patterns.iter().find(|pattern| glob::matches(pattern, group.as_bytes())) {
-                return Some(format!("kept by the pattern {pattern}"));
-            }
         }
         let keep = keep_entry(process);
         let unit_cgroup = unit_cgroups(process).next().map(|(_, path)| path);

@@ -30,7 +30,11 @@ use std::fmt;
 
 use scupper_model::{Pid, Profile};
 
-use super::{base_name, glob};
+use super::base_name;
+
+mod names;
+
+pub use names::{KeepNames, keep_matches};
 
 /// What has to be known of a process to decide whether it is left alone.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,7 +83,7 @@ pub enum Because {
     KeepMark,
     /// Somebody asked to keep this very process, or may have asked: in these words.
     Asked(String),
-    /// This pattern of `--keep` matches its name.
+    /// This pattern of `--keep` matches one of its names.
     KeepPattern(String),
     /// This service manager's unit or container runs it.
     ServiceManaged(String),
@@ -118,10 +122,11 @@ pub fn spared(candidate: &Candidate<'_>, profile: Profile, keep: &[String]) -> O
     if let Some(words) = candidate.kept {
         return Some(Because::Asked(words.to_owned()));
     }
-    let program = candidate.program();
-    if let Some(pattern) = keep.iter().find(|p| glob::matches(p, candidate.name) || glob::matches(p, program))
-    {
-        return Some(Because::KeepPattern(pattern.clone()));
+    if !keep.is_empty() {
+        let names = KeepNames::of(candidate.name, candidate.command);
+        if let Some(pattern) = keep.iter().find(|pattern| names.matches(pattern)) {
+            return Some(Because::KeepPattern(pattern.clone()));
+        }
     }
     if let Some(unit) = managed(candidate) {
         return Some(Because::ServiceManaged(unit));
