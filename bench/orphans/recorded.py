@@ -2,8 +2,10 @@
 
 import json
 import os
+import shlex
 import shutil
 
+from left_alone import terminal
 from left_behind import quoted
 from stage import (LEFT_ALONE, LEFT_BEHIND, NotStaged, below, command, parent, read, situation, start_time,
                    stop_and_kill, wait_for)  # fmt: skip
@@ -139,6 +141,18 @@ def living_unit_that_was_detached(stage):
     both = wait_for("it is recorded", lambda: record(stage).get("main") and watchers(stage))
     stage.live("guardian and engine", *both)
     stage.live("the members", stage.pid("main"), stage.pid("helper"))
+
+
+@situation(LEFT_ALONE, fast=True)
+def killed_unit_in_a_living_terminal(stage):
+    """`scupper run` typed in a terminal that is open, all of whose supervisors were killed: somebody sits before its command."""
+    shell, type_line = terminal(stage)
+    type_line(shlex.join([*running(stage), "exec " + quoted(stage.acting("leaf", "main", "ignore-term"))]))
+    main = stage.pid("main")
+    both = wait_for("the unit is recorded", lambda: record(stage).get("main") and watchers(stage))
+    stop_and_kill(*both)
+    wait_for("somebody took it over", lambda: parent(main) not in both)
+    stage.live("shell and command", shell, main)
 
 
 @situation(LEFT_ALONE, fast=True)

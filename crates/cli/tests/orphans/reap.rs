@@ -276,6 +276,33 @@ fn r118_safety_3_likely_ones_are_skipped_without_a_terminal() {
     assert!(machine.alive(likely));
 }
 
+/// Safety 3: the record says whose it is, and somebody outside still writes to it: `producer | scupper run -- ... > log`.
+#[test]
+fn r118_safety_3_what_somebody_outside_still_feeds_is_not_ended_without_asking() {
+    const FEEDS: &str = "
+import subprocess, sys, time
+server = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)
+while True: time.sleep(1)
+";
+    const READS: &str = "trap '' TERM; echo $$ > FILE.new; mv FILE.new FILE; cat";
+    let Some(machine) = Machine::start() else { return };
+    let file = machine.scene.path("reads").to_string_lossy().into_owned();
+    let reads = READS.replace("FILE", &file);
+    let unit = [SCUPPER, "run", "--name", "fed", "--", "sh", "-c", &reads];
+    let producer = machine.start_command(&[&["python3", "-S", "-c", FEEDS][..], &unit].concat());
+    let reader: i32 = wait_for("it reads", PATIENCE, || {
+        machine.scene.text("reads").trim().parse().map_err(|_| machine.scene.text("others"))
+    });
+    kill_scupper(&machine, "fed");
+    let said = machine.scupper(&["reap", "--yes", "--grace", "500ms", "--json"]);
+    assert!(machine.alive(reader) && machine.alive(producer), "{said:?}");
+    assert_eq!((said.code, &said.json()["signalled"]), (1, &json!([])), "{said:?}");
+    assert!(pids(&said.json()["skipped"]).contains(&reader), "{said:?}");
+    // Nobody writes to it any more: `cat` ends at the end of its stdin, and the shell with it.
+    machine.kill(producer, 9);
+    wait_for("it has ended", PATIENCE, || if machine.alive(reader) { Err(String::new()) } else { Ok(()) });
+}
+
 #[test]
 fn r118_safety_3_likely_ones_are_asked_about_one_by_one_on_a_terminal() {
     let Some(machine) = Machine::start() else { return };
