@@ -2,6 +2,8 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use scupper_supervise::record::{RecordError, Records};
@@ -22,6 +24,17 @@ pub(crate) fn records() -> Result<Records, RecordError> {
 /// none of them is set. Nothing is created here.
 pub(crate) fn evidence(state: Option<&Path>) -> Option<PathBuf> {
     Some(state_directory(state, |name| env::var_os(name))?.join(EVIDENCE))
+}
+
+/// The user whose directory root would write to, where root was left with a user's `HOME` (`sudo -E`): what root made
+/// there would lock that user out. A directory given by `--state` is meant.
+pub(crate) fn state_of_a_user(state: Option<&Path>) -> Option<u32> {
+    if state.is_some() || !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let directory = state_directory(None, |name| env::var_os(name))?;
+    let nearest = directory.ancestors().find_map(|part| fs::metadata(part).ok())?;
+    Some(nearest.uid()).filter(|owner| *owner != 0)
 }
 
 /// What this user asked to keep, in the same directory.

@@ -21,6 +21,8 @@ pub(crate) struct EventSink {
     format: LogFormat,
     printed_from: Severity,
     evidence: Option<Writer>,
+    /// The user in whose directory root keeps none.
+    others: Option<u32>,
     /// Whether it was said that evidence is not being kept.
     said: bool,
     hook: Option<Hook>,
@@ -29,12 +31,14 @@ pub(crate) struct EventSink {
 impl EventSink {
     /// As the settings say. Nothing is opened or started before the first event that needs it.
     pub(crate) fn new(output: &Output) -> Self {
-        let file = paths::evidence(output.state.as_deref());
+        let others = paths::state_of_a_user(output.state.as_deref());
+        let file = paths::evidence(output.state.as_deref()).filter(|_| others.is_none());
         Self {
             printer: Printer::new(),
             format: output.log_format.unwrap_or_default(),
             printed_from: if output.verbose { Severity::Routine } else { Severity::Notice },
             evidence: file.map(|file| Writer::new(file, scupper_evidence::Options::default(), clock::wall)),
+            others,
             said: false,
             hook: output.on_event.clone().map(Hook::new),
         }
@@ -71,9 +75,11 @@ impl Sink for EventSink {
                 }
             }
             None if severity > Severity::Routine => {
-                self.evidence_trouble(
-                    "no evidence is kept: there is neither XDG_STATE_HOME nor HOME; use --state DIR",
+                let why = self.others.map_or_else(
+                    || "there is neither XDG_STATE_HOME nor HOME".to_owned(),
+                    |owner| format!("the state directory is of the user {owner}, and this is root"),
                 );
+                self.evidence_trouble(&format!("no evidence is kept: {why}; use --state DIR"));
             }
             None => {}
         }

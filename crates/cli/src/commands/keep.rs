@@ -15,6 +15,7 @@ use crate::keeps::KeepsFile;
 use crate::known;
 use crate::output::figures::span;
 use crate::output::{Printer, Table};
+use crate::paths;
 
 /// The answer of `--json`, whatever was asked.
 #[derive(Serialize)]
@@ -28,12 +29,26 @@ struct Answer<'a> {
 }
 
 pub(super) fn run(args: &KeepArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    if args.lasting.is_some_and(|time| time.is_zero()) {
+        return Err(Failure::usage(
+            "--for 0s keeps nothing: give a longer time, or leave it out to keep for good",
+        ));
+    }
     let file = KeepsFile::of_this_user(args.state.as_deref())
         .context("there is no place to write down what is kept: neither XDG_STATE_HOME nor HOME is set")
         .map_err(|error| Failure::from(error).hint("use --state DIR"))?;
     let proc_ = Proc::open(Path::new("/proc")).context("cannot look for processes")?;
     let now = clock::wall();
     let holds = |keep: &Keep| keep.holds(now) && !is_over(&proc_, keep);
+    if !args.list
+        && let Some(owner) = paths::state_of_a_user(args.state.as_deref())
+    {
+        let directory = file.path().parent().unwrap_or(file.path()).display();
+        return Err(Failure::from(anyhow::anyhow!(
+            "{directory} is of the user {owner}: root writes nothing there, and what is kept there holds for that user"
+        ))
+        .hint("use --state DIR, or HOME=/root"));
+    }
     let changed = if args.list {
         0
     } else if args.remove {
@@ -59,8 +74,12 @@ pub(super) fn run(args: &KeepArgs, printer: &mut Printer) -> Result<u8, Failure>
         printer.line(&format!("kept{until}: {}", said(args)))?;
         for pattern in &args.matching {
             let count = matching(&proc_, pattern)?;
-            let are = if count == 1 { "process matches" } else { "processes match" };
-            printer.note(&format!("{count} {are} `{}` now", printable(pattern.as_bytes(), 80)));
+            let shown = printable(pattern.as_bytes(), 80);
+            printer.note(&match count {
+                0 => format!("warning: no process matches `{shown}` now; one that comes will be kept"),
+                1 => format!("1 process matches `{shown}` now"),
+                _ => format!("{count} processes match `{shown}` now"),
+            });
         }
     }
     Ok(0)

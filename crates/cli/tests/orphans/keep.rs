@@ -61,6 +61,45 @@ fn r118_processes_are_kept_by_a_pattern_and_for_a_time() {
 }
 
 #[test]
+fn safety_5_a_script_that_a_scan_shows_as_kept_is_kept_by_its_unit_too() {
+    let (scene, mut strays) = (Scene::new(), Strays::default());
+    let name = format!("canary-{}.py", std::process::id());
+    let none = scupper(&scene, &["keep", "--match", &name]);
+    assert_eq!(none.code, 0, "{}", none.err);
+    assert!(none.err.contains("warning: no process matches"), "{}", none.err);
+    fs::write(scene.path(&name), "import os, time\nopen('up', 'w').close()\ntime.sleep(1000)\n").unwrap();
+    let script = format!(
+        "cd {} && (setsid python3 -u {name} & echo $! >pid); while ! [ -e up ]; do sleep 0.02; done",
+        scene.dir.path().display()
+    );
+    assert_eq!(scene.code(&["--grace", "300ms"], &["sh", "-c", &script]), 0, "{}", scene.text("stderr"));
+    let pid = strays.add(scene.text("pid").trim().parse().unwrap());
+    assert!(alive(pid), "{}", scene.text("stderr"));
+    expect_spared(&scene, pid, &name);
+    assert!(scupper(&scene, &["keep", "--match", &name]).err.contains("1 process matches"));
+}
+
+#[test]
+fn root_makes_nothing_in_a_home_of_a_user() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: not root");
+        return;
+    }
+    let scene = Scene::new();
+    let home = scene.path("home");
+    fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(65534), Some(65534)).unwrap();
+    let run = ["run", "--name", &scene.unit, "--verbose", "--", "true"];
+    for (arguments, code) in [(&["keep", "--match", "x"][..], 2), (&run[..], 0)] {
+        let mut command = scene.scupper(arguments);
+        command.env("HOME", &home).env_remove("XDG_STATE_HOME").env_remove("XDG_CONFIG_HOME");
+        let answer = super::support::answer(&mut command);
+        assert_eq!(answer.code, code, "{arguments:?}: {}", answer.err);
+        assert_eq!(fs::read_dir(&home).unwrap().count(), 0, "{arguments:?}");
+    }
+}
+
+#[test]
 fn r118_a_process_is_kept_by_its_environment_and_by_the_configuration() {
     let (scene, mut strays) = (Scene::new(), Strays::default());
     let marked = left_behind_by(&scene, &mut strays, &["python3"], &SLEEPER, |command| {
@@ -162,6 +201,7 @@ fn what_cannot_be_kept_is_said_on_one_line() {
     for (arguments, said) in [
         (&["keep", "2147483647"][..], "there is no process 2147483647"),
         (&["keep", "--remove", "--match", "x"], "is not kept"),
+        (&["keep", "--match", "x", "--for", "0s"], "--for 0s keeps nothing"),
     ] {
         let answer = scupper(&scene, arguments);
         assert_eq!((answer.code, answer.out.as_str()), (2, ""), "{arguments:?}");

@@ -311,6 +311,68 @@ fn r118_a_scan_writes_nothing() {
     }
 }
 
+#[test]
+fn r118_a_scan_leaves_existing_evidence_as_it_is() {
+    let scene = Scene::new();
+    assert_eq!(scene.code(&["--grace", "300ms"], &["true"]), 0);
+    let state = scene.path("state/scupper");
+    let listing = || {
+        let mut all: Vec<_> = fs::read_dir(&state)
+            .unwrap()
+            .flatten()
+            .map(|entry| (entry.file_name(), entry.metadata().unwrap().modified().unwrap()))
+            .collect();
+        all.sort();
+        all
+    };
+    let before = listing();
+    assert!(before.iter().any(|(name, _)| name == "evidence.sqlite"), "{before:?}");
+    scan(&scene);
+    assert_eq!(listing(), before);
+}
+
+#[test]
+fn safety_3_root_believes_no_evidence_that_a_user_wrote() {
+    let (scene, mut strays) = (Scene::new(), Strays::default());
+    if for_nobody(&scene).is_none() {
+        return;
+    }
+    let pid = left_behind(&scene, &mut strays, &SLEEPER);
+    // A row that names root's process, and says that its unit is over.
+    let main = format!("\"pid\":{pid},\"start_time\":{}", start_time(pid));
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let now: scupper_model::Timestamp = scupper_supervise::shell::clock::wall();
+    let main: scupper_model::Identity =
+        serde_json::from_str(&format!("{{{main},\"boot_id\":\"{}\"}}", boot.trim())).unwrap();
+    let started = scupper_model::EventKind::UnitStarted {
+        main,
+        command: "x".into(),
+        profile: scupper_model::Profile::Web,
+        start: 1,
+        cgroup: None,
+    };
+    let stopped =
+        scupper_model::EventKind::UnitStopped { reason: "x".into(), exit_code: 0, ended: 0, kept: 0 };
+    let events = [(1, started), (2, stopped)].map(|(id, kind)| scupper_model::Event {
+        schema: scupper_model::EVENT_SCHEMA.to_owned(),
+        id: uuid::Uuid::from_u128(id),
+        at: scupper_model::Timestamp(now.0 - 10 + u64::try_from(id).unwrap()),
+        unit: "forged".parse().unwrap(),
+        run: scupper_model::RunId(uuid::Uuid::from_u128(7)),
+        kind,
+    });
+    let file = scene.path("state/scupper/evidence.sqlite");
+    let options = scupper_evidence::Options::default();
+    scupper_evidence::Store::open(&file, &options).unwrap().insert(&events).unwrap();
+    // As it would be believed where it is root's own, in a directory of root's.
+    for (part, owner) in [("state", 0), ("state", NOBODY)] {
+        chown(scene.path(part), Some(owner), Some(owner)).unwrap();
+        let found = entry(&scan(&scene), "left_behind", pid);
+        assert_eq!(kinds(&found).contains("recorded_spawn"), owner == 0, "{owner}: {found}");
+        assert!(owner == 0 || found["certainty"] == "likely", "{found}");
+    }
+}
+
 /// A copy of the binary where everybody may run it; `None` where this is not root, who alone can become nobody.
 fn for_nobody(scene: &Scene) -> Option<std::path::PathBuf> {
     if !rustix::process::geteuid().is_root() {

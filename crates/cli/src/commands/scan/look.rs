@@ -12,9 +12,10 @@ use scupper_probe::Proc;
 use scupper_probe::snapshot::{self, Snapshot};
 use scupper_supervise::shell::{Program, clock};
 
+use crate::config;
 use crate::failure::Failure;
+use crate::known::{self, Gathered};
 use crate::output::Printer;
-use crate::{config, known};
 
 /// So many pipes are asked about.
 const MOST_QUESTIONS: usize = 10_000;
@@ -38,6 +39,8 @@ pub(in crate::commands) struct Looked {
     pub proc_: Proc,
     pub snapshot: Snapshot,
     pub known: Known,
+    /// What of other users' files was not read.
+    pub notes: Vec<String>,
     pub observer: Observer,
     pub settings: Settings,
     pub findings: Findings,
@@ -57,11 +60,12 @@ pub(in crate::commands) fn look(ask: &Ask<'_>) -> Result<Looked, Failure> {
     let settings = Settings { min_age: ask.min_age, user: ask.user, idle_after: ask.idle_after, now };
     let snapshot = snapshot::take(&proc_).context("cannot look at processes")?;
     program.release();
-    let mut known = known::gather(&snapshot, ask.state, &configured.keep, observer.uid, now);
+    let Gathered { mut known, notes } =
+        known::gather(&snapshot, ask.state, &configured.keep, observer.uid, now);
     known.pipes = ask_the_kernel(&proc_, &snapshot, &settings);
     program.release();
     let findings = scupper_orphan::judge(&snapshot, &known, observer, &settings);
-    Ok(Looked { proc_, snapshot, known, observer, settings, findings })
+    Ok(Looked { proc_, snapshot, known, notes, observer, settings, findings })
 }
 
 /// Whether anybody at all has the other end of a pipe open: where not all holders may be seen, the kernel knows. What it
@@ -86,6 +90,9 @@ fn ask_the_kernel(proc_: &Proc, snapshot: &Snapshot, settings: &Settings) -> Has
 impl Looked {
     /// Says what of the records could not be read.
     pub(in crate::commands) fn warn(&self, printer: &mut Printer) {
+        for note in &self.notes {
+            printer.note(&format!("note: {note}"));
+        }
         for trouble in &self.known.trouble {
             printer.note(&format!("warning: {trouble}"));
         }
