@@ -18,6 +18,13 @@ use super::run::{OutputFlags, UnitFlags};
         scupper mcp --name files --mem-hard 1G -- uv run server.py\n  \
         scupper mcp --idle 30m --lifetime 24h -- node server.js\n  \
         scupper mcp wrap .mcp.json              # has a client start its servers so\n\n\
+        When the client's end of stdin is closed, the server has half of the grace to end by itself, then TERM, then\n\
+        KILL at the end of the grace. While the client is known to live (an ancestor that held the other end), that\n\
+        time begins anew as long as the server does something, for at most 30 s: it may be answering. Behind a\n\
+        pipe (`producer | scupper mcp -- ...`) nobody is known to live: a slow server needs a longer --grace there.\n\
+        A parent that ends while such a client lives and keeps its end open ends nothing.\n\
+        A server that closes its own stdin and lives on leaves its client without EPIPE until it ends: scupper holds\n\
+        a descriptor of that stdin, to see the client's end.\n\n\
         Exit codes: those of `scupper run`: the server's own (128+n for a signal); 125 scupper failed, 126 not\n\
         executable, 127 not found, 2 bad usage."
 )]

@@ -1,7 +1,7 @@
 //! R118, R119: servers that do not want to end, clients that are hard to see, and clients that are not gone.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -242,4 +242,101 @@ fn a_server_that_grows_is_ended_by_its_limit() {
     assert_eq!(running.wait().code(), Some(137));
     scene.expect_nothing_left();
     assert_eq!(scene.events_of("limit_crossed")[0]["level"], "hard");
+}
+
+/// Half a second for each line, and only then its answer: longer altogether than half of the grace.
+const SLOW: &str = "while read -r line; do sleep 0.5; echo \"$line!\"; done; exit 4";
+
+/// It writes everything, closes, and reads the answers.
+#[test]
+fn a_client_that_lives_and_closes_its_end_gets_its_answers() {
+    let scene = Scene::new();
+    let mut scupper = mcp(&scene, &["--grace", "2s"], &["sh", "-c", SLOW]);
+    let mut child = scupper.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let running = Running { child };
+    stdin.write_all(b"a\nb\nc\nd\ne\nf\n").unwrap();
+    answers(&scene);
+    drop(stdin);
+    let mut said = String::new();
+    stdout.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "a!\nb!\nc!\nd!\ne!\nf!\n", "{}", scene.text("stderr"));
+    assert_eq!(running.wait().code(), Some(4), "its own exit code");
+    assert_eq!(scene.events_of("signal_sent").len(), 0, "{}", scene.text("stderr"));
+    assert_eq!(scene.events_of("client_gone").len(), 1, "{}", scene.text("stderr"));
+    scene.expect_nothing_left();
+}
+
+/// A client that died has nobody who reads: however busy the server is, it has the grace and no more.
+#[test]
+fn r119_a_client_that_is_dead_waits_for_no_answers() {
+    let scene = Scene::new();
+    // It works for ever, and hears of nothing.
+    let busy = "trap '' TERM HUP; while :; do :; done";
+    let client = format!(
+        "import os, subprocess, time\n\
+         server = subprocess.Popen(['{SCUPPER}', 'mcp', '--name', '{}', '--grace', '2s', '-v', '--log-format', 'json', \
+         '--', 'sh', '-c', \"{busy}\"], stdin=subprocess.PIPE)\n\
+         open('{}', 'w').write('x')\n\
+         while not os.path.exists('{}'): time.sleep(0.01)\n\
+         server.stdin.close()\n\
+         time.sleep(1000)",
+        scene.unit,
+        scene.path("started").display(),
+        scene.path("close").display()
+    );
+    let mut python = Command::new("python3");
+    python.args(["-c", &client]).stderr(File::create(scene.path("stderr")).unwrap());
+    scene.dress(&mut python);
+    let mut client = python.spawn().unwrap();
+    answers(&scene);
+    std::fs::write(scene.path("close"), "").unwrap();
+    wait_for("the end of stdin is seen", PATIENCE, || {
+        if scene.events_of("client_gone").is_empty() { Err(scene.text("stderr")) } else { Ok(()) }
+    });
+    // Longer than the grace: it works on, and its client lives.
+    std::thread::sleep(Duration::from_millis(2500));
+    lives_on(&scene, "sh");
+    assert_eq!(scene.events_of("signal_sent").len(), 0, "{}", scene.text("stderr"));
+    client.kill().unwrap();
+    client.wait().unwrap();
+    let died = Instant::now();
+    scene.expect_nothing_left();
+    // Far below the time that a busy server has while its client lives.
+    assert!(died.elapsed() < Duration::from_secs(15), "{:?}", died.elapsed());
+    assert_eq!(scene.events_of("client_gone")[1]["how"], "exited", "{}", scene.text("stderr"));
+}
+
+/// Started by a program that put it into the background and is done: the client lives, and can still talk.
+#[test]
+fn safety_1_a_parent_that_ends_ends_nobody_whose_client_lives() {
+    let scene = Scene::new();
+    // What a shell puts into the background has no stdin unless it is given one.
+    let line = format!(
+        "exec 3<&0; '{SCUPPER}' mcp --name {} -v --log-format json -- cat <&3 3<&- & \
+         while ! [ -e '{}' ]; do sleep 0.02; done; exit 0",
+        scene.unit,
+        scene.path("go").display()
+    );
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &line]).stderr(File::create(scene.path("stderr")).unwrap());
+    scene.dress(&mut shell);
+    let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, stdout) = (shell.stdin.take().unwrap(), shell.stdout.take().unwrap());
+    answers(&scene);
+    std::fs::write(scene.path("go"), "").unwrap();
+    assert!(shell.wait().unwrap().success());
+    lives_on(&scene, "cat");
+    stdin.write_all(b"still there\n").unwrap();
+    let mut said = String::new();
+    BufReader::new(stdout).read_line(&mut said).unwrap();
+    assert_eq!(said, "still there\n");
+    assert_eq!(scene.events_of("parent_exited").len(), 0, "{}", scene.text("stderr"));
+    drop(stdin);
+    scene.expect_nothing_left();
+    // It reads the end by itself, perhaps before scupper sees it.
+    wait_for("the unit is over", PATIENCE, || {
+        if scene.events_of("unit_stopped").is_empty() { Err(scene.text("stderr")) } else { Ok(()) }
+    });
 }

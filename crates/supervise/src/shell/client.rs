@@ -4,13 +4,16 @@
 //! them fails somewhere:
 //!
 //! * **The hang-up of stdin.** A descriptor of it is kept for poll(2) alone. It is let go of when the server ends, so
-//!   that a client that goes on writing is told then. Silent where somebody else has inherited the client's end.
+//!   that a client that goes on writing is told then; of a server that closes its own stdin and lives on, not before.
+//!   Silent where somebody else has inherited the client's end.
 //! * **The end of the client.** The nearest ancestor that holds the other end, or that made the pair of sockets, is the
 //!   client, whatever stands between (`sh -c`, `npx`, `uv run`, `timeout`); a pidfd tells of its end.
 //! * **The end of the session's leader**, the shell or the program that scupper was started from, for a client that is
 //!   neither. A client that is known to live has outlived its session on purpose (`disown`), and is believed.
 //!
-//! What cannot be read is not followed; the parent's end is seen in any case (`engine.rs`).
+//! What cannot be read is not followed; the parent's end is seen in any case (`engine.rs`). It ends nothing while the
+//! client is known to live and has its end open. A client that has closed it and lives may be reading answers
+//! (`engine/answering.rs`).
 
 use std::ffi::OsString;
 use std::fs;

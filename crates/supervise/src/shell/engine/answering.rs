@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::unit::{Activity, Idle};
 
 /// Time between two looks at what the tree does.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(100);
 /// Nothing has happened for so long: no answer is being made that can be seen.
 const QUIET: Duration = Duration::from_secs(1);
 /// Whatever it does, a server gets no more than this: one that works by itself is never quiet.
@@ -32,13 +32,17 @@ impl Answering {
         self.next
     }
 
+    /// Whether nobody has more time to get.
+    pub(super) fn is_over(&self, now: Duration) -> bool {
+        now >= self.until
+    }
+
     /// Takes what the members of the tree have done by now. Whether they get more time; where it cannot be said, not.
     pub(super) fn goes_on(&mut self, now: Duration, done: Option<Vec<Activity>>) -> bool {
         self.next = now + LOOK;
         let known = |done: &Vec<Activity>| {
             !done.is_empty() && done.iter().all(|member| member.passed.is_some() && member.cpu.is_some())
         };
-        let Some(done) = done.filter(known) else { return false };
-        now < self.until && self.idle.note(now, done) < QUIET
+        done.filter(known).is_some_and(|done| self.idle.note(now, done) < QUIET)
     }
 }

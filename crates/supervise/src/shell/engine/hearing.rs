@@ -95,10 +95,12 @@ impl Engine {
         let Some(answering) = self.answering.as_mut().filter(|answering| now >= answering.next()) else {
             return;
         };
-        let done = self.units.first().and_then(|unit| unit.activity(&self.around).ok());
-        let goes_on = answering.goes_on(now, done) && self.client.pid().is_some();
-        if !goes_on {
+        if answering.is_over(now) || self.client.pid().is_none() {
             self.answering = None;
+            return;
+        }
+        let done = self.units.first().and_then(|unit| unit.activity(&self.around).ok());
+        if !answering.goes_on(now, done) {
             return;
         }
         for unit in 0..self.units.len() {

@@ -100,7 +100,7 @@ impl UnitShell {
         around: &Surrounding,
         facts: &mut Vec<Fact>,
     ) -> Option<Duration> {
-        let (members, refused) = self.activities(look, around);
+        let (members, refused) = Self::activities(look, around);
         if let Some(error) = refused.filter(|_| !std::mem::replace(&mut self.idle_unknown_said, true)) {
             let why = crate::chain(&error);
             let message = format!("nobody can say whether it is idle, so it is kept: {why}");
@@ -110,7 +110,7 @@ impl UnitShell {
     }
 
     /// What each member of the tree has done since it began, as far as it can be read, and why one of them cannot be.
-    fn activities(&self, look: &Look, around: &Surrounding) -> (Vec<Activity>, Option<ProbeError>) {
+    fn activities(look: &Look, around: &Surrounding) -> (Vec<Activity>, Option<ProbeError>) {
         let proc = &around.proc;
         let mut refused = None;
         let living = look.processes.iter().filter(|seen| !seen.zombie).map(|seen| seen.identity);
@@ -132,7 +132,7 @@ impl UnitShell {
 
     /// What each member of the tree that was last seen has done since it began.
     pub(in crate::shell) fn activity(&self, around: &Surrounding) -> Result<Vec<Activity>, ProbeError> {
-        let (members, refused) = self.activities(&self.look, around);
+        let (members, refused) = Self::activities(&self.look, around);
         refused.map_or(Ok(members), Err)
     }
 
