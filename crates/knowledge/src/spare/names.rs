@@ -161,7 +161,10 @@ impl Runs {
                 return (at + 1 < words.len()).then_some(at + 1);
             }
             skip = is(self.valued);
-            if !skip && is(&["-e", "-c", "--eval", "-p", "--print"]) {
+            // For a shell, -e and -p are settings.
+            let inline: &[&str] =
+                if self.valued == SHELL { &["-c"] } else { &["-e", "-c", "--eval", "-p", "--print"] };
+            if !skip && is(inline) {
                 return None;
             }
             if !word.starts_with(b"-") && !is(self.verbs) {
@@ -215,7 +218,7 @@ mod tests {
             ("@a/b", "node", &["node", "--import", "y", "/p/node_modules/@a/b/dist/index.js"]),
             ("mcp-files", "node", &["node", "/p/node_modules/.bin/mcp-files"]),
             ("srv.py", "uv", &["uv", "run", "--with", "mcp", "python", "srv.py"]),
-            ("start.sh", "sh", &["sh", "./start.sh"]),
+            ("start.sh", "sh", &["sh", "-e", "./start.sh"]),
             ("app.jar", "java", &["java", "-Xmx1g", "-jar", "/opt/app.jar"]),
         ] {
             assert!(matches(pattern, name, command), "{pattern} {command:?}");
