@@ -105,9 +105,10 @@ mod tests {
             ["/usr/bin/node", "server.js", "--port", "80"].map(|word| word.as_bytes().to_vec()).into();
         let means = |expression: &str| matches(expression, b"MainThread", &command);
         assert!(means("node") && means("MainThread") && means("nod?") && means("node server.js"));
-        assert!(means("server.js --port"));
+        // A script is known by its own name.
+        assert!(means("server.js") && means("server.js --port"));
         // A word alone is a name: `80` means no server.
-        assert!(!means("server.js") && !means("80") && !means("nod") && !means("server.js 80"));
+        assert!(!means("80") && !means("nod") && !means("server.js 80"));
         assert!(!matches("kthreadd", b"kthreadd", &[]));
     }
 }
