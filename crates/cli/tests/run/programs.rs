@@ -10,47 +10,52 @@ struct Program {
     what: &'static str,
     environment: &'static str,
     command: &'static str,
+    seconds: u64,
     leaks: bool,
 }
-
-/// On a busy machine a server takes its time to come to rest, and a slow rise its time to stand out.
-const SECONDS: u64 = 160;
 
 const PROGRAMS: [Program; 6] = [
     Program {
         what: "a list that grows by 10 MB a minute",
         environment: "LEAK_BYTES=6700",
         command: "python3 service.py",
+        seconds: 90,
         leaks: true,
     },
     Program {
-        what: "a map behind an HTTP server that grows by 20 MB a minute",
-        environment: "LEAK_BYTES=17000",
+        what: "a map behind an HTTP server that grows by 40 MB a minute",
+        environment: "LEAK_BYTES=34000",
         command: "node server.js",
+        seconds: 90,
         leaks: true,
     },
     Program {
         what: "a file that is not closed every other second",
         environment: "FORGET_EVERY=2",
         command: "python3 files.py",
+        seconds: 90,
         leaks: true,
     },
     Program {
         what: "an HTTP server whose code is compiled as it warms up",
         environment: "",
         command: "node server.js",
+        // So long it takes to come to rest.
+        seconds: 160,
         leaks: false,
     },
     Program {
         what: "a cache that reaches its bound",
         environment: "CAPACITY=800",
         command: "python3 cache.py",
+        seconds: 90,
         leaks: false,
     },
     Program {
         what: "the sawtooth of a collector",
         environment: "",
-        command: "node --max-semi-space-size=2 --max-old-space-size=48 garbage.js",
+        command: "python3 cycles.py",
+        seconds: 90,
         leaks: false,
     },
 ];
@@ -67,17 +72,18 @@ fn judge(program: &Program) -> (i32, String) {
         "cd '{}' && export {} PYTHONPATH='{common}' NODE_PATH='{common}' && timeout {} {}; test $? = 124",
         corpus().join("tuning").display(),
         program.environment,
-        SECONDS,
+        program.seconds,
         program.command
     );
     let running = scene.run(&["--fail-on-leak"], &["sh", "-c", &line]);
-    let status = running.wait_at_most(PATIENCE + Duration::from_secs(SECONDS));
+    let status = running.wait_at_most(PATIENCE + Duration::from_secs(program.seconds));
     (status.code().unwrap(), scene.text("stderr"))
 }
 
-/// R048: within minutes, and without a rule that anybody wrote.
+/// R048: within minutes, and without a rule that anybody wrote. The machine is theirs alone: where others come and go beside
+/// a server, its load and its rise do too, and that is what a warm-up looks like.
 #[test]
-fn heavy_r048_six_programs_are_told_apart() {
+fn timing_heavy_r048_six_programs_are_told_apart() {
     std::thread::scope(|scope| {
         let judged: Vec<_> =
             PROGRAMS.iter().map(|program| (program, scope.spawn(|| judge(program)))).collect();
