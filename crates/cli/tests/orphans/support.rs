@@ -152,10 +152,19 @@ pub fn pids_in(scan: &Value, list: &str) -> BTreeSet<i32> {
     each.iter().map(|entry| i32::try_from(entry["pid"].as_i64().unwrap()).unwrap()).collect()
 }
 
-/// The entry of one process in one list; null where it is not in it.
+/// The entry of one process in one list; null where it is not in it, and where it is instead is printed.
 pub fn entry(scan: &Value, list: &str, pid: i32) -> Value {
-    let each = scan[list].as_array().unwrap_or_else(|| panic!("no list {list}: {scan}"));
-    each.iter().find(|entry| entry["pid"] == pid).cloned().unwrap_or_default()
+    let of = |list: &str| {
+        let each = scan[list].as_array().unwrap_or_else(|| panic!("no list {list}: {scan}"));
+        each.iter().find(|entry| entry["pid"] == pid).cloned()
+    };
+    of(list).unwrap_or_else(|| {
+        let lists = ["left_behind", "held_idle", "growing", "zombies", "not_touched", "unreadable"];
+        let elsewhere: Vec<_> =
+            lists.into_iter().filter_map(|list| Some((list, of(list)?.to_string()))).collect();
+        println!("{pid} is not in {list}, but in {elsewhere:?}; trouble: {}", scan["trouble"]);
+        Value::Null
+    })
 }
 
 /// The kinds of evidence of an entry.
@@ -180,7 +189,7 @@ pub fn abandoned_unit(scene: &Scene, strays: &mut Strays, flags: &[&str]) -> i32
         open(sys.argv[1] + '.new', 'w').write(str(os.getpid())); os.rename(sys.argv[1] + '.new', sys.argv[1])\n\
         time.sleep(1000)";
     let file = scene.path("main");
-    let running = scene.run(flags, &["python3", "-S", "-c", script, &file.to_string_lossy()]);
+    let mut running = scene.run(flags, &["python3", "-S", "-c", script, &file.to_string_lossy()]);
     let main = wait_for("the command runs", PATIENCE, || {
         scene.text("main").parse::<i32>().map_err(|_| scene.text("stderr"))
     });
@@ -193,7 +202,8 @@ pub fn abandoned_unit(scene: &Scene, strays: &mut Strays, flags: &[&str]) -> i32
     for pid in [engine, guardian] {
         kill(pid, 9);
     }
-    drop(running);
+    // While the guardian is there, what was the engine's is a child of it, and ends with it when `running` is dropped.
+    running.child.wait().unwrap();
     wait_for("both are gone", PATIENCE, || if alive(engine) { Err(String::new()) } else { Ok(()) });
     wait_for_other_parent(main, engine);
     main

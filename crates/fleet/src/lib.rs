@@ -1,0 +1,33 @@
+//! Agents on many hosts: who is alive, who is not, and who cleans up after whom.
+//!
+//! - `words/`: what is said: agents, heartbeats, sweeps, events, times.
+//! - `store.rs`: the one trait. Its stores (`memory/`, `embedded/`, `redis/`) promise the same, shown by one suite that
+//!   runs against each (`tests/conformance/`).
+//! - `rules/`: what the stores decide, pure: epochs, the guard after an outage, the brake, seed 004's heartbeats.
+//! - `agent/`: the side of an agent: beats, fences itself, leaves.
+//! - `coordinator/`: the side of whoever sweeps: claims, reaps, sums memory up.
+//!
+//! Five invariants hold, however processes pause, crash and come back:
+//!
+//! - **I1** no write of a fenced incarnation is ever accepted, where the store can fence;
+//! - **I2** a live agent never loses state;
+//! - **I3** nobody is fenced inside a valid lease;
+//! - **I4** one completion per incarnation, however many coordinators;
+//! - **I5** every registration that ends is cleaned, whoever crashes half-way.
+//!
+//! Only the store's clock decides about a lease; an agent's own clock decides only that it stops earlier.
+
+#![forbid(unsafe_code)]
+
+mod clock;
+mod store;
+mod words;
+
+pub use clock::Clock;
+pub use store::{Store, StoreError};
+pub use words::{
+    AgentId, AgentView, Answer, Beat, Beaten, CLAIMS_LIMIT, Claim, ClaimView, CoordinatorId, CoordinatorView,
+    Directive, Epoch, Event, EventId, Fence, Happened, HostId, Incarnation, InvalidId, Item, ItemKind, Lost,
+    MemoryStats, MemoryUse, Nonce, Orphan, Page, Phase, Process, Reaped, Reason, Registered, Registration,
+    Report, SecretHash, Standing, Status, Sweep, Swept, Timing, Written,
+};

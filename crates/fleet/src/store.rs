@@ -1,0 +1,156 @@
+//! The one trait that every store of a registry keeps, and what can go wrong with one.
+//!
+//! Every call is atomic, and safe to repeat where its answer was lost: a registration by its nonce, a beat and a write by
+//! what they say, a reap by its fence. The store's clock decides; no caller's does.
+
+use std::collections::HashMap;
+use std::error::Error;
+
+use scupper_model::{Bytes, Timestamp};
+
+use crate::words::{
+    AgentId, AgentView, Beat, Beaten, Claim, ClaimView, CoordinatorId, Directive, Event, EventId, Happened,
+    HostId, Incarnation, Item, ItemKind, Page, Process, Reaped, Reason, Registered, Registration, Status,
+    Sweep, Swept, Timing, Written,
+};
+
+/// A registry of agents.
+pub trait Store: Send + Sync {
+    /// Whether it can be used as a registry at all: version, rights, and that it forgets nobody by itself. Asked once, at
+    /// the start.
+    fn check(&self) -> Result<(), StoreError>;
+
+    /// Makes an agent a member.
+    fn register(&self, registration: &Registration) -> Result<Registered, StoreError>;
+
+    /// Renews leases, at most 500 in one call.
+    fn beat(&self, beats: &[Beat]) -> Result<Beaten, StoreError>;
+
+    /// Writes or takes away something of an agent, unless it is fenced.
+    fn put(&self, who: &Incarnation, item: &Item) -> Result<Written, StoreError>;
+
+    /// Reads something of an agent.
+    fn get(&self, id: &AgentId, kind: ItemKind, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// An agent leaves: claims its own cleanup, which it then does with [`Store::reap`]. `None` where it was over already.
+    /// If it dies half-way a sweep goes on.
+    fn leave(&self, who: &Incarnation, why: &str, timing: &Timing) -> Result<Option<Claim>, StoreError>;
+
+    /// Looks for orphans and claims them.
+    fn sweep(&self, sweep: &Sweep) -> Result<Swept, StoreError>;
+
+    /// Deletes some of what a claim is about; called until it says that it is done. At most 500 keys in one call.
+    /// With `delegate`, whoever coordinates that host is asked to look at the process ([`Store::delegated`]).
+    fn reap(&self, claim: &Claim, delegate: Option<&Process>, timing: &Timing) -> Result<Reaped, StoreError>;
+
+    /// Objects to a claim of somebody else, because the agent is known to live: the next [`Store::reap`] of it is aborted
+    /// and the agent has a fresh lease.
+    fn object(&self, id: &AgentId, by: &CoordinatorId, why: &str) -> Result<bool, StoreError>;
+
+    /// Processes of this host that others found to be orphans'; each is given until [`Store::settle`].
+    fn delegated(&self, host: &HostId) -> Result<Vec<(Incarnation, Process)>, StoreError>;
+
+    /// One of them has been looked at.
+    fn settle(&self, host: &HostId, who: &Incarnation) -> Result<(), StoreError>;
+
+    /// Asks an agent to do something, or no longer; `false` where there is no such agent.
+    fn direct(&self, id: &AgentId, directive: Option<Directive>) -> Result<bool, StoreError>;
+
+    /// Agents whose coordinator this was now belong to another one, or to themselves. Gives how many.
+    fn adopt(&self, from: &CoordinatorId, to: Option<&CoordinatorId>) -> Result<u64, StoreError>;
+
+    /// Whether the caller may do, until this time is over, what one coordinator does for all (`memory`, `garbage`).
+    fn take_turn(
+        &self,
+        what: &str,
+        by: &CoordinatorId,
+        lease: std::time::Duration,
+    ) -> Result<bool, StoreError>;
+
+    /// What every incarnation took in one minute (minutes since 1970), as it was said in heartbeats; 20 minutes back.
+    fn memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError>;
+
+    /// Records an event and publishes it.
+    fn announce(&self, what: &Happened) -> Result<(), StoreError>;
+
+    /// Events, the oldest first; from the first that is kept, or after one.
+    fn events(&self, after: Option<&EventId>, limit: usize) -> Result<Vec<(EventId, Event)>, StoreError>;
+
+    /// Agents, in no order that means something; the first part with `None`.
+    fn agents(&self, from: Option<&str>, limit: usize) -> Result<Page<AgentView>, StoreError>;
+
+    /// One agent.
+    fn agent(&self, id: &AgentId) -> Result<Option<AgentView>, StoreError>;
+
+    /// Cleanups in progress; the first part with `None`.
+    fn claims(&self, from: Option<&str>, limit: usize) -> Result<Page<ClaimView>, StoreError>;
+
+    /// The registry in a few numbers.
+    fn status(&self) -> Result<Status, StoreError>;
+
+    /// Why an incarnation that is over ended, and when, as long as it is remembered.
+    fn epitaph(&self, id: &AgentId) -> Result<Option<(Timestamp, Reason)>, StoreError>;
+}
+
+/// What went wrong with a registry. `url` never shows a password.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It does not answer. Nothing is known of anybody, and nothing is done about anybody.
+    #[error(
+        "the registry {url} does not answer while {doing}: is it running, and can it be reached from here?"
+    )]
+    Unreachable {
+        /// Which.
+        url: String,
+        /// What was tried.
+        doing: &'static str,
+        /// What was said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// It answers, and refuses.
+    #[error("the registry {url} refuses {doing}: {advice}")]
+    Refused {
+        /// Which.
+        url: String,
+        /// What was tried.
+        doing: &'static str,
+        /// What can be done about it.
+        advice: &'static str,
+        /// What was said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// It cannot serve as a registry.
+    #[error("{url} cannot serve as a registry: {why}")]
+    Unfit {
+        /// Which.
+        url: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// What it holds is not what was written there.
+    #[error("the registry {url} holds something unexpected at {at}: {what}; nothing was done about it")]
+    Damaged {
+        /// Which.
+        url: String,
+        /// Where.
+        at: String,
+        /// What.
+        what: String,
+    },
+    /// The address is none.
+    #[error("`{url}` is no registry: {why}")]
+    Address {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl StoreError {
+    /// Whether it may answer again by itself: worth another try.
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+}

@@ -1,0 +1,69 @@
+//! One pass of a coordinator over the registry.
+
+use scupper_model::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::id::{CoordinatorId, HostId};
+use super::reaping::{Claim, Orphan};
+use super::timing::Timing;
+
+/// Claims that one pass gives out at most, whatever was asked for.
+pub const CLAIMS_LIMIT: usize = 500;
+
+/// Looks for orphans and claims them, atomically: a heartbeat is before it or after it, there is no third order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sweep {
+    /// Who asks. Its own lease is renewed by this.
+    pub coordinator: CoordinatorId,
+    /// Where it runs.
+    pub host: HostId,
+    /// All times.
+    pub timing: Timing,
+    /// Claim nothing: only say who would be.
+    pub dry: bool,
+    /// A person has seen the list and wants it: the brake does not hold. Outage and leases still do.
+    pub asked: bool,
+}
+
+/// Whether the registry may be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "phase")]
+pub enum Phase {
+    /// Orphans are claimed.
+    Open,
+    /// The registry was away, or its clock jumped: everybody first gets time to beat again.
+    Grace {
+        /// Until then nobody is claimed.
+        until: Timestamp,
+    },
+    /// Too many look dead at once: the observer is the suspect.
+    Hold {
+        /// Until then nobody is claimed; after that a tenth at a time.
+        until: Timestamp,
+        /// How many look dead.
+        dead: u64,
+        /// Of how many.
+        members: u64,
+    },
+}
+
+/// What a pass found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// The store's time.
+    pub now: Timestamp,
+    /// Whether it claimed.
+    pub phase: Phase,
+    /// Members, those just claimed not among them.
+    pub members: u64,
+    /// Of them, those whose last heartbeat is older than [`Timing::suspect`].
+    pub suspects: u64,
+    /// What was claimed, to be cleaned up by whoever asked. Never more than [`CLAIMS_LIMIT`].
+    pub claims: Vec<Claim>,
+    /// Who would have been, where [`Sweep::dry`] or the phase forbade it; the first [`CLAIMS_LIMIT`].
+    pub unclaimed: Vec<Orphan>,
+    /// Coordinators whose lease ended, told to one sweep each.
+    pub lost: Vec<CoordinatorId>,
+    /// Entries that could not be understood, a line each: they count as unknown, and nothing is done about them.
+    pub trouble: Vec<String>,
+}
