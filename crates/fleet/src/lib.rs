@@ -24,7 +24,7 @@ mod store;
 mod words;
 
 pub use clock::Clock;
-pub use store::{Store, StoreError};
+pub use store::{BEATS_LIMIT, Members, Store, StoreError, depart};
 pub use words::{
     AgentId, AgentView, Answer, Beat, Beaten, CLAIMS_LIMIT, Claim, ClaimView, CoordinatorId, CoordinatorView,
     Directive, Epoch, Event, EventId, Fence, Happened, HostId, Incarnation, InvalidId, Item, ItemKind, Lost,

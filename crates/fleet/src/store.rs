@@ -14,16 +14,15 @@ use crate::words::{
     Sweep, Swept, Timing, Written,
 };
 
-/// A registry of agents.
-pub trait Store: Send + Sync {
-    /// Whether it can be used as a registry at all: version, rights, and that it forgets nobody by itself. Asked once, at
-    /// the start.
-    fn check(&self) -> Result<(), StoreError>;
+/// Heartbeats of one call.
+pub const BEATS_LIMIT: usize = 500;
 
+/// What an agent needs of a registry. Its own processes ask a store, or over HTTP the coordinator of their host.
+pub trait Members: Send + Sync {
     /// Makes an agent a member.
     fn register(&self, registration: &Registration) -> Result<Registered, StoreError>;
 
-    /// Renews leases, at most 500 in one call.
+    /// Renews leases, at most [`BEATS_LIMIT`] in one call.
     fn beat(&self, beats: &[Beat]) -> Result<Beaten, StoreError>;
 
     /// Writes or takes away something of an agent, unless it is fenced.
@@ -32,8 +31,18 @@ pub trait Store: Send + Sync {
     /// Reads something of an agent.
     fn get(&self, id: &AgentId, kind: ItemKind, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// An agent leaves: claims its own cleanup, which it then does with [`Store::reap`]. `None` where it was over already.
-    /// If it dies half-way a sweep goes on.
+    /// An agent leaves, and everything of it goes. `None` where it was over already; else how many keys were deleted.
+    fn depart(&self, who: &Incarnation, why: &str, timing: &Timing) -> Result<Option<u64>, StoreError>;
+}
+
+/// A registry of agents.
+pub trait Store: Members {
+    /// Whether it can be used as a registry at all: version, rights, and that it forgets nobody by itself. Asked once, at
+    /// the start.
+    fn check(&self) -> Result<(), StoreError>;
+
+    /// An agent leaves: claims its own cleanup, which is then done with [`Store::reap`]. `None` where it was over already.
+    /// If whoever asked dies half-way a sweep goes on.
     fn leave(&self, who: &Incarnation, why: &str, timing: &Timing) -> Result<Option<Claim>, StoreError>;
 
     /// Looks for orphans and claims them.
@@ -90,6 +99,23 @@ pub trait Store: Send + Sync {
 
     /// Why an incarnation that is over ended, and when, as long as it is remembered.
     fn epitaph(&self, id: &AgentId) -> Result<Option<(Timestamp, Reason)>, StoreError>;
+}
+
+/// Leaves and deletes everything: what [`Members::depart`] is for a store.
+pub fn depart<S: Store + ?Sized>(
+    store: &S,
+    who: &Incarnation,
+    why: &str,
+    timing: &Timing,
+) -> Result<Option<u64>, StoreError> {
+    let Some(claim) = store.leave(who, why, timing)? else { return Ok(None) };
+    loop {
+        match store.reap(&claim, None, timing)? {
+            Reaped::More { .. } => {}
+            Reaped::Completed { deleted } => return Ok(Some(deleted)),
+            Reaped::Stale | Reaped::Aborted => return Ok(None),
+        }
+    }
 }
 
 /// What went wrong with a registry. `url` never shows a password.
