@@ -1,0 +1,20 @@
+//! The Redis store, each test on a redis-server of its own.
+
+#[path = "../common/redis_server.rs"]
+mod redis_server;
+
+use redis_server::RedisServer;
+
+#[test]
+fn a_server_of_a_test_keeps_what_it_saved_and_nothing_else() {
+    let mut server = RedisServer::start();
+    assert_eq!(server.ask(&["SET", "kept", "1"]), "+OK");
+    server.save();
+    assert_eq!(server.ask(&["SET", "lost", "1"]), "+OK");
+    server.kill();
+    server.restart();
+    assert_eq!(server.ask(&["MGET", "kept", "lost"]), "1\n$-1");
+    let (pid, dir) = (server.pid(), server.dir().to_owned());
+    drop(server);
+    assert!(!dir.exists() && !std::path::Path::new(&format!("/proc/{pid}")).exists());
+}
