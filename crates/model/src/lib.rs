@@ -22,7 +22,9 @@ mod watched;
 
 pub use bytes::{Bytes, ParseSizeError, Size};
 pub use certificate::{Certificate, EndedBy, Fatal, HowEnded};
-pub use event::{ClientEnd, EVENT_SCHEMA, Event, EventKind, OBSERVED, Severity, SignalReason, Timestamp};
+pub use event::{
+    ClientEnd, EVENT_SCHEMA, Event, EventKind, FleetFact, OBSERVED, Severity, SignalReason, Timestamp,
+};
 pub use identity::{BootId, Identity, ParseIdentityError, Pid, StartTime};
 pub use keep::{Keep, Kept};
 pub use mark::{KEEP, MARK, UNIT, cgroup_name};

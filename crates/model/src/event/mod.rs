@@ -1,12 +1,17 @@
 //! Events: one fact, recorded once. There is one event type and one way in; nobody formats a second one.
 
-use std::fmt;
-use std::str::FromStr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod fleet;
+mod reason;
+#[cfg(test)]
+mod tests;
+mod timestamp;
 
 use scupper_detect::{Reason, Verdict};
 use serde::{Deserialize, Serialize};
 
+pub use self::fleet::FleetFact;
+pub use self::reason::{ClientEnd, Severity, SignalReason};
+pub use self::timestamp::Timestamp;
 use crate::{
     Bytes, Certificate, Identity, Judged, LimitLevel, Profile, Resource, RunId, SoakOutcome, SoakResult,
     UnitName, Watched,
@@ -17,132 +22,6 @@ pub const EVENT_SCHEMA: &str = "scupper.event/1";
 
 /// The action of a crossed limit where the policy is to observe: it is recorded, and nobody is told.
 pub const OBSERVED: &str = "none: observe";
-
-/// A moment of wall-clock time, in milliseconds since 1970 (UTC). In JSON: RFC 3339 with milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Timestamp(pub u64);
-
-impl Timestamp {
-    /// The moment as milliseconds; before 1970 counts as 1970.
-    pub fn from_system(time: SystemTime) -> Self {
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    }
-}
-
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The last second of year 9999 is the end of what RFC 3339 can write.
-        let time = UNIX_EPOCH + Duration::from_millis(self.0.min(253_402_300_799_999));
-        humantime::format_rfc3339_millis(time).fmt(f)
-    }
-}
-
-impl FromStr for Timestamp {
-    type Err = humantime::TimestampError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        humantime::parse_rfc3339(text).map(Self::from_system)
-    }
-}
-
-impl TryFrom<String> for Timestamp {
-    type Error = humantime::TimestampError;
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Timestamp> for String {
-    fn from(time: Timestamp) -> Self {
-        time.to_string()
-    }
-}
-
-/// How much an event wants to be seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Routine: kept, and not printed while all is well.
-    Routine,
-    /// Something was done on purpose.
-    Notice,
-    /// Somebody should look.
-    Warning,
-    /// Something failed.
-    Error,
-}
-
-/// Why a signal was sent. Every signal is an event with its reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SignalReason {
-    /// Somebody signalled scupper; the command gets what they sent.
-    Forwarded,
-    /// The unit is to stop (`scupper stop`, end of the parent, end of scupper).
-    Stop,
-    /// The unit is to start again (`scupper restart`).
-    Restart,
-    /// The unit or a worker is to be replaced (`scupper recycle`).
-    Recycle,
-    /// A soft limit was crossed.
-    SoftLimit,
-    /// A hard limit was crossed.
-    HardLimit,
-    /// It leaks, and would reach its limit.
-    Leak,
-    /// It did not end within the grace after TERM.
-    GraceExpired,
-    /// A helper or a unit lived longer than it may.
-    LifetimeExceeded,
-    /// The command ended and this was left of its tree; or `scupper reap` found that its owner is gone.
-    LeftBehind,
-    /// `scupper reap`: a living parent holds it and does not use it, and somebody named it.
-    HeldIdle,
-    /// A new configuration has no such unit, or another command for it.
-    Reloaded,
-    /// The scupper that owned the tree is gone; its guardian ends the tree.
-    SupervisorLost,
-    /// Whoever talked to the unit over its stdin is gone.
-    ClientGone,
-    /// Nothing passed through the unit for as long as it may be idle.
-    Idle,
-}
-
-impl SignalReason {
-    /// The words for a person.
-    pub const fn describe(self) -> &'static str {
-        match self {
-            Self::Forwarded => "forwarded",
-            Self::Stop => "stop",
-            Self::Restart => "restart asked for",
-            Self::Recycle => "recycle asked for",
-            Self::SoftLimit => "soft limit crossed",
-            Self::HardLimit => "hard limit crossed",
-            Self::Leak => "leak",
-            Self::GraceExpired => "grace expired",
-            Self::LifetimeExceeded => "lifetime exceeded",
-            Self::LeftBehind => "left behind",
-            Self::HeldIdle => "held idle",
-            Self::Reloaded => "configuration changed",
-            Self::SupervisorLost => "supervisor lost",
-            Self::ClientGone => "client gone",
-            Self::Idle => "idle",
-        }
-    }
-}
-
-/// How it was seen that a unit's client is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClientEnd {
-    /// Nobody holds the other end of stdin any more.
-    StdinClosed,
-    /// The process that held the other end of stdin has ended.
-    Exited,
-    /// The leader of the session that scupper was started in has ended.
-    SessionOver,
-}
 
 /// What happened. The tag is the event's name everywhere: log, evidence, metrics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -283,12 +162,16 @@ pub enum EventKind {
     ClockJumped { seconds: f64 },
     /// An ability that was there is not there any more, or something could not be done.
     Trouble { message: String },
+    /// Something of a fleet, under its own name.
+    #[serde(untagged)]
+    Fleet(FleetFact),
 }
 
 impl EventKind {
     /// How much it wants to be seen.
     pub fn severity(&self) -> Severity {
         match self {
+            Self::Fleet(fact) => fact.severity(),
             Self::UnitExited { certificate } if !certificate.how.is_success() => Severity::Warning,
             Self::UnitExited { .. }
             | Self::UnitStarted { start: 1, .. }
@@ -374,6 +257,7 @@ impl EventKind {
             Self::EvidenceGap { .. } => "evidence_gap",
             Self::ClockJumped { .. } => "clock_jumped",
             Self::Trouble { .. } => "trouble",
+            Self::Fleet(fact) => fact.name(),
         }
     }
 }
@@ -394,168 +278,4 @@ pub struct Event {
     /// What.
     #[serde(flatten)]
     pub kind: EventKind,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{BootId, EndedBy, HowEnded, Pid, StartTime};
-
-    #[test]
-    fn a_verdict_is_read_back_and_is_as_loud_as_it_is_bad() {
-        let changed = |verdict, previous, urgent| EventKind::VerdictChanged {
-            series: Watched::Memory,
-            target: None,
-            name: None,
-            value: 1 << 20,
-            previous,
-            judged: Box::new(Judged {
-                verdict,
-                confidence: Some(0.9),
-                slope_per_hour: Some(1.5),
-                slope_interval: Some((1.0, 2.0)),
-                time_to_limit_seconds: Some(60),
-                urgent,
-                reasons: vec![Reason { tag: "rising_floor".into(), text: "it rose".into() }],
-                ..Judged::default()
-            }),
-        };
-        for (kind, severity) in [
-            (changed(Verdict::Leaking, Verdict::Growing, true), Severity::Warning),
-            (changed(Verdict::Growing, Verdict::Growing, true), Severity::Warning),
-            (changed(Verdict::Growing, Verdict::Stable, false), Severity::Notice),
-            (changed(Verdict::Stable, Verdict::Leaking, false), Severity::Notice),
-            (changed(Verdict::Stable, Verdict::Unknown, false), Severity::Routine),
-        ] {
-            assert_eq!(kind.severity(), severity, "{kind:?}");
-            let text = serde_json::to_string(&kind).unwrap();
-            assert_eq!(serde_json::from_str::<EventKind>(&text).unwrap(), kind, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_attach_and_reap_record_is_read_back_under_its_name() {
-        let target = Identity {
-            pid: Pid::new(7).unwrap(),
-            start_time: StartTime(1),
-            boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().unwrap(),
-        };
-        let (name, command) = ("node".to_owned(), "node server.js".to_owned());
-        let because = "it ended".to_owned();
-        let (by, message) = ("a person".to_owned(), "many".to_owned());
-        let rss_bytes = Some(Bytes::mib(3));
-        for (kind, severity) in [
-            (EventKind::Attached { target, name: name.clone(), command, processes: 3 }, Severity::Routine),
-            (
-                EventKind::Detached {
-                    target,
-                    name: name.clone(),
-                    because: because.clone(),
-                    processes: 0,
-                    leaking: 1,
-                },
-                Severity::Notice,
-            ),
-            (EventKind::ReapPlanned { processes: 4, certain: 2, likely: 2, rss_bytes, by }, Severity::Notice),
-            (EventKind::ReapConfirmed { processes: 3, left: 1, after_ms: 2000 }, Severity::Notice),
-            (
-                EventKind::ReapFinished { ended: 3, forced: 1, left: 1, freed_bytes: None, because },
-                Severity::Notice,
-            ),
-            (EventKind::BrakeApplied { dead: 9, members: 10, allowed: 3, message }, Severity::Warning),
-            (
-                EventKind::SignalSent { target, name, signal: 15, reason: SignalReason::HeldIdle },
-                Severity::Notice,
-            ),
-        ] {
-            assert_eq!(kind.severity(), severity, "{kind:?}");
-            let json = serde_json::to_value(&kind).unwrap();
-            assert_eq!(json["event"], kind.name());
-            assert_eq!(serde_json::from_value::<EventKind>(json).unwrap(), kind);
-        }
-    }
-
-    #[test]
-    fn the_result_of_a_soak_is_read_back() {
-        let of = |outcome| EventKind::SoakFinished {
-            soak: Box::new(SoakResult {
-                outcome,
-                passed: outcome == SoakOutcome::Passed,
-                lasted_ms: 1500,
-                operations: Some(1550),
-                required_operations: Some(1550),
-                base_bytes: Some(Bytes::mib(40)),
-                max_bytes: Some(Bytes::mib(50)),
-                growth_bytes: Some(-4096),
-                max_growth_bytes: None,
-                bytes_per_operation: Some(0.5),
-                bytes_per_operation_interval: Some((-0.5, 1.5)),
-                slope_bytes_per_hour: None,
-                slope_interval: None,
-                verdict: Verdict::Unknown,
-                left_behind: 0,
-                reasons: vec![Reason { tag: "operations".into(), text: "1550 of 1550".into() }],
-            }),
-        };
-        for (outcome, severity) in [
-            (SoakOutcome::Passed, Severity::Routine),
-            (SoakOutcome::Failed, Severity::Warning),
-            (SoakOutcome::CouldNotLook, Severity::Warning),
-        ] {
-            let kind = of(outcome);
-            assert_eq!((kind.severity(), kind.name()), (severity, "soak_finished"));
-            let text = serde_json::to_string(&kind).unwrap();
-            assert_eq!(serde_json::from_str::<EventKind>(&text).unwrap(), kind, "{text}");
-        }
-    }
-
-    /// Flattened parts must not share a key: what is written has to be read back.
-    #[test]
-    fn a_death_is_read_back_whoever_ended_it() {
-        let identity = Identity {
-            pid: Pid::new(7).unwrap(),
-            start_time: StartTime(1),
-            boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().unwrap(),
-        };
-        let hows = [
-            HowEnded::Exited { code: 1 },
-            HowEnded::Signaled { signal: 15, core_dumped: false },
-            HowEnded::NotStarted { code: 127 },
-            HowEnded::Unknown,
-        ];
-        let bys = [
-            EndedBy::Itself,
-            EndedBy::Scupper { reason: SignalReason::HardLimit },
-            EndedBy::Forwarded { passed_on: 15, sender: Some(1) },
-            EndedBy::OomKiller { cgroup: "/x".into(), count_before: 0, count_after: 1 },
-            EndedBy::Unknown,
-        ];
-        for (how, by) in hows.into_iter().flat_map(|how| bys.iter().map(move |by| (how, by.clone()))) {
-            let certificate = Certificate {
-                identity,
-                name: "x".into(),
-                role: "main".into(),
-                how,
-                by,
-                lived: Duration::from_secs(1),
-                last_rss_bytes: Some(Bytes(1)),
-                peak_rss_bytes: None,
-                growth_bytes: Some(-1),
-                heap_limit_bytes: None,
-                fatal: Some(crate::Fatal::default()),
-                last_lines: vec!["a".into()],
-            };
-            let event = Event {
-                schema: EVENT_SCHEMA.into(),
-                id: uuid::Uuid::nil(),
-                at: Timestamp(1_700_000_000_123),
-                unit: "web".parse().unwrap(),
-                run: RunId(uuid::Uuid::nil()),
-                kind: EventKind::UnitExited { certificate: Box::new(certificate) },
-            };
-            let text = serde_json::to_string(&event).unwrap();
-            assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event, "{text}");
-            assert!(text.contains("\"event\":\"unit_exited\""));
-        }
-    }
 }

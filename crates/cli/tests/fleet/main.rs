@@ -1,0 +1,15 @@
+//! The fleet with real processes: agents, coordinators, a real Redis where one is needed. Each test starts what it needs
+//! in a directory of its own, and ends it by its pid.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::similar_names,
+    dead_code,
+    reason = "tests; they share what each of them uses only in part"
+)]
+
+#[path = "../run/scene.rs"]
+mod scene;
