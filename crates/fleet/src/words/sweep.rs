@@ -3,7 +3,7 @@
 use scupper_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::id::{CoordinatorId, HostId};
+use super::id::{AgentId, CoordinatorId, HostId};
 use super::reaping::{Claim, Orphan};
 use super::timing::Timing;
 
@@ -13,16 +13,21 @@ pub const CLAIMS_LIMIT: usize = 500;
 /// Looks for orphans and claims them, atomically: a heartbeat is before it or after it, there is no third order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sweep {
-    /// Who asks. Its own lease is renewed by this.
+    /// Who asks. Its own lease is renewed by this, unless it is `dry` or `asked`: a person who looks or cleans is no
+    /// coordinator, and nobody is told later that one was lost.
     pub coordinator: CoordinatorId,
     /// Where it runs.
     pub host: HostId,
     /// All times.
     pub timing: Timing,
-    /// Claim nothing: only say who would be.
+    /// Claim nothing: only say who would be. Changes nothing in the registry: no lease, no event, and not what the guard
+    /// remembers of the last sweep.
     pub dry: bool,
     /// A person has seen the list and wants it: the brake does not hold. Outage and leases still do.
     pub asked: bool,
+    /// Claim these alone, at most [`CLAIMS_LIMIT`]; everybody where it is empty. A person who names one orphan says nothing
+    /// of the others.
+    pub only: Vec<AgentId>,
 }
 
 /// Whether the registry may be believed.
@@ -60,7 +65,8 @@ pub struct Swept {
     pub suspects: u64,
     /// What was claimed, to be cleaned up by whoever asked. Never more than [`CLAIMS_LIMIT`].
     pub claims: Vec<Claim>,
-    /// Who would have been, where [`Sweep::dry`] or the phase forbade it; the first [`CLAIMS_LIMIT`].
+    /// Who would have been, where [`Sweep::dry`] or the phase forbade it; the first [`CLAIMS_LIMIT`], of [`Sweep::only`]
+    /// where that names any.
     pub unclaimed: Vec<Orphan>,
     /// Coordinators whose lease ended, told to one sweep each.
     pub lost: Vec<CoordinatorId>,
