@@ -19,7 +19,9 @@ pub const BEATS_LIMIT: usize = 500;
 
 /// What an agent needs of a registry. Its own processes ask a store, or over HTTP the coordinator of their host.
 pub trait Members: Send + Sync {
-    /// Makes an agent a member.
+    /// Makes an agent a member. Sent again with the nonce of the incarnation that lives, it is the same registration: the
+    /// answer has the same epoch, the lease is renewed, and its process is the one that was said last (a command that was
+    /// only then started, or started again).
     fn register(&self, registration: &Registration) -> Result<Registered, StoreError>;
 
     /// Renews leases, at most [`BEATS_LIMIT`] in one call.
