@@ -70,6 +70,10 @@ pub trait Store: Members {
     /// Agents whose coordinator this was now belong to another one, or to themselves. Gives how many.
     fn adopt(&self, from: &CoordinatorId, to: Option<&CoordinatorId>) -> Result<u64, StoreError>;
 
+    /// A coordinator ends on purpose: its lease is over at once and nobody is told that it was lost; its agents belong to
+    /// themselves, and what it had claimed is free for the next sweep of anybody.
+    fn resign(&self, who: &CoordinatorId) -> Result<(), StoreError>;
+
     /// Whether the caller may do, until this time is over, what one coordinator does for all (`memory`, `garbage`).
     fn take_turn(
         &self,
@@ -81,7 +85,10 @@ pub trait Store: Members {
     /// What every incarnation took in one minute (minutes since 1970), as it was said in heartbeats; 20 minutes back.
     fn memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError>;
 
-    /// Records an event and publishes it.
+    /// Records an event and publishes it. What follows from a call is announced by the store itself, in that call
+    /// (registration, heartbeat, departure, claim, completion, abort, grace, hold, a lost coordinator, a delegated process,
+    /// a directive, a zombie); here is what only a coordinator knows: `OrphansDetected`, `ProcessEnded`, `ProcessLeft`, and
+    /// what it thinks of the fleet's memory.
     fn announce(&self, what: &Happened) -> Result<(), StoreError>;
 
     /// Events, the oldest first; from the first that is kept, or after one.

@@ -163,8 +163,8 @@ pub enum Happened {
 pub struct MemoryStats {
     /// How many members there are.
     pub total_agents: u64,
-    /// What their heaps use.
-    pub total_heap_used: Bytes,
+    /// What their heaps use; `null` where nobody says, or there are too many to ask.
+    pub total_heap_used: Option<Bytes>,
     /// What they take.
     #[serde(rename = "totalRSS")]
     pub total_rss: Bytes,
