@@ -19,10 +19,12 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
 mod clock;
 mod store;
 mod words;
 
+pub use address::{Address, COORDINATOR_PORT, Password, RedisAddress, RedisHost, RedisServers, TlsFiles};
 pub use clock::Clock;
 pub use store::{BEATS_LIMIT, Members, Store, StoreError, depart};
 pub use words::{
