@@ -21,6 +21,7 @@
 
 mod address;
 mod clock;
+pub mod coordinator;
 mod store;
 mod words;
 

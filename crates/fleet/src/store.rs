@@ -51,7 +51,9 @@ pub trait Store: Members {
     fn sweep(&self, sweep: &Sweep) -> Result<Swept, StoreError>;
 
     /// Deletes some of what a claim is about; called until it says that it is done. At most 500 keys in one call.
-    /// With `delegate`, whoever coordinates that host is asked to look at the process ([`Store::delegated`]).
+    /// With `delegate`, whoever coordinates that host, maybe the caller, is asked to look at the process
+    /// ([`Store::delegated`]): so it is not forgotten where the caller dies. Said as an event where the host is not the one
+    /// that the caller of the claiming sweep named.
     fn reap(&self, claim: &Claim, delegate: Option<&Process>, timing: &Timing) -> Result<Reaped, StoreError>;
 
     /// Objects to a claim of somebody else, because the agent is known to live: the next [`Store::reap`] of it is aborted
@@ -70,11 +72,12 @@ pub trait Store: Members {
     /// Agents whose coordinator this was now belong to another one, or to themselves. Gives how many.
     fn adopt(&self, from: &CoordinatorId, to: Option<&CoordinatorId>) -> Result<u64, StoreError>;
 
-    /// A coordinator ends on purpose: its lease is over at once and nobody is told that it was lost; its agents belong to
-    /// themselves, and what it had claimed is free for the next sweep of anybody.
+    /// A coordinator ends on purpose: its lease is over at once, nobody is told that it was lost, and its agents belong to
+    /// themselves. What it had claimed is taken on when those leases end.
     fn resign(&self, who: &CoordinatorId) -> Result<(), StoreError>;
 
-    /// Whether the caller may do, until this time is over, what one coordinator does for all (`memory`, `garbage`).
+    /// Whether the caller may do, until this time is over, what one coordinator does for all (`memory`, `garbage`). Whoever has it
+    /// may take it again before it is over, and so keeps it.
     fn take_turn(
         &self,
         what: &str,
