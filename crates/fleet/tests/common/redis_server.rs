@@ -2,7 +2,8 @@
 //! Needs `tempfile` and `rustix` (process) of whoever includes it, and no client: what a test asks by [`RedisServer::ask`]
 //! is asked in the protocol itself.
 
-#![allow(dead_code, unreachable_pub, clippy::expect_used, reason = "every test binary uses its part of it")]
+#![allow(dead_code, unreachable_pub, reason = "every test binary uses its part of it")]
+#![allow(clippy::disallowed_methods, clippy::expect_used, reason = "a real server takes real time")]
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -133,11 +134,11 @@ impl RedisServer {
         let mut stream = UnixStream::connect(self.socket())?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let mut request = format!("*{}\r\n", command.len());
+        let mut request = format!("*{}\r\n", command.len()).into_bytes();
         for word in command {
-            request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+            write!(request, "${}\r\n{word}\r\n", word.len())?;
         }
-        stream.write_all(request.as_bytes())?;
+        stream.write_all(&request)?;
         answer(&mut std::io::BufReader::new(stream))
     }
 }
