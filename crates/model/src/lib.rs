@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod brake;
 mod bytes;
 mod certificate;
 mod event;
@@ -20,6 +21,7 @@ mod text;
 mod unit;
 mod watched;
 
+pub use brake::{allowed, brake};
 pub use bytes::{Bytes, ParseSizeError, Size};
 pub use certificate::{Certificate, EndedBy, Fatal, HowEnded};
 pub use event::{

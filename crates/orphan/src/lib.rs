@@ -58,7 +58,7 @@ pub use finding::{
 };
 pub use judge::judge;
 pub use known::{Known, KnownRun, Observer, PipeAnswer, Settings};
-pub use plan::{CONFIRM_AFTER, Choice, Confirmed, Plan, Selection, Target, TooSoon, Why, allowed, brake};
+pub use plan::{CONFIRM_AFTER, Choice, Confirmed, Plan, Selection, Target, TooSoon, Why};
 pub use questions::{Question, questions};
 pub use reaping::{Effect, Liveness, Outcome, Reaped, Reaping};
 pub use scene::shown;

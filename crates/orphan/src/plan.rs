@@ -21,9 +21,6 @@ use crate::finding::{Certainty, Class, Evidence, Findings, HeldIdle, LeftBehind,
 /// Time between the two looks that a process has to look left behind in, at least.
 pub const CONFIRM_AFTER: Duration = Duration::from_secs(2);
 
-/// So many may look dead in one pass, however few members there are.
-const ALWAYS_ALLOWED: usize = 3;
-
 /// What somebody chose by hand.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Choice {
@@ -190,19 +187,6 @@ impl fmt::Display for TooSoon {
 }
 
 impl std::error::Error for TooSoon {}
-
-/// How many of so many members may look dead before it is the observer who is in doubt (DESIGN, Safety 6).
-pub const fn allowed(members: usize) -> usize {
-    // Never a product that could overflow.
-    let share = members / 10 * 3 + members % 10 * 3 / 10;
-    if share > ALWAYS_ALLOWED { share } else { ALWAYS_ALLOWED }
-}
-
-/// Whether so many dead among so many known members say more about the observer than about them: automatic action
-/// stops then.
-pub const fn brake(dead: usize, members: usize) -> bool {
-    dead > allowed(members)
-}
 
 impl Selection {
     fn means(&self, found: &LeftBehind) -> bool {

@@ -18,10 +18,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use scupper_model::{Bytes, EventKind, Identity, UnitName};
-use scupper_orphan::{
-    CONFIRM_AFTER, Certainty, Choice, Confirmed, Findings, Known, Plan, Selection, Target, allowed, brake,
-};
+use scupper_model::{Bytes, EventKind, Identity, UnitName, allowed, brake};
+use scupper_orphan::{CONFIRM_AFTER, Certainty, Choice, Confirmed, Findings, Known, Plan, Selection, Target};
 use scupper_supervise::shell::{self, Untouchable};
 use signal_hook::consts::{SIGINT, SIGTERM};
 

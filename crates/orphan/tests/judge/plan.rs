@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use scupper_model::{Identity, StartTime};
-use scupper_orphan::{
-    CONFIRM_AFTER, Certainty, Choice, Class, Plan, Selection, TooSoon, Why, allowed, brake,
-};
+use scupper_orphan::{CONFIRM_AFTER, Certainty, Choice, Class, Plan, Selection, TooSoon, Why};
 
 use crate::machine::*;
 
@@ -179,25 +177,4 @@ fn what_became_certain_since_is_confirmed() {
     assert!(matches!(plan.targets[0].why, Why::LeftBehind { certainty: Certainty::Likely, .. }));
     machine.known.trouble.clear();
     assert_eq!(plan.confirm(&machine.findings(), CONFIRM_AFTER).unwrap().targets().len(), 3);
-}
-
-#[test]
-fn r118_more_than_three_and_more_than_three_in_ten_brake() {
-    for (dead, members, brakes) in [
-        (0, 0, false),
-        (3, 3, false),
-        (4, 4, true),
-        (4, 0, true),
-        (3, 10, false),
-        (4, 10, true),
-        (4, 13, true),
-        (4, 14, false),
-        (30, 100, false),
-        (31, 100, true),
-        (usize::MAX, usize::MAX, true),
-        (usize::MAX / 10 * 3, usize::MAX, false),
-    ] {
-        assert_eq!(brake(dead, members), brakes, "{dead} of {members}");
-    }
-    assert_eq!([0, 10, 11, 14, 19, 20, 101].map(allowed), [3, 3, 3, 4, 5, 6, 30]);
 }
