@@ -20,13 +20,14 @@
 #![forbid(unsafe_code)]
 
 mod address;
+pub mod agent;
 mod clock;
 pub mod coordinator;
 mod store;
 mod words;
 
 pub use address::{Address, COORDINATOR_PORT, Password, RedisAddress, RedisHost, RedisServers, TlsFiles};
-pub use clock::Clock;
+pub use clock::{Clock, SystemClock};
 pub use store::{BEATS_LIMIT, Members, Store, StoreError, depart};
 pub use words::{
     AgentId, AgentView, Answer, Beat, Beaten, CLAIMS_LIMIT, Claim, ClaimView, CoordinatorId, CoordinatorView,
