@@ -23,7 +23,9 @@ mod address;
 pub mod agent;
 mod clock;
 pub mod coordinator;
+pub mod rules;
 mod store;
+pub mod testing;
 mod words;
 
 pub use address::{Address, COORDINATOR_PORT, Password, RedisAddress, RedisHost, RedisServers, TlsFiles};

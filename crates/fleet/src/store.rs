@@ -22,6 +22,18 @@ pub trait Members: Send + Sync {
     /// Makes an agent a member. Sent again with the nonce of the incarnation that lives, it is the same registration: the
     /// answer has the same epoch, the lease is renewed, and its process is the one that was said last (a command that was
     /// only then started, or started again).
+    ///
+    /// Every other one is decided in this order:
+    ///
+    /// - While the name is being cleaned up: [`Registered::Busy`], also for a takeover (what is deleted would be the new
+    ///   one's). With `earlier`, where it is that one or a newer one that is cleaned up: [`Registered::Dead`].
+    /// - With `earlier`: it goes on as that one where the store has provably lost it (`rules::LostEpochs`), and nobody newer
+    ///   has the name; who has it with an older epoch is fenced, since he was before the loss. Else [`Registered::Dead`].
+    /// - With `takeover`: accepted. Whoever had the name is fenced, and what he kept in the registry is now the successor's.
+    /// - While the lease of whoever has the name holds: [`Registered::Taken`].
+    /// - Where that lease has ended and nobody has claimed it yet: [`Registered::Busy`]. Only a sweep may claim it, since
+    ///   only a sweep knows whether the registry may be believed (outage, brake); the name is free when that is cleaned up.
+    ///   Who knows better (his predecessor ran on this host, and is gone) takes over.
     fn register(&self, registration: &Registration) -> Result<Registered, StoreError>;
 
     /// Renews leases, at most [`BEATS_LIMIT`] in one call.

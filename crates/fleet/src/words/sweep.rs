@@ -41,7 +41,8 @@ pub enum Phase {
         /// Until then nobody is claimed.
         until: Timestamp,
     },
-    /// Too many look dead at once: the observer is the suspect.
+    /// Too many look dead at once: the observer is the suspect. Those that were claimed since one interval ago count with
+    /// them, since the leases of many that are cut off in one moment end one by one (`rules::MassBrake`).
     Hold {
         /// Until then nobody is claimed; after that a tenth at a time.
         until: Timestamp,
