@@ -4,6 +4,7 @@
 //! - `store.rs`: the one trait. Its stores (`memory/`, `embedded/`, `redis/`) promise the same, shown by one suite that
 //!   runs against each (`tests/conformance/`).
 //! - `rules/`: what the stores decide, pure: epochs, the guard after an outage, the brake, seed 004's heartbeats.
+//! - `remote/`: a coordinator as a registry for agents, over its HTTP API (`wire.rs`).
 //! - `agent/`: the side of an agent: beats, fences itself, leaves.
 //! - `coordinator/`: the side of whoever sweeps: claims, reaps, sums memory up.
 //!
@@ -24,12 +25,15 @@ pub mod agent;
 mod clock;
 pub mod coordinator;
 pub mod rules;
+mod remote;
 mod store;
 pub mod testing;
+pub mod wire;
 mod words;
 
 pub use address::{Address, COORDINATOR_PORT, Password, RedisAddress, RedisHost, RedisServers, TlsFiles};
 pub use clock::{Clock, SystemClock};
+pub use remote::Remote;
 pub use store::{BEATS_LIMIT, Members, Store, StoreError, depart};
 pub use words::{
     AgentId, AgentView, Answer, Beat, Beaten, CLAIMS_LIMIT, Claim, ClaimView, CoordinatorId, CoordinatorView,
