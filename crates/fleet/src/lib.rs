@@ -24,6 +24,7 @@ mod address;
 pub mod agent;
 mod clock;
 pub mod coordinator;
+pub mod memory;
 pub mod rules;
 mod remote;
 mod store;

@@ -15,7 +15,7 @@ use crate::words::{CLAIMS_LIMIT, Timing};
 pub struct MassBrake {
     /// When the claims that count together began.
     pub since: Option<Timestamp>,
-    /// How many there were since then, of orphans; whoever left by himself is none.
+    /// How many there were since then, of orphans; whoever left by himself is none, and neither is whom a person asked for.
     pub claimed: u64,
     /// Until then nobody is claimed, where too many looked dead.
     pub until: Option<Timestamp>,
