@@ -214,9 +214,9 @@ impl Machine {
         if self.stage == Stage::Over {
             return None;
         }
-        let ask = (self.under_way.is_none() && !self.stopping).then_some(self.next);
-        let lease = self.lease.filter(|_| !self.lost);
-        [ask, lease, self.leave_by].into_iter().flatten().min()
+        let leaves = matches!(self.stage, Stage::Leaving(_));
+        let ask = (self.under_way.is_none() && (leaves || !self.stopping)).then_some(self.next);
+        [ask, self.may_act_until(), self.leave_by].into_iter().flatten().min()
     }
 
     fn registered(&mut self, answer: Registered, now: Duration, outputs: &mut Vec<Output>) {
@@ -288,7 +288,7 @@ impl Machine {
     }
 
     fn failed(&mut self, now: Duration, outputs: &mut Vec<Output>) {
-        let Some((call, _)) = self.under_way.take() else { return };
+        let Some((call, _)) = self.under_way.take().filter(|_| self.stage != Stage::Over) else { return };
         self.moved |= matches!((call, self.stage), (Call::Register { .. }, Stage::Member(_)));
         if self.failures == 0 {
             outputs.push(Output::Tell(News::Unanswered));
@@ -299,7 +299,7 @@ impl Machine {
 
     /// The call that was under way, which has been answered.
     fn answered(&mut self, now: Duration, outputs: &mut Vec<Output>) -> Option<(Call, Duration)> {
-        let call = self.under_way.take()?;
+        let call = self.under_way.take().filter(|_| self.stage != Stage::Over)?;
         if std::mem::take(&mut self.failures) > 0 {
             outputs.push(Output::Tell(News::Answered));
         }
