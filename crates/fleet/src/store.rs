@@ -203,4 +203,31 @@ impl StoreError {
     pub const fn is_outage(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
     }
+
+    /// The same once more, for another one of those who asked together. Its source is the text of the whole chain.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let chain = |source: &(dyn Error + Send + Sync)| -> Box<dyn Error + Send + Sync> {
+            let mut text = source.to_string();
+            let mut next = source.source();
+            while let Some(error) = next {
+                text = format!("{text}: {error}");
+                next = error.source();
+            }
+            text.into()
+        };
+        match self {
+            Self::Unreachable { url, doing, source } => {
+                Self::Unreachable { url: url.clone(), doing, source: chain(source.as_ref()) }
+            }
+            Self::Refused { url, doing, advice, source } => {
+                Self::Refused { url: url.clone(), doing, advice, source: chain(source.as_ref()) }
+            }
+            Self::Unfit { url, why } => Self::Unfit { url: url.clone(), why: why.clone() },
+            Self::Damaged { url, at, what } => {
+                Self::Damaged { url: url.clone(), at: at.clone(), what: what.clone() }
+            }
+            Self::Address { url, why } => Self::Address { url: url.clone(), why: why.clone() },
+        }
+    }
 }
