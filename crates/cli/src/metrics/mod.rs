@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod fixture;
+#[allow(dead_code, reason = "rendered by `scupper serve`")]
+pub(crate) mod fleet;
 mod page;
 
 use std::io;
@@ -19,7 +21,7 @@ use axum::routing::get;
 use scupper_supervise::control::{self, Reply, Request, UnitStatus};
 use scupper_supervise::record::Records;
 
-use page::Format;
+pub(crate) use page::Format;
 
 /// How long one unit may take to answer; a scrape goes on without it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);

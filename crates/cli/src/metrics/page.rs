@@ -24,7 +24,7 @@ const MAX_WORKERS: usize = 50;
 
 /// How the page is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// `OpenMetrics` 1.0.
     OpenMetrics,
     /// Prometheus text 0.0.4, for readers that do not know `OpenMetrics`: counters are declared with their `_total`.
@@ -33,15 +33,23 @@ pub(super) enum Format {
 
 impl Format {
     /// What a reader accepts; one that says nothing gets `OpenMetrics`.
-    pub(super) fn accepted(accept: &str) -> Self {
+    pub(crate) fn accepted(accept: &str) -> Self {
         let plain = accept.contains("text/plain") && !accept.contains("application/openmetrics-text");
         if plain { Self::Plain } else { Self::OpenMetrics }
     }
 
-    pub(super) const fn content_type(self) -> &'static str {
+    pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
             Self::Plain => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+
+    /// A page of `OpenMetrics` in this format.
+    pub(super) fn of(self, page: String) -> String {
+        match self {
+            Self::OpenMetrics => page,
+            Self::Plain => plain(&page),
         }
     }
 }
@@ -52,13 +60,11 @@ pub(super) fn render(units: Vec<UnitStatus>, format: Format) -> Result<String, f
     registry.register_collector(Box::new(Page { units }));
     let mut text = String::new();
     encode(&mut text, &registry)?;
-    Ok(match format {
-        Format::OpenMetrics => text,
-        Format::Plain => plain(&text),
-    })
+    Ok(format.of(text))
 }
 
-/// The same in the older format: no UNIT and EOF, and the declared name of a counter is that of its samples.
+/// The same in the older format: no UNIT and EOF, the declared name of a counter is that of its samples, and what is
+/// unknown there is untyped here.
 fn plain(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let mut out = String::with_capacity(text.len() + 512);
@@ -70,7 +76,10 @@ fn plain(text: &str) -> String {
         match declared(line).filter(|_| counter) {
             Some(name) => out.push_str(&line.replacen(&name, &format!("{name}_total"), 1)),
             None if line.starts_with("# UNIT ") || *line == "# EOF" => continue,
-            None => out.push_str(line),
+            None => match line.strip_suffix(" unknown").filter(|line| line.starts_with("# TYPE ")) {
+                Some(typed) => out.extend([typed, " untyped"]),
+                None => out.push_str(line),
+            },
         }
         out.push('\n');
     }
@@ -82,7 +91,7 @@ struct Page {
     units: Vec<UnitStatus>,
 }
 
-type Label = (&'static str, String);
+pub(super) type Label = (&'static str, String);
 type Count = fn(&UnitCounts) -> u64;
 type Counted = (&'static str, Count);
 type Waiting = fn(&Connections) -> u64;
@@ -315,15 +324,23 @@ fn named(unit: &UnitStatus) -> (&'static str, String) {
     ("unit", unit.record.unit.to_string())
 }
 
-fn gauge<V: EncodeGaugeValue>(metric: &mut MetricEncoder, labels: &[Label], value: V) -> fmt::Result {
+pub(super) fn gauge<V: EncodeGaugeValue>(
+    metric: &mut MetricEncoder,
+    labels: &[Label],
+    value: V,
+) -> fmt::Result {
     ConstGauge::new(value).encode(metric.encode_family(&labels)?)
 }
 
-fn counter<V: EncodeCounterValue>(metric: &mut MetricEncoder, labels: &[Label], value: V) -> fmt::Result {
+pub(super) fn counter<V: EncodeCounterValue>(
+    metric: &mut MetricEncoder,
+    labels: &[Label],
+    value: V,
+) -> fmt::Result {
     ConstCounter::new(value).encode(metric.encode_family(&labels)?)
 }
 
-fn to_i64(value: u64) -> i64 {
+pub(super) fn to_i64(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 

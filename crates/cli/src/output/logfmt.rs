@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use scupper_model::{Bytes, Event, EventKind, format_duration};
+use scupper_model::{Bytes, Event, format_duration};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -17,8 +17,8 @@ pub(crate) fn log_line(event: &Event) -> String {
 }
 
 /// The same of what happened alone, where others say when and to whom.
-pub(crate) fn log_fact(kind: &EventKind) -> String {
-    shown(kind).trim_start().to_owned()
+pub(crate) fn log_fact(what: &impl Serialize) -> String {
+    shown(what).trim_start().to_owned()
 }
 
 fn shown(data: &impl Serialize) -> String {
