@@ -1,0 +1,10 @@
+//! The suite that every store keeps, on the memory store; what that store alone can show; and that each guard is missed.
+
+#[macro_use]
+mod suite;
+
+mod memory;
+
+use memory::Memory;
+
+conformance!(Memory::start);
