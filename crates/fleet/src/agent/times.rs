@@ -27,14 +27,14 @@ pub fn times(ttl: Option<Duration>, interval: Option<Duration>) -> Result<Timing
     }
     let margin = ttl / 12;
     let interval = interval.unwrap_or(ttl / 4);
-    let most = (ttl - margin) / BEATS_OF_A_LEASE;
+    let most = ttl.saturating_sub(margin) / BEATS_OF_A_LEASE;
     if interval.is_zero() || interval > most {
         let (said, ttl, most) = (humanly(interval), humanly(ttl), humanly(most));
         return Err(InvalidTimes(format!(
             "a heartbeat every {said} cannot keep a lease of {ttl}: use at most {most}, so that one may be lost"
         )));
     }
-    Ok(Timing { ttl, margin, interval, ..defaults })
+    Ok(Timing { interval, ttl, margin, ..defaults })
 }
 
 /// `90s`, `2.5s`, `300ms`.

@@ -1,4 +1,8 @@
 //! The agent's side: its machine on a clock that is turned by hand, its threads against stores.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
+
 mod machine;
 mod properties;
+mod registry;
+mod threads;

@@ -106,7 +106,7 @@ proptest! {
             // It counts itself as allowed only inside the lease of an accepted call, and never while told to stop.
             if let Some(until) = machine.may_act_until() {
                 let last = last_accepted.unwrap();
-                prop_assert!(until <= last + timing.ttl - timing.margin);
+                prop_assert!(until + timing.margin <= last + timing.ttl);
                 prop_assert!(!told_to_stop);
                 prop_assert!(now < until, "nobody was told, at {now:?}, that the lease ended at {until:?}");
             }
