@@ -1,0 +1,116 @@
+//! Heartbeats of a host's agents in one call, and objections of whoever hears them.
+
+use std::sync::mpsc;
+
+use scupper_fleet::{Answer, Beat, Members, Store};
+
+use crate::scene::{Scene, secs};
+
+#[test]
+fn r114_heartbeats_that_come_together_are_sent_together_and_each_is_answered() {
+    let scene = Scene::new();
+    let a = scene.coordinator("a");
+    let batch = a.batch();
+    let agents: Vec<_> =
+        (0..700).map(|n| scene.register_by(&format!("agent-{n}"), &*batch, "host-a", None)).collect();
+    assert_eq!(batch.agents(), 700);
+    let stranger = scupper_fleet::Incarnation { epoch: scupper_fleet::Epoch(7), ..agents[3].clone() };
+    let (sender, receiver) = mpsc::channel();
+    let before = scene.store.calls("beat");
+    for (n, who) in agents.iter().enumerate() {
+        let who = if n == 3 { stranger.clone() } else { who.clone() };
+        let sender = sender.clone();
+        let done = Box::new(move |answer| sender.send((n, answer)).unwrap());
+        batch.submit(vec![Beat { who, report: None }], done);
+    }
+    assert_eq!(batch.flush(), 700);
+    assert_eq!(scene.store.calls("beat") - before, 2, "500 and 200");
+    drop(sender);
+    let answers: Vec<(usize, _)> = receiver.iter().collect();
+    assert_eq!(answers.len(), 700);
+    for (n, answer) in answers {
+        let answers = answer.unwrap().answers;
+        assert_eq!(answers.len(), 1);
+        assert_eq!(matches!(answers[0], Answer::Accepted { .. }), n != 3, "{n}: {answers:?}");
+    }
+}
+
+#[test]
+fn where_the_registry_does_not_answer_no_agent_is_told_that_its_lease_holds() {
+    let scene = Scene::new();
+    let a = scene.coordinator("a");
+    let who = scene.register_by("agent", &*a.batch(), "host-a", None);
+    scene.store.down(true);
+    let (sender, receiver) = mpsc::channel();
+    for _ in 0..3 {
+        let (who, sender) = (who.clone(), sender.clone());
+        a.batch()
+            .submit(vec![Beat { who, report: None }], Box::new(move |answer| sender.send(answer).unwrap()));
+    }
+    a.batch().flush();
+    drop(sender);
+    let answers: Vec<_> = receiver.iter().collect();
+    assert_eq!(answers.len(), 3);
+    assert!(answers.iter().all(|answer| answer.as_ref().is_err_and(scupper_fleet::StoreError::is_outage)));
+}
+
+/// The coordinator of the agent's host cannot renew its lease for a while and hears it all the time; another one claims it.
+#[test]
+fn r114_a_claim_of_an_agent_that_is_heard_is_objected_to_and_nothing_of_it_is_deleted() {
+    let scene = Scene::new();
+    let (mut a, mut b) = (scene.coordinator("a"), scene.coordinator("b"));
+    let living = scene.registered("living", 10);
+    let heard = scene.register_by("heard", &*a.batch(), "host-a", None);
+    scene.tasks(&heard, 3);
+    let batch = a.batch();
+    let beat = |who: &scupper_fleet::Incarnation| {
+        let (sender, receiver) = mpsc::channel();
+        let done = Box::new(move |answer| sender.send(answer).unwrap());
+        batch.submit(vec![Beat { who: who.clone(), report: None }], done);
+        batch.flush();
+        receiver.recv().unwrap()
+    };
+    for _ in 0..3 {
+        scene.pass(secs(30), &mut [&mut a, &mut b], &living);
+        assert!(beat(&heard).is_ok());
+    }
+    for _ in 0..4 {
+        scene.store.silent("beat", true);
+        assert!(beat(&heard).is_err());
+        scene.store.silent("beat", false);
+        scene.pass(secs(29), &mut [&mut b], &living);
+    }
+    // It claims, and has to wait for objections before it deletes.
+    let mut turns = 0;
+    while b.cleanups() == 0 {
+        b.turn(&|| true);
+        scene.clock.pass(std::time::Duration::from_millis(500));
+        turns += 1;
+        assert!(turns < 60, "it is claimed");
+    }
+    assert_eq!(scene.store.claims(None, 10).unwrap().entries.len(), 1);
+    let answers = beat(&heard).unwrap().answers;
+    assert!(matches!(answers[0], Answer::Accepted { .. }), "{answers:?}");
+    scene.pass(secs(5), &mut [&mut b], &[]);
+    assert_eq!(scene.told("cleanup_aborted").len(), 1);
+    assert_eq!(b.view().read().done.aborted, 1);
+    assert!(scene.completed().is_empty());
+    let kept = scene.store.get(&heard.id, scupper_fleet::ItemKind::Task, "t2").unwrap();
+    assert_eq!(kept.as_deref(), Some(&b"x"[..]));
+}
+
+/// One that leaves has a heartbeat under way that arrives afterwards.
+#[test]
+fn r092_a_late_heartbeat_of_one_that_has_left_is_no_objection() {
+    let scene = Scene::new();
+    let a = scene.coordinator("a");
+    let who = scene.register_by("agent", &*a.batch(), "host-a", None);
+    scene.tasks(&who, 2);
+    let deleted = a.batch().depart(&who, "SIGTERM", &crate::scene::TIMING).unwrap();
+    assert!(deleted.is_some_and(|keys| keys >= 2));
+    let (sender, receiver) = mpsc::channel();
+    a.batch().submit(vec![Beat { who, report: None }], Box::new(move |answer| sender.send(answer).unwrap()));
+    a.batch().flush();
+    assert_eq!(receiver.recv().unwrap().unwrap().answers, [Answer::Fenced { by: None }]);
+    assert_eq!((scene.store.calls("object"), scene.members()), (0, 0));
+}
