@@ -131,7 +131,7 @@ fn r118_safety_7_attach_never_signals() {
 }
 
 #[test]
-fn a_leak_is_seen_as_run_sees_it() {
+fn waits_a_leak_is_seen_as_run_sees_it() {
     let scene = Scene::new();
     let stranger = Stranger::python(GROWS, &[]);
     let pid = stranger.pid().to_string();

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::scene::{PATIENCE, Scene, alive, kill, wait_for};
 use super::support::{
-    SLEEPER, Strays, abandoned_unit, entry, left_behind, left_behind_by, pids_in, scan, scupper,
+    SLEEPER, Strays, abandoned_unit, entry, found, left_behind, left_behind_by, pids_in, scan, scupper,
 };
 
 /// It is not left behind, and why it is left alone is said.
@@ -17,7 +17,7 @@ fn expect_spared(scene: &Scene, pid: i32, because: &str) {
 }
 
 fn expect_found(scene: &Scene, pid: i32) {
-    assert!(pids_in(&scan(scene), "left_behind").contains(&pid));
+    found(scene, pid, &[]);
 }
 
 #[test]
@@ -53,10 +53,7 @@ fn r118_processes_are_kept_by_a_pattern_and_for_a_time() {
     assert!(list.contains("mcp-canary-*") && list.contains("7 d") || list.contains("6 d 24 h"), "{list}");
     // Kept again for a moment: that is over by the next look.
     assert_eq!(scupper(&scene, &["keep", "--match", "mcp-canary-*", "--for", "1ms"]).code, 0);
-    wait_for("it is kept no longer", PATIENCE, || {
-        let found = pids_in(&scan(&scene), "left_behind").contains(&pid);
-        if found { Ok(()) } else { Err("still kept".to_owned()) }
-    });
+    expect_found(&scene, pid);
     assert_eq!(scupper(&scene, &["keep", "--list"]).out, "");
 }
 

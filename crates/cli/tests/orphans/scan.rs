@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use super::scene::{PATIENCE, SCUPPER, Scene, alive, children, wait_for};
 use super::support::{
-    SLEEPER, Script, Strays, abandoned_unit, answer, entry, kinds, left_behind, left_behind_by, pids_in,
-    quiet, scan, scupper, settled, start_time,
+    SLEEPER, Script, Strays, abandoned_unit, answer, entry, found, kinds, left_behind, left_behind_by,
+    pids_in, quiet, scan, scupper, settled, start_time,
 };
 
 const NOBODY: u32 = 65534;
@@ -17,19 +17,14 @@ const NOBODY: u32 = 65534;
 fn r118_a_process_whose_parent_died_and_whose_stdin_nobody_holds_is_found() {
     let (scene, mut strays) = (Scene::new(), Strays::default());
     let pid = left_behind(&scene, &mut strays, &SLEEPER);
-    let answer = scupper(&scene, &["scan", "--json"]);
-    assert_eq!(answer.code, 1);
-    let found = entry(&answer.json(), "left_behind", pid);
+    let (answer, found) = found(&scene, pid, &["stdin_gone", "reparented"]);
+    assert_eq!(answer.code, 1, "{}", answer.err);
     assert_eq!(found["certainty"], "likely", "nothing was recorded of it: {found}");
-    let kinds = kinds(&found);
-    for kind in ["stdin_gone", "reparented"] {
-        assert!(kinds.contains(kind), "{kind}: {found}");
-    }
     assert_eq!((&found["root"], &found["unit"]), (&pid.into(), &serde_json::Value::Null));
     assert_eq!(found["start_time"].to_string(), start_time(pid));
     assert!(alive(pid), "a scan signals nobody");
     let text = scupper(&scene, &["scan"]);
-    assert_eq!(text.code, 1);
+    assert_eq!(text.code, 1, "{}", text.err);
     assert!(text.out.contains("Left behind: ") && text.out.contains("scupper reap"), "{}", text.out);
 }
 
@@ -37,7 +32,7 @@ fn r118_a_process_whose_parent_died_and_whose_stdin_nobody_holds_is_found() {
 fn r118_the_json_has_its_keys_and_every_process_its_pid() {
     let (scene, mut strays) = (Scene::new(), Strays::default());
     let pid = left_behind(&scene, &mut strays, &SLEEPER);
-    let scan = scan(&scene);
+    let scan = found(&scene, pid, &[]).0.json();
     assert_eq!(scan["schema"], "scupper.scan/1");
     let lists =
         ["left_behind", "held_idle", "growing", "zombies", "descriptors", "not_touched", "unreadable"];
@@ -101,11 +96,9 @@ fn r118_a_pipeline_that_lives_is_not_found() {
 fn r118_what_a_unit_left_whose_guardian_and_engine_were_killed_is_certain() {
     let (scene, mut strays) = (Scene::new(), Strays::default());
     let pid = abandoned_unit(&scene, &mut strays, &[]);
-    let found = entry(&scan(&scene), "left_behind", pid);
+    let (_, found) = found(&scene, pid, &["recorded_spawn", "mark"]);
     assert_eq!(found["certainty"], "certain", "{found}");
     assert_eq!(found["unit"], scene.unit.as_str());
-    let kinds = kinds(&found);
-    assert!(kinds.contains("recorded_spawn") && kinds.contains("mark"), "{kinds:?}");
     assert!(alive(pid));
 }
 
@@ -224,7 +217,7 @@ fn connections_that_nobody_closes_are_found() {
 }
 
 #[test]
-fn who_grows_is_seen_while_it_is_watched() {
+fn waits_who_grows_is_seen_while_it_is_watched() {
     let scene = Scene::new();
     let script = Script::start(
         &scene,
@@ -291,7 +284,7 @@ fn r118_young_processes_can_be_left_out() {
     let (scene, mut strays) = (Scene::new(), Strays::default());
     let pid = left_behind(&scene, &mut strays, &SLEEPER);
     let of = |arguments: &[&str]| pids_in(&scupper(&scene, arguments).json(), "left_behind");
-    assert!(of(&["scan", "--json"]).contains(&pid));
+    found(&scene, pid, &[]);
     assert!(!of(&["scan", "--json", "--min-age", "1h"]).contains(&pid));
 }
 

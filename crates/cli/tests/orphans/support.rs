@@ -146,6 +146,20 @@ pub fn scan(scene: &Scene) -> Value {
     scupper(scene, &["scan", "--json"]).json()
 }
 
+/// A scan that finds a process as left behind, with this evidence among others, and what it says of it. Others come and go
+/// meanwhile, and what one look cannot tell is kept by it: the next one tells.
+pub fn found(scene: &Scene, pid: i32, evidence: &[&str]) -> (Answer, Value) {
+    wait_for("a scan finds it", PATIENCE, || {
+        let answer = scupper(scene, &["scan", "--json"]);
+        let found = entry(&answer.json(), "left_behind", pid);
+        let seen = kinds(&found);
+        if !found.is_null() && evidence.iter().all(|kind| seen.contains(*kind)) {
+            return Ok((answer, found));
+        }
+        Err(format!("{found}, it lives: {}, exit code {}: {}", alive(pid), answer.code, answer.err))
+    })
+}
+
 /// The pids in one list of a scan.
 pub fn pids_in(scan: &Value, list: &str) -> BTreeSet<i32> {
     let each = scan[list].as_array().unwrap_or_else(|| panic!("no list {list}: {scan}"));
@@ -162,7 +176,7 @@ pub fn entry(scan: &Value, list: &str, pid: i32) -> Value {
         let lists = ["left_behind", "held_idle", "growing", "zombies", "not_touched", "unreadable"];
         let elsewhere: Vec<_> =
             lists.into_iter().filter_map(|list| Some((list, of(list)?.to_string()))).collect();
-        println!("{pid} is not in {list}, but in {elsewhere:?}; trouble: {}", scan["trouble"]);
+        eprintln!("{pid} is not in {list}, but in {elsewhere:?}; trouble: {}", scan["trouble"]);
         Value::Null
     })
 }
