@@ -60,7 +60,7 @@ fn growth_within_the_rule_is_told_by_nobody() {
 
 /// R021: what leaks is replaced in a quiet moment; a policy that only tells replaces nothing.
 #[test]
-fn r021_what_leaks_is_recycled_where_that_is_asked_for() {
+fn waits_r021_what_leaks_is_recycled_where_that_is_asked_for() {
     for policy in ["alert", "recycle"] {
         let scene = Scene::new();
         let once = scene.at("once");
@@ -221,7 +221,7 @@ fn heavy_r048_a_short_run_of_a_service_ends_with_a_verdict() {
 
 /// R015: descriptors are watched like memory.
 #[test]
-fn r015_descriptors_that_pile_up_are_found() {
+fn waits_r015_descriptors_that_pile_up_are_found() {
     let scene = Scene::new();
     let code = "import time\nkept = []\n\
                 for _ in range(520):\n    kept.append(open('/dev/null'))\n    time.sleep(0.1)";
