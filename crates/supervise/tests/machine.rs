@@ -59,6 +59,9 @@ enum Step {
     HelperAppears,
     Crash,
     Succeed,
+    Hold,
+    Release,
+    End,
 }
 
 struct World {
@@ -73,6 +76,7 @@ struct World {
     finished: Option<i32>,
     kills: HashMap<Identity, u32>,
     leak_found: bool,
+    held: bool,
 }
 
 impl World {
@@ -89,6 +93,7 @@ impl World {
             finished: None,
             kills: HashMap::new(),
             leak_found: false,
+            held: false,
         };
         world.give(Input::Begin);
         world
@@ -171,6 +176,15 @@ impl World {
                 }
                 Vec::new()
             }
+            Effect::HoldTree { .. } => {
+                assert_eq!(self.unit.phase(), UnitPhase::Running, "held while it ends");
+                self.held = true;
+                Vec::new()
+            }
+            Effect::ReleaseTree { .. } => {
+                self.held = false;
+                Vec::new()
+            }
             Effect::Record(event) => {
                 self.events.push(event);
                 Vec::new()
@@ -230,6 +244,8 @@ impl World {
                 .processes
                 .iter()
                 .filter(|p| p.dies_at.is_some_and(|at| at <= self.now))
+                // What stands still handles no TERM.
+                .filter(|p| !self.held || self.kills.contains_key(&p.identity))
                 .map(|p| p.identity)
                 .collect();
             for identity in dying {
@@ -255,6 +271,7 @@ impl World {
             if self.finished.is_none() {
                 self.look();
             }
+            assert_eq!(self.held, self.unit.is_held());
         }
     }
 
@@ -394,6 +411,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::HelperAppears),
         1 => Just(Step::Crash),
         1 => Just(Step::Succeed),
+        1 => Just(Step::Hold),
+        1 => Just(Step::Release),
+        1 => Just(Step::End),
     ]
 }
 
@@ -426,6 +446,9 @@ proptest! {
                 }
                 Step::Crash => world.end_main(HowEnded::Signaled { signal: 11, core_dumped: true }),
                 Step::Succeed => world.end_main(HowEnded::Exited { code: 0 }),
+                Step::Hold => world.give(Input::Ask(Ask::Hold(SignalReason::LeaseLost))),
+                Step::Release => world.give(Input::Ask(Ask::Release(SignalReason::LeaseRegained))),
+                Step::End => world.give(Input::Ask(Ask::End(SignalReason::Stop))),
             }
         }
         // No storm: restarts that nobody asked for stay within the budgets.

@@ -88,11 +88,12 @@ impl FleetFact {
     /// How much it wants to be seen.
     pub const fn severity(&self) -> Severity {
         match self {
-            Self::CleanupObjected { .. } | Self::CoordinatorStopped { .. } | Self::CleanupStarted { .. } => {
-                Severity::Routine
-            }
+            Self::CleanupObjected { .. }
+            | Self::CoordinatorStopped { .. }
+            | Self::CleanupStarted { .. }
+            | Self::AgentRegistered { resumed: false, .. }
+            | Self::AgentLeft { .. } => Severity::Routine,
             Self::AgentRegistered { .. }
-            | Self::AgentLeft { .. }
             | Self::LeaseRegained { .. }
             | Self::DirectiveReceived { .. }
             | Self::RegistryBack { .. }

@@ -112,6 +112,10 @@ pub enum EventKind {
     SignalReceived { signal: i32, sender: Option<i32>, sender_name: Option<String> },
     /// The members of a cgroup, recorded before `cgroup.kill`.
     CgroupKill { cgroup: String, members: Vec<i32>, reason: SignalReason },
+    /// Everybody in a cgroup stands still.
+    CgroupFrozen { cgroup: String, members: Vec<i32>, reason: SignalReason },
+    /// They go on.
+    CgroupThawed { cgroup: String, members: Vec<i32>, reason: SignalReason },
     /// A process was left alone on purpose.
     Kept { target: Identity, name: String, because: String },
     /// A process that carries the unit's mark or sits in its cgroup was found outside its tree.
@@ -235,6 +239,8 @@ impl EventKind {
             Self::SignalFailed { .. } => "signal_failed",
             Self::SignalReceived { .. } => "signal_received",
             Self::CgroupKill { .. } => "cgroup_kill",
+            Self::CgroupFrozen { .. } => "cgroup_frozen",
+            Self::CgroupThawed { .. } => "cgroup_thawed",
             Self::Kept { .. } => "kept",
             Self::EscapeeFound { .. } => "escapee_found",
             Self::EarlierRunFound { .. } => "earlier_run_found",

@@ -50,6 +50,12 @@ pub enum SignalReason {
     ClientGone,
     /// Nothing passed through the unit for as long as it may be idle.
     Idle,
+    /// The unit is an agent of a registry, and holds no lease there: it must not act.
+    LeaseLost,
+    /// It holds its lease again.
+    LeaseRegained,
+    /// The registry asked the agent to leave.
+    Directed,
 }
 
 impl SignalReason {
@@ -71,6 +77,9 @@ impl SignalReason {
             Self::SupervisorLost => "supervisor lost",
             Self::ClientGone => "client gone",
             Self::Idle => "idle",
+            Self::LeaseLost => "lease lost",
+            Self::LeaseRegained => "lease regained",
+            Self::Directed => "asked to leave by the registry",
         }
     }
 }

@@ -189,6 +189,8 @@ impl<'r> World<'r> {
             }
             // Children stand in for a number alone: they go with the process.
             Effect::SignalTree { signal, reason } => self.signal(signal, reason),
+            // Nobody asks for it: a recording has no lease.
+            Effect::HoldTree { .. } | Effect::ReleaseTree { .. } => {}
             Effect::Record(kind) => {
                 if let EventKind::RecycleStarted { target, reason: SignalReason::Leak, .. } = kind {
                     self.watch.recycling(target);

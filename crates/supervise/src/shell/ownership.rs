@@ -83,6 +83,30 @@ impl UnitCgroup {
         };
         fs::write(self.path.join("cgroup.kill"), "1").ok().map(|()| event)
     }
+
+    /// Lets everybody in it and below it stand still, or go on. `None` where the kernel cannot.
+    pub fn freeze(&self, frozen: Frozen, reason: SignalReason) -> Option<EventKind> {
+        let members: Vec<i32> = self.members().iter().map(|pid| pid.get()).collect();
+        let file = self.path.join("cgroup.freeze");
+        // Written only where it is: a file that is made in its place would say that it worked.
+        let state = if frozen == Frozen::Yes { "1" } else { "0" };
+        let mut file = fs::File::options().write(true).open(file).ok()?;
+        io::Write::write_all(&mut file, state.as_bytes()).ok()?;
+        let cgroup = self.path.display().to_string();
+        Some(match frozen {
+            Frozen::Yes => EventKind::CgroupFrozen { cgroup, members, reason },
+            Frozen::No => EventKind::CgroupThawed { cgroup, members, reason },
+        })
+    }
+}
+
+/// Whether a cgroup is to stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frozen {
+    /// It is.
+    Yes,
+    /// It goes on.
+    No,
 }
 
 impl Drop for UnitCgroup {

@@ -3,6 +3,7 @@
 mod advising;
 mod answering;
 mod dying;
+mod holding;
 mod looking;
 mod signalling;
 mod watching;
@@ -119,6 +120,9 @@ pub(super) struct UnitShell {
     left_behind: u32,
     left_behind_total: u64,
     reason_signal: Option<i32>,
+    held: holding::Held,
+    /// Why it is over.
+    pub(super) stop_reason: Option<String>,
     observed: looking::Observed,
     idle: Idle,
     idle_unknown_said: bool,
@@ -181,6 +185,8 @@ impl UnitShell {
             left_behind: 0,
             left_behind_total: 0,
             reason_signal: None,
+            held: holding::Held::default(),
+            stop_reason: None,
             observed: looking::Observed::default(),
             idle: Idle::default(),
             idle_unknown_said: false,
@@ -241,7 +247,16 @@ impl UnitShell {
                 let left = self.signal_tree(signal, reason, now, around, facts);
                 left.then_some(Input::LeakFound)
             }
+            Effect::HoldTree { reason } => {
+                self.hold_tree(reason, now, around, facts);
+                None
+            }
+            Effect::ReleaseTree { reason } => {
+                self.release_tree(reason, around, facts);
+                None
+            }
             Effect::Record(EventKind::UnitStopped { reason, exit_code, .. }) => {
+                self.stop_reason = Some(reason.clone());
                 let (ended, kept) = (self.left_behind, self.kept);
                 facts.push(EventKind::UnitStopped { reason, exit_code, ended, kept });
                 None

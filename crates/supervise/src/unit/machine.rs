@@ -1,6 +1,7 @@
 //! The machine itself: its states, and what each input means in each.
 
 mod expiring;
+mod holding;
 mod judging;
 mod leaking;
 mod recycling;
@@ -112,6 +113,12 @@ pub enum Ask {
     Restart(SignalReason),
     /// Replace its workers one at a time, or all of it where it has none.
     Recycle,
+    /// Let nobody of it act until `Release`; what is ending already ends.
+    Hold(SignalReason),
+    /// It may act again.
+    Release(SignalReason),
+    /// End it at once, without a grace.
+    End(SignalReason),
 }
 
 /// Everything that can happen to a unit.
@@ -165,6 +172,16 @@ pub enum Effect {
     SignalTree {
         /// Which signal.
         signal: i32,
+        /// Why.
+        reason: SignalReason,
+    },
+    /// Let every member that may be ended stand still; those who do already are left as they are.
+    HoldTree {
+        /// Why.
+        reason: SignalReason,
+    },
+    /// Let them go on.
+    ReleaseTree {
         /// Why.
         reason: SignalReason,
     },
@@ -239,6 +256,7 @@ pub struct Unit {
     leak_found: bool,
     last_code: i32,
     stop_asked: Option<SignalReason>,
+    hold: holding::Hold,
     began_at: Option<Duration>,
     interrupted_at: Option<Duration>,
     random: u64,
@@ -265,6 +283,7 @@ impl Unit {
             leak_found: false,
             last_code: 0,
             stop_asked: None,
+            hold: holding::Hold::default(),
             began_at: None,
             interrupted_at: None,
             random: seed | 1,
@@ -287,6 +306,7 @@ impl Unit {
                 self.signalled(signal, ends, forward, now, &mut effects);
             }
         }
+        self.hold_or_release(&mut effects);
         effects
     }
 
@@ -396,8 +416,13 @@ impl Unit {
                 }
                 self.timer(now, effects);
                 self.judge(look, now, effects);
-                self.end_idle(look, now, effects);
-                if self.state == State::Running {
+                if self.hold.wanted() {
+                    // Whoever was started while the others were being stopped.
+                    self.hold.again();
+                } else {
+                    self.end_idle(look, now, effects);
+                }
+                if self.state == State::Running && !self.hold.wanted() {
                     self.end_old_helpers(look, now, effects);
                     self.recycle_next(look, now, effects);
                     self.recycle_leaks(look, now, effects);
@@ -448,11 +473,15 @@ impl Unit {
     fn ask(&mut self, ask: Ask, now: Duration, effects: &mut Vec<Effect>) {
         match ask {
             Ask::Stop(reason) => {
+                self.hold.note_end(reason);
                 self.stop_asked = Some(reason);
                 self.stop(reason, TERM, true, now, effects);
             }
             Ask::LetEnd(reason) => self.let_end(reason, now, effects),
             Ask::Prolong => self.prolong(now),
+            Ask::Hold(reason) => self.hold.want(Some(reason)),
+            Ask::Release(reason) => self.hold.release(reason),
+            Ask::End(reason) => self.end_at_once(reason, now, effects),
             Ask::Restart(reason) => match self.state {
                 State::Running => self.drain_main(Then::Restart(Cause::Asked), TERM, reason, now, effects),
                 State::Waiting { .. } => self.spawn(effects),

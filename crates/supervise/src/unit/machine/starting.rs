@@ -9,6 +9,8 @@ use super::{
 };
 use crate::unit::budget::{Cause, Grant};
 
+/// The exit code of a unit that was ended because it is no member of its registry any more (`EX_TEMPFAIL`).
+const LEASE_LOST: i32 = 75;
 /// The exit code of a unit whose command succeeded, and leaked.
 const LEAKED: i32 = 1;
 
@@ -143,6 +145,9 @@ impl Unit {
     pub(super) fn finish(&mut self, reason: &str, effects: &mut Vec<Effect>) {
         if self.settings.fail_on_leak && self.leak_found && self.last_code == 0 {
             self.last_code = LEAKED;
+        }
+        if self.hold.lost_lease() {
+            self.last_code = LEASE_LOST;
         }
         self.state = State::Stopped;
         effects.push(Effect::Record(EventKind::UnitStopped {
