@@ -3,6 +3,7 @@
 mod answering;
 mod children;
 mod hearing;
+mod leasing;
 mod reloading;
 
 use std::cell::OnceCell;
@@ -19,11 +20,13 @@ use scupper_probe::cgroup::{self, Mounts};
 use scupper_probe::{ProbeError, Proc};
 
 use self::answering::Answering;
+use self::leasing::Leased;
 use super::client::Client;
 use super::clock::{self, Clock};
 use super::deliver::Untouchable;
 use super::guardian::Handover;
 use super::judge::Keeps;
+use super::lease::Lease;
 use super::observer::Observer;
 use super::poller::{Poller, Token};
 use super::relay::Relay;
@@ -149,6 +152,23 @@ pub fn observe(
     engine.observer = Some(observer);
     engine.run_and_close()
 }
+
+/// Runs one unit for as long as somebody outside says that it may act.
+pub fn supervise_leased(
+    spec: UnitSpec,
+    options: Options,
+    sink: Box<dyn Sink>,
+    lease: Box<dyn Lease>,
+) -> Result<u8, SuperviseError> {
+    abort_on_panic();
+    let mut engine = Engine::new(options, sink, None)?;
+    engine.add(spec)?;
+    let added = engine.around.poller.add(lease.descriptor(), Token::Lease);
+    added.map_err(|source| SuperviseError::Kernel { what: "wait for its lease", source })?;
+    engine.leased = Some(Leased::new(lease));
+    engine.run_and_close()
+}
+
 struct Engine {
     around: Surrounding,
     clock: Clock,
@@ -159,6 +179,9 @@ struct Engine {
     sink: Box<dyn Sink>,
     reload: Option<Reload>,
     observer: Option<Box<dyn Observer>>,
+    leased: Option<Leased>,
+    /// The signal that ends it.
+    ended_by: Option<i32>,
     guardian: Option<OwnedFd>,
     parent: Option<OwnedFd>,
     client: Client,
@@ -222,6 +245,8 @@ impl Engine {
             sink,
             reload,
             observer: None,
+            leased: None,
+            ended_by: None,
             guardian: None,
             parent: None,
             client: Client::default(),
@@ -339,7 +364,9 @@ impl Engine {
         let serving = self.units.iter().any(UnitShell::serving).then_some(now + Duration::from_millis(5));
         let times = self.units.iter().flat_map(|unit| [unit.next_look, unit.machine.next_deadline()]);
         let answering = self.answering.as_ref().map(Answering::next);
-        let next = times.chain([serving, self.next_reap, answering, Some(self.next_audit)]).flatten().min();
+        let departs = self.leased.as_ref().and_then(Leased::deadline);
+        let next =
+            times.chain([serving, self.next_reap, answering, departs, Some(self.next_audit)]).flatten().min();
         next.map_or(AUDIT, |next| next.saturating_sub(now))
     }
 
@@ -369,6 +396,7 @@ impl Engine {
             Token::Stdin => self.stdin_hung_up(),
             Token::Client => self.client_exited(),
             Token::Session => self.session_over(),
+            Token::Lease => self.obey_lease(),
             Token::Main(index) => {
                 self.adopt_orphans();
                 if let Some(unit) = self.position(index) {
@@ -436,6 +464,9 @@ impl Engine {
             }
             self.record(unit, facts);
             self.show(unit);
+            if looking.contains(&unit) {
+                self.show_lease(now);
+            }
             if self.units[unit].serving() {
                 self.serve(unit);
             }
@@ -496,6 +527,9 @@ impl Engine {
         let mut unit = 0;
         while unit < self.units.len() {
             if let Some(mut code) = self.units[unit].exit_code {
+                if !self.has_departed(unit) {
+                    return;
+                }
                 if let Some((facts, instead)) = self.observer.as_mut().map(|observer| observer.finish()) {
                     self.record(unit, facts);
                     code = instead;

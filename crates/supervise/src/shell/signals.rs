@@ -60,6 +60,11 @@ pub const fn asks_to_end(signal: i32) -> bool {
     matches!(signal, SIGTERM | SIGINT | SIGQUIT)
 }
 
+/// What a signal is called: `SIGTERM`.
+pub fn name_of(signal: i32) -> String {
+    signal_hook::low_level::signal_name(signal).map_or_else(|| format!("signal {signal}"), str::to_owned)
+}
+
 /// The end of a child, or a signal that is passed on?
 pub const fn is_child(signal: i32) -> bool {
     signal == SIGCHLD

@@ -562,7 +562,11 @@ impl Unit {
                     effects.push(Effect::Signal { target, signal, reason, subtree: false });
                 }
             }
-            State::Draining { then, .. } | State::Ending { then, .. } => *then = Then::Exit(reason),
+            State::Draining { then, deadline, .. } | State::Ending { then, deadline, .. } => {
+                *then = Then::Exit(reason);
+                // The grace may have been made shorter since.
+                *deadline = (*deadline).min(now + self.settings.grace);
+            }
             State::New | State::Waiting { .. } => self.finish(reason.describe(), effects),
             State::Starting | State::Stopped => {}
         }

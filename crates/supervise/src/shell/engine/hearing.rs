@@ -33,13 +33,24 @@ impl Engine {
         let hung_up =
             is_hang_up(signal) && (from_terminal || self.terminal_gone() || self.follows_a_client());
         let ends = hung_up || (asks_to_end(signal) && !from_terminal);
+        let again = self.stopping && ends;
         self.stopping |= ends;
+        if ends {
+            self.ended_by.get_or_insert(signal);
+        }
         for unit in 0..self.units.len() {
             let shared = to_group && self.units[unit].shares_group(&self.around.proc);
             let fact = EventKind::SignalReceived { signal, sender, sender_name: sender_name.clone() };
             self.record(unit, vec![fact]);
             self.units[unit].handling_signal_of(sender);
             self.drive(unit, Input::Signalled { signal, ends, forward: !shared });
+            // An agent that was asked twice is not waited for: neither its work nor its departure.
+            if again && self.leased.is_some() {
+                self.drive(unit, Input::Ask(Ask::End(SignalReason::Forwarded)));
+                if self.only_departs() {
+                    self.depart_now();
+                }
+            }
             self.units[unit].handling_signal_of(None);
         }
     }

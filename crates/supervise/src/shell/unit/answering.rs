@@ -7,6 +7,7 @@ use scupper_model::{EventKind, RECORD_SCHEMA, SignalReason, UnitPhase, UnitRecor
 use super::{Fact, MOST_LISTED, Surrounding, UnitShell};
 use crate::control::{LimitChange, ProcessStatus, Reply, Request, UnitStatus};
 use crate::shell::clock;
+use crate::shell::lease::View;
 use crate::shell::server::Server;
 use crate::unit::{Ask, Input, contradiction};
 
@@ -143,6 +144,16 @@ impl UnitShell {
             next_look_ms: self
                 .next_look
                 .map_or(0, |next| u64::try_from(next.saturating_sub(now).as_millis()).unwrap_or(0)),
+        }
+    }
+
+    /// The unit as a fleet is told of it.
+    pub(in crate::shell) fn view(&mut self, now: Duration) -> View {
+        View {
+            main: self.machine.main(),
+            phase: self.machine.phase(),
+            rss: self.look.tree.rss_bytes.exact().map(|_| self.look.size),
+            verdict: self.watch.standing(now).verdict,
         }
     }
 
