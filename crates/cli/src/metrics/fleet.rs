@@ -419,4 +419,4 @@ fn seconds(at: Timestamp) -> f64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

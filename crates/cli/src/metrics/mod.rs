@@ -8,6 +8,8 @@ mod fixture;
 #[allow(dead_code, reason = "rendered by `scupper serve`")]
 pub(crate) mod fleet;
 mod page;
+#[cfg(test)]
+mod pictures;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -43,6 +45,13 @@ pub(crate) fn serve(address: SocketAddr, records: Records) -> io::Result<SocketA
         })
     })?;
     Ok(address)
+}
+
+/// The page of a coordinator: its content type and its text, for a reader that accepts this.
+pub(crate) fn of_fleet(view: scupper_fleet::coordinator::View, accept: &str) -> (&'static str, String) {
+    let format = Format::accepted(accept);
+    // A page that cannot be made is an empty one: a scrape without the metric `up` of a coordinator is told as such.
+    (format.content_type(), fleet::render(view, format).unwrap_or_default())
 }
 
 async fn hello() -> &'static str {

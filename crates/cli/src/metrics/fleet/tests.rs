@@ -9,7 +9,7 @@ use scupper_fleet::{CoordinatorView, MemoryStats};
 use super::*;
 
 /// A coordinator that has seen everything there is to see.
-fn view() -> View {
+pub(in crate::metrics) fn view() -> View {
     let id = |text: &str| text.parse().unwrap();
     let mut view = View::new("build-7".parse().unwrap(), "build-7".parse().unwrap(), "redis://r:6379".into());
     view.store = Some("redis 7.0.15".into());
