@@ -27,8 +27,15 @@ impl Stop {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits so long, or until it is to end.
-    fn wait(&self, time: Duration) -> bool {
+    /// Waits until it is to end.
+    pub fn wait_until_stopped(&self) {
+        let (stopped, changed) = &*self.0;
+        let stopped = stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(changed.wait_while(stopped, |stopped| !*stopped));
+    }
+
+    /// Waits so long, or until it is to end: then `true`.
+    pub fn wait(&self, time: Duration) -> bool {
         let (stopped, changed) = &*self.0;
         let stopped = stopped.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = changed.wait_timeout_while(stopped, time, |stopped| !*stopped);
