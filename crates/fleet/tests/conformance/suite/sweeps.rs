@@ -77,9 +77,9 @@ pub fn a_claim_says_what_is_known(fixture: &dyn Fixture) {
         ..scene.registration("coder-1")
     };
     let who = scene.accepted(&registration);
-    let seen = scene.store.agent(&who.id).unwrap().unwrap().last_seen;
     let mark = scene.last_event();
     scene.expire();
+    let seen = scene.store.agent(&who.id).unwrap().unwrap().last_seen;
     let swept = scene.sweep("a");
     assert_eq!((swept.phase, swept.members, swept.claims.len()), (Phase::Open, 0, 1));
     let claim = &swept.claims[0];
@@ -196,12 +196,12 @@ pub fn r116_too_many_dead_are_held_and_then_trickle(fixture: &dyn Fixture) {
         claimed.extend(swept.claims.into_iter().map(|claim| claim.id));
     }
     assert_eq!(claimed, named);
-    let held: Vec<_> = scene
+    let told: Vec<_> = scene
         .said_after(mark.as_ref())
         .into_iter()
         .filter(|what| matches!(what, Happened::HoldStarted { .. }))
         .collect();
-    assert_eq!(held, [Happened::HoldStarted { dead: 5, members: 14, until: until.0 }]);
+    assert_eq!(told, [Happened::HoldStarted { dead: 5, members: 14, until: until.0 }]);
 }
 
 pub fn r116_a_person_passes_the_brake(fixture: &dyn Fixture) {
