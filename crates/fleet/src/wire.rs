@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use scupper_detect::Verdict;
 use scupper_model::{Bytes, Identity, Timestamp};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::words::{
@@ -438,6 +439,42 @@ impl Code {
     }
 }
 
+/// Words of a request that can be read from its body.
+pub trait Request: DeserializeOwned + Default {
+    /// Fields that are objects themselves.
+    const OBJECTS: &'static [&'static str];
+}
+
+impl Request for Register {
+    const OBJECTS: &'static [&'static str] = &["identity"];
+}
+
+impl Request for Heartbeat {
+    const OBJECTS: &'static [&'static str] = &["memory"];
+}
+
+/// The words of a body; an empty one says nothing but defaults.
+///
+/// # Errors
+///
+/// What is wrong with it, for whoever sent it; bounded, as the body is.
+pub fn read<T: Request>(body: &[u8]) -> Result<T, String> {
+    if body.is_empty() {
+        return Ok(T::default());
+    }
+    let words = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    // serde takes a list for an object as well: what is meant by its places nobody has promised.
+    let value: serde_json::Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let object = |value: &serde_json::Value| value.is_object() || value.is_null();
+    if !value.is_object() {
+        return Err("it is no JSON object".to_owned());
+    }
+    match T::OBJECTS.iter().find(|field| value.get(field).is_some_and(|value| !object(value))) {
+        Some(field) => Err(format!("`{field}` is no JSON object")),
+        None => Ok(words),
+    }
+}
+
 /// Milliseconds, as they stand in JSON.
 pub fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
@@ -452,6 +489,12 @@ mod tests {
     fn a_misspelt_field_of_a_request_is_refused_and_a_new_one_of_a_reply_is_not() {
         assert!(serde_json::from_str::<Register>(r#"{"take_over":true}"#).is_err());
         assert!(serde_json::from_str::<Heartbeat>(r#"{"memory":{"RSS":1}}"#).is_err());
+        for list in ["[]", "[null]", r#"{"memory":[]}"#, "null", "1", "{} {}", r#"{"state":"a","state":"b"}"#]
+        {
+            assert!(read::<Heartbeat>(list.as_bytes()).is_err(), "{list}");
+        }
+        assert!(read::<Register>(br#"{"identity":[1,2,"00000000-0000-0000-0000-000000000000"]}"#).is_err());
+        assert_eq!(read::<Register>(b""), Ok(Register::default()));
         let renewed = r#"{"now":"2026-11-22T00:00:00.000Z","later":1}"#;
         assert_eq!(serde_json::from_str::<Renewed>(renewed).unwrap().directive, None);
         let fault = r#"{"code":"on_fire","error":"e","advice":"a"}"#;

@@ -1,0 +1,234 @@
+//! Agents: through our own client and without one; and that none of them is another.
+
+use std::time::Duration;
+
+use scupper_fleet::wire::Token;
+use scupper_fleet::{
+    Answer, Beat, Clock, Directive, Epoch, Incarnation, Item, ItemKind, Members, MemoryUse, Process,
+    Registered, Registration, Remote, Report, Standing, Store, Timing, Written,
+};
+use scupper_model::Bytes;
+
+use super::super::{Rate, Rates};
+use super::world::{HOST, World};
+
+fn registration(id: &str, nonce: &str) -> Registration {
+    Registration {
+        id: id.parse().unwrap(),
+        nonce: nonce.parse().unwrap(),
+        ttl: Duration::from_secs(120),
+        takeover: false,
+        earlier: None,
+        coordinator: None,
+        process: Process { host: "there".parse().unwrap(), identity: None },
+        secret: None,
+    }
+}
+
+fn accepted(registered: Registered) -> Epoch {
+    match registered {
+        Registered::Accepted { epoch, .. } => epoch,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn item(kind: ItemKind, name: &str, value: Option<&[u8]>) -> Item {
+    Item { kind, name: name.to_owned(), value: value.map(<[u8]>::to_vec) }
+}
+
+fn host() -> Option<Token> {
+    Some(HOST.parse().unwrap())
+}
+
+#[test]
+fn an_agents_life_through_our_client_is_that_of_a_store_over_tcp_and_unix() {
+    let world = World::new();
+    let remotes = [Remote::tcp("127.0.0.1", world.port, host()), Remote::unix(&world.socket)];
+    for (remote, id) in remotes.iter().zip(["tcp", "unix"]) {
+        let asked = registration(id, &format!("nonce-{id}"));
+        let epoch = accepted(remote.register(&asked).unwrap());
+        // Sent twice it is one registration, whose token still holds.
+        assert_eq!(accepted(remote.register(&asked).unwrap()), epoch);
+        let other = remote.register(&registration(id, "other")).unwrap();
+        assert!(matches!(other, Registered::Taken { remaining } if remaining > Duration::ZERO), "{other:?}");
+
+        let who = asked.incarnation(epoch);
+        let memory = MemoryUse { rss: Some(Bytes(5)), ..MemoryUse::default() };
+        let report = Report { state: "working".to_owned(), verdict: None, memory };
+        let beat = Beat { who: who.clone(), report: Some(report.clone()) };
+        assert_eq!(remote.beat(&[beat.clone()]).unwrap().answers, [Answer::Accepted { directive: None }]);
+        world.store.direct(&who.id, Some(Directive::Drain)).unwrap();
+        let beaten = remote.beat(&[beat]).unwrap();
+        assert_eq!(beaten.answers, [Answer::Accepted { directive: Some(Directive::Drain) }]);
+        assert_eq!(beaten.now, world.clock.wall());
+        let view = world.store.agent(&who.id).unwrap().unwrap();
+        assert_eq!((view.standing, view.report, view.epoch), (Standing::Active, Some(report), Some(epoch)));
+        assert_eq!(view.coordinator.unwrap().as_str(), "c1");
+        assert_eq!(view.process.unwrap().host.as_str(), "there");
+
+        let hostile: Vec<u8> = (0..=255).collect();
+        for (kind, name) in [(ItemKind::State, ""), (ItemKind::Task, "t:1"), (ItemKind::Deps, "d")] {
+            let put = |value| remote.put(&who, &item(kind, name, value)).unwrap();
+            assert_eq!(remote.get(&who.id, kind, name).unwrap(), None);
+            assert_eq!(put(Some(&hostile)), Written::Accepted);
+            assert_eq!(remote.get(&who.id, kind, name).unwrap().as_ref(), Some(&hostile));
+            assert_eq!(put(None), Written::Accepted);
+            assert_eq!(remote.get(&who.id, kind, name).unwrap(), None);
+        }
+        assert_eq!(remote.put(&who, &item(ItemKind::State, "", Some(b"{}"))).unwrap(), Written::Accepted);
+        assert!(remote.depart(&who, "SIGTERM", &Timing::DEFAULT).unwrap().is_some_and(|keys| keys > 0));
+        assert!(world.store.agent(&who.id).unwrap().is_none());
+        // It is over, and whoever still holds its name hears so.
+        assert!(remote.beat(&[Beat { who, report: None }]).is_err(), "its token is forgotten here");
+    }
+}
+
+#[test]
+fn whoever_was_taken_over_hears_that_it_is_over_and_by_whom() {
+    let world = World::new();
+    let (first, second) = (Remote::unix(&world.socket), Remote::unix(&world.socket));
+    let asked = registration("a", "first");
+    let old = asked.incarnation(accepted(first.register(&asked).unwrap()));
+    let taking = Registration { takeover: true, ..registration("a", "second") };
+    let new = accepted(second.register(&taking).unwrap());
+    assert!(new > old.epoch);
+    let fenced = Answer::Fenced { by: Some(new) };
+    assert_eq!(first.beat(&[Beat { who: old.clone(), report: None }]).unwrap().answers, [fenced]);
+    // With the token it had, too, and nothing is written.
+    let first = Remote::unix(&world.socket);
+    assert!(first.put(&old, &item(ItemKind::State, "", Some(b"late"))).is_err());
+    assert_eq!(world.store.get(&old.id, ItemKind::State, "").unwrap(), None);
+}
+
+#[test]
+fn nobody_beats_writes_or_leaves_for_another_not_even_the_host() {
+    let world = World::new();
+    let (epoch, own) = world.join("agent-1");
+    let (_, others) = world.join("agent-10");
+    let strange = "x".repeat(64);
+    world.tcp().ask("PUT", &format!("/v1/agents/agent-1/items/state?epoch={epoch}"), Some(&own), b"mine");
+    let before = world.store.agent(&"agent-1".parse().unwrap()).unwrap().unwrap();
+    world.clock.pass(Duration::from_secs(10));
+    let requests = [
+        ("POST", format!("/v1/agents/agent-1/heartbeat?epoch={epoch}")),
+        ("PUT", format!("/v1/agents/agent-1/items/state?epoch={epoch}")),
+        ("PUT", format!("/v1/agents/agent-1/items/task/t?epoch={epoch}")),
+        ("DELETE", format!("/v1/agents/agent-1/items/state?epoch={epoch}")),
+        ("DELETE", format!("/v1/agents/agent-1?epoch={epoch}")),
+    ];
+    for way in [world.tcp(), world.unix()] {
+        for (method, path) in &requests {
+            for (token, status, code) in [
+                (None, 401, "unauthorized"),
+                (Some(HOST), 403, "forbidden"),
+                (Some(others.as_str()), 403, "forbidden"),
+                (Some(strange.as_str()), 403, "forbidden"),
+                (Some("short"), 401, "unauthorized"),
+            ] {
+                let got = way.ask(method, path, token, b"");
+                assert_eq!(
+                    (got.status, got.code().as_str()),
+                    (status, code),
+                    "{way:?} {method} {path} {token:?}"
+                );
+            }
+        }
+    }
+    assert_eq!(
+        world.store.agent(&before.id).unwrap().unwrap(),
+        before,
+        "nothing was renewed, written or ended"
+    );
+    assert_eq!(world.store.get(&before.id, ItemKind::State, "").unwrap().as_deref(), Some(&b"mine"[..]));
+    // What it may: its own, and nobody else's even to read.
+    let read =
+        |token: Option<&str>| world.tcp().ask("GET", "/v1/agents/agent-1/items/state", token, b"").status;
+    assert_eq!([read(Some(&own)), read(Some(HOST)), read(Some(&others)), read(None)], [200, 200, 403, 401]);
+    for path in ["/v1/agents", "/v1/agents/agent-1", "/v1/status", "/v1/events", "/metrics"] {
+        assert_eq!(world.tcp().ask("GET", path, Some(&own), b"").status, 401, "{path}");
+        assert_eq!(world.tcp().ask("GET", path, None, b"").status, 401, "{path}");
+        assert_eq!(world.tcp().ask("GET", path, Some(HOST), b"").status, 200, "{path}");
+        assert_eq!(world.unix().ask("GET", path, None, b"").status, 200, "{path}");
+    }
+    assert_eq!(world.tcp().ask("POST", "/v1/agents/new", Some(&own), b"").status, 401);
+    // And its own it may.
+    for (method, path) in &requests {
+        assert_eq!(world.tcp().ask(method, path, Some(&own), b"").status, 200, "{method} {path}");
+    }
+    assert_eq!(world.tcp().ask("GET", "/v1/agents/agent-10", Some(HOST), b"").status, 200, "no prefix of it");
+}
+
+#[test]
+fn a_coordinator_that_starts_again_knows_its_agents_by_what_the_registry_kept() {
+    let world = World::new();
+    let (epoch, token) = world.join("a");
+    let path = format!("/v1/agents/a/heartbeat?epoch={epoch}");
+    let world = world.after();
+    assert_eq!(world.tcp().ask("POST", &path, Some(&"x".repeat(64)), b"").status, 403);
+    assert_eq!(world.tcp().ask("POST", &path, Some(&token), b"").status, 200);
+    // One that registered elsewhere and has no token: nobody acts for it here.
+    let asked = registration("direct", "n");
+    let epoch = accepted(world.store.register(&asked).unwrap());
+    let path = format!("/v1/agents/direct/heartbeat?epoch={epoch}");
+    assert_eq!(world.tcp().ask("POST", &path, Some(&token), b"").status, 403);
+}
+
+#[test]
+fn an_incarnation_that_is_over_hears_so_whatever_it_shows() {
+    let world = World::new();
+    let (epoch, token) = world.join("a");
+    let old = Incarnation { id: "a".parse().unwrap(), epoch: Epoch(epoch) };
+    world.store.depart(&old, "test", &Timing::DEFAULT).unwrap();
+    for (method, path) in [
+        ("POST", format!("/v1/agents/a/heartbeat?epoch={epoch}")),
+        ("PUT", format!("/v1/agents/a/items/state?epoch={epoch}")),
+        ("DELETE", format!("/v1/agents/a?epoch={epoch}")),
+    ] {
+        let got = world.tcp().ask(method, &path, Some(&token), b"");
+        assert_eq!((got.status, got.code().as_str()), (409, "fenced"), "{method} {path}");
+        assert!(got.json()["epoch"].is_null());
+    }
+    let (new, _) = world.join("a");
+    let got = world.tcp().ask("POST", &format!("/v1/agents/a/heartbeat?epoch={epoch}"), Some(&token), b"");
+    assert_eq!((got.status, got.json()["epoch"].as_u64()), (409, Some(new)));
+}
+
+#[test]
+fn one_that_asks_too_often_waits_and_nobody_else_does() {
+    let rate = Rate { burst: 3, per_second: 1 };
+    let world = World::with(Rates { agent: rate, ..Rates::DEFAULT });
+    let ((a, of_a), (b, of_b)) = (world.join("a"), world.join("b"));
+    let beat = |id: &str, epoch: u64, token: &str| {
+        world.tcp().ask("POST", &format!("/v1/agents/{id}/heartbeat?epoch={epoch}"), Some(token), b"")
+    };
+    // Others cannot use its share up.
+    for _ in 0..10 {
+        assert_eq!(beat("a", a, &of_b).status, 403);
+    }
+    assert_eq!([0; 3].map(|_| beat("a", a, &of_a).status), [200; 3]);
+    let got = beat("a", a, &of_a);
+    assert_eq!((got.status, got.code().as_str()), (429, "too_many"));
+    assert!(got.head.contains("retry-after: 1"), "{}", got.head);
+    assert_eq!(beat("b", b, &of_b).status, 200);
+    world.clock.pass(Duration::from_secs(1));
+    assert_eq!([beat("a", a, &of_a).status, beat("a", a, &of_a).status], [200, 429]);
+}
+
+#[test]
+fn strangers_and_the_host_have_their_share_and_agents_that_are_known_do_not_pay_for_it() {
+    let rate = Rate { burst: 5, per_second: 1 };
+    let world = World::with(Rates { host: rate, strangers: rate, ..Rates::DEFAULT });
+    let (epoch, token) = world.join("a");
+    let path = format!("/v1/agents/a/heartbeat?epoch={epoch}");
+    for _ in 0..5 {
+        assert_eq!(world.tcp().ask("POST", &path, Some(&"x".repeat(64)), b"").status, 403);
+    }
+    assert_eq!(world.tcp().ask("POST", &path, Some(&"x".repeat(64)), b"").status, 429);
+    assert_eq!(world.tcp().ask("GET", "/healthz", None, b"").status, 429);
+    assert_eq!(world.tcp().ask("POST", &path, Some(&token), b"").status, 200);
+    for _ in 0..4 {
+        assert_eq!(world.tcp().ask("GET", "/v1/agents", Some(HOST), b"").status, 200);
+    }
+    assert_eq!(world.tcp().ask("GET", "/v1/agents", Some(HOST), b"").status, 429);
+    assert_eq!(world.tcp().ask("POST", &path, Some(&token), b"").status, 200);
+}
