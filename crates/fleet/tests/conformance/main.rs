@@ -4,6 +4,7 @@
 mod suite;
 
 mod memory;
+mod mutation;
 
 use memory::Memory;
 

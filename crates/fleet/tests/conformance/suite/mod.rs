@@ -19,6 +19,7 @@
 //! no load of the machine ends a lease. What needs a clock that stands still otherwise asks [`Fixture::is_exact`].
 
 #![allow(dead_code, reason = "each test binary uses some of it")]
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 pub mod members;
 pub mod outages;

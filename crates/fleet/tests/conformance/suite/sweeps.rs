@@ -19,7 +19,7 @@ pub fn r093_a_lease_ends_after_its_last_millisecond(fixture: &dyn Fixture) {
     }
     let scene = Scene::new(fixture);
     let who = scene.doomed("coder-1");
-    scene.wait(scene.timing.ttl - MILLI);
+    scene.wait(scene.timing.ttl.saturating_sub(MILLI));
     for _ in 0..2 {
         assert_eq!(scene.sweep("a").claims, []);
         assert_eq!(scene.store.agent(&who.id).unwrap().unwrap().standing, Standing::Active);
@@ -155,7 +155,7 @@ pub fn a_sweep_claims_a_batch(fixture: &dyn Fixture) {
 }
 
 /// Fourteen members; five of them do not beat any more.
-fn a_mass<'f>(fixture: &'f dyn Fixture) -> (Scene<'f>, Vec<Incarnation>) {
+fn a_mass(fixture: &dyn Fixture) -> (Scene<'_>, Vec<Incarnation>) {
     let mut scene = Scene::new(fixture);
     scene.timing = Timing { batch: 20, ..scene.timing };
     for number in 0..9 {
@@ -229,7 +229,7 @@ pub fn r116_leases_that_end_one_by_one_are_braked_too(fixture: &dyn Fixture) {
             scene.silence(who);
         }
     }
-    scene.wait(scene.timing.ttl - scene.timing.tick * 4);
+    scene.wait(scene.timing.ttl.saturating_sub(scene.timing.tick * 4));
     let (mut claimed, mut held) = (0, false);
     for _ in 0..20 {
         fixture.pass(scene.timing.tick / 2);

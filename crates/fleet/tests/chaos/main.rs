@@ -1,0 +1,139 @@
+//! Random worlds on the memory store. A seed that fails is in the message; `SCUPPER_CHAOS_SEED=n` runs it alone.
+
+mod world;
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use scupper_fleet::memory::{Guard, Kept, MemoryStore};
+use scupper_fleet::testing::Manual;
+use scupper_fleet::{Store, Timing};
+use world::{Registry, Size, Tally, run};
+
+/// Keys that one step of a cleanup deletes: most cleanups take several.
+const CHUNK: usize = 3;
+
+const SIZE: Size = Size { names: 12, coordinators: 3, steps: 1500 };
+
+struct Memory {
+    clock: Arc<Manual>,
+    store: Arc<MemoryStore>,
+    saved: Option<Kept>,
+}
+
+impl Memory {
+    fn new(weak: Option<Guard>) -> Self {
+        let clock = Arc::new(Manual::new());
+        let store = MemoryStore::new(clock.clone()).chunked(CHUNK);
+        let store = Arc::new(match weak {
+            Some(guard) => store.weakened(guard),
+            None => store,
+        });
+        Self { clock, store, saved: None }
+    }
+}
+
+impl Registry for Memory {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.clock.pass(time);
+    }
+
+    fn save(&mut self) -> bool {
+        self.saved = Some(self.store.kept());
+        true
+    }
+
+    fn lose(&mut self) {
+        self.clock.pass(Duration::from_millis(2));
+        if let Some(saved) = self.saved.take() {
+            self.store.restart(&saved);
+        }
+    }
+}
+
+fn world(seed: u64, weak: Option<Guard>) -> Tally {
+    run(&mut Memory::new(weak), Timing::DEFAULT, SIZE, seed)
+}
+
+#[test]
+fn the_invariants_hold_in_random_worlds() {
+    let seeds = match std::env::var("SCUPPER_CHAOS_SEED") {
+        Ok(seed) => {
+            let seed: u64 = seed.parse().unwrap();
+            seed..seed + 1
+        }
+        Err(_) => 0..24,
+    };
+    let tallies: Vec<_> = seeds.map(|seed| world(seed, None)).collect();
+    let all = |of: fn(&Tally) -> u64| tallies.iter().map(of).sum::<u64>();
+    for (what, count) in [
+        ("registrations", all(|tally| tally.registrations)),
+        ("takeovers", all(|tally| tally.takeovers)),
+        ("incarnations that were lost and went on", all(|tally| tally.resumed)),
+        ("fenced beats", all(|tally| tally.fenced)),
+        ("claims", all(|tally| tally.claims)),
+        ("cleanups that were taken on", all(|tally| tally.taken_on)),
+        ("stale claims that were refused", all(|tally| tally.stale)),
+        ("steps of cleanups before their last", all(|tally| tally.steps_of_cleanups)),
+        ("cleanups", all(|tally| tally.completed)),
+        ("objections", all(|tally| tally.objections)),
+        ("sweeps in a hold", all(|tally| tally.holds)),
+        ("sweeps in a grace", all(|tally| tally.graces)),
+        ("restarts that lost the last second", all(|tally| tally.losses)),
+    ] {
+        println!("{what}: {count}");
+        assert!(count > 0 || tallies.len() < 24, "no {what} in any of these worlds: they show nothing");
+    }
+}
+
+/// Worlds in which a missing guard has to be noticed, at most.
+const WORLDS: u64 = 60;
+
+/// Guards whose absence no random world can show, since nothing in it does what they prevent: the conformance suite does.
+const UNSEEN: [Guard; 2] = [Guard::LeaseOfSteps, Guard::Dry];
+
+thread_local! {
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The first thing that does not hold where this guard is gone.
+fn first_failure(guard: Guard) -> Option<String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !EXPECTED.get() {
+                before(info);
+            }
+        }));
+    });
+    EXPECTED.set(true);
+    let failed = (0..WORLDS).find_map(|seed| {
+        let failed = catch_unwind(AssertUnwindSafe(|| world(seed, Some(guard)))).err()?;
+        let said = failed.downcast_ref::<String>().map_or("", String::as_str);
+        Some(said.lines().next().unwrap_or("").to_owned())
+    });
+    EXPECTED.set(false);
+    failed
+}
+
+/// The mutation check: with any guard gone, an invariant is broken in some world.
+#[test]
+fn heavy_every_guard_is_missed_in_random_worlds() {
+    let unnoticed: Vec<_> = Guard::ALL
+        .into_iter()
+        .filter(|guard| !UNSEEN.contains(guard))
+        .filter(|guard| {
+            let failure = first_failure(*guard);
+            println!("{guard:?}: {}", failure.as_deref().unwrap_or("not noticed"));
+            failure.is_none()
+        })
+        .collect();
+    assert_eq!(unnoticed, [], "nobody notices that these are gone");
+}
