@@ -9,7 +9,7 @@
 //! | `embedded`, `embedded:/path/directory` | two files of this host, in the state directory or in one that is named |
 //! | `http://host[:9465]`, `unix:/path/socket` | not the registry itself but a coordinator that has it: for agents only |
 //!
-//! TLS takes `?ca=/path` (trust only these certificates), `cert=/path` and `key=/path` (who we are). Characters that mean
+//! `?seed=off` leaves the keys of seed 004 alone, which makes a heartbeat cheaper. TLS takes `?ca=/path` (trust only these certificates), `cert=/path` and `key=/path` (who we are). Characters that mean
 //! something in a URL are written `%40` and the like. Nothing that is shown here ever holds a password; that includes the
 //! errors, so an address must not go through an argument parser that repeats what it refuses.
 

@@ -26,6 +26,7 @@ mod clock;
 pub mod coordinator;
 pub mod memory;
 pub mod rules;
+mod redis;
 mod remote;
 mod store;
 pub mod testing;
@@ -34,6 +35,7 @@ mod words;
 
 pub use address::{Address, COORDINATOR_PORT, Password, RedisAddress, RedisHost, RedisServers, TlsFiles};
 pub use clock::{Clock, SystemClock};
+pub use redis::{RedisLimits, RedisStore};
 pub use remote::Remote;
 pub use store::{BEATS_LIMIT, Members, Store, StoreError, depart};
 pub use words::{

@@ -131,7 +131,7 @@ fn redis(tls: bool, way: &str, rest: &str, options: &Options) -> Result<RedisAdd
     if database != 0 && matches!(servers, RedisServers::Cluster(_)) {
         return Err("a cluster has no numbered databases but 0");
     }
-    Ok(RedisAddress { servers, user, password, database, tls: options.tls(tls)? })
+    Ok(RedisAddress { servers, user, password, database, tls: options.tls(tls)?, seed: options.seed() })
 }
 
 fn socket(tls: bool, rest: &str, options: &Options) -> Result<RedisAddress, Refused> {
@@ -147,6 +147,7 @@ fn socket(tls: bool, rest: &str, options: &Options) -> Result<RedisAddress, Refu
         password: options.password.clone(),
         database: options.database.unwrap_or(0),
         tls: None,
+        seed: options.seed(),
     })
 }
 
@@ -207,6 +208,14 @@ fn decoded(text: &str) -> Result<String, Refused> {
     Ok(text.into_owned())
 }
 
+fn on_or_off(text: &str) -> Result<bool, Refused> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("seed is on or off"),
+    }
+}
+
 /// What stands behind the `?`.
 #[derive(Default)]
 struct Options {
@@ -216,6 +225,7 @@ struct Options {
     ca: Option<PathBuf>,
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
+    seed: Option<bool>,
 }
 
 impl Options {
@@ -232,7 +242,10 @@ impl Options {
                 "ca" => options.ca.replace(path()?).is_some(),
                 "cert" => options.cert.replace(path()?).is_some(),
                 "key" => options.key.replace(path()?).is_some(),
-                _ => return Err("behind `?` only user, password, database, ca, cert and key are known"),
+                "seed" => options.seed.replace(on_or_off(&value)?).is_some(),
+                _ => {
+                    return Err("behind `?` only user, password, database, ca, cert, key and seed are known");
+                }
             };
             if twice {
                 return Err("something behind `?` is said twice");
@@ -241,6 +254,11 @@ impl Options {
         options.user = options.user.filter(|user| !user.is_empty());
         options.password = options.password.filter(|password| !password.reveal().is_empty());
         Ok(options)
+    }
+
+    /// Whether seed 004's keys are written and read: yes, unless `seed=off`.
+    fn seed(&self) -> bool {
+        self.seed.unwrap_or(true)
     }
 
     fn tls(&self, tls: bool) -> Result<Option<TlsFiles>, Refused> {

@@ -18,6 +18,8 @@ pub struct RedisAddress {
     pub database: u32,
     /// Over TLS, and with which files.
     pub tls: Option<TlsFiles>,
+    /// Whether seed 004's keys are written and read as well. A heartbeat without them is cheaper; a cluster has none.
+    pub seed: bool,
 }
 
 /// How the servers are found.
@@ -122,7 +124,8 @@ impl fmt::Display for RedisAddress {
         query.add(f, "ca", files.and_then(|tls| tls.ca.as_ref()).map(path))?;
         let client = files.and_then(|tls| tls.client.as_ref());
         query.add(f, "cert", client.map(|(cert, _)| path(cert)))?;
-        query.add(f, "key", client.map(|(_, key)| path(key)))
+        query.add(f, "key", client.map(|(_, key)| path(key)))?;
+        query.add(f, "seed", (!self.seed).then(|| "off".to_owned()))
     }
 }
 

@@ -23,6 +23,7 @@ fn every_kind_of_address_is_read() {
     assert_eq!(redis("valkey://localhost/").servers, RedisServers::One(host("localhost", 6379)));
     assert_eq!(redis("redis://[::1]:7000/3").servers, RedisServers::One(host("::1", 7000)));
     assert_eq!(redis("redis://[::1]:7000/3").database, 3);
+    assert!(redis("redis://h").seed && !redis("redis+unix:///s?seed=off").seed);
     assert_eq!(redis("rediss://h").tls, Some(TlsFiles::default()));
     assert_eq!(redis("valkeys://h?ca=/etc/ca.pem").tls.unwrap().ca, Some("/etc/ca.pem".into()));
     assert_eq!(redis("redis+unix:///run/r.sock").servers, RedisServers::Socket("/run/r.sock".into()));
@@ -73,6 +74,8 @@ fn what_is_no_address_is_refused_in_one_line() {
         "redis://h?ca=/x",
         "redis://h?database=1",
         "redis://h?what=1",
+        "redis://h?seed=maybe",
+        "redis://h?seed=off&seed=on",
         "rediss://h?ca=x",
         "rediss://h?cert=/x",
         "rediss://h?ca=/x&ca=/y",
@@ -173,17 +176,13 @@ fn addresses() -> impl Strategy<Value = Address> {
         proptest::option::of(part()),
         0..1000u32,
         proptest::option::of(files),
+        any::<bool>(),
     )
-        .prop_map(|(servers, user, password, database, tls)| {
+        .prop_map(|(servers, user, password, database, tls, seed)| {
             let database = if matches!(servers, RedisServers::Cluster(_)) { 0 } else { database };
             let tls = tls.filter(|_| !matches!(servers, RedisServers::Socket(_)));
-            Address::Redis(RedisAddress {
-                servers,
-                user,
-                password: password.map(Password::new),
-                database,
-                tls,
-            })
+            let password = password.map(Password::new);
+            Address::Redis(RedisAddress { servers, user, password, database, tls, seed })
         });
     prop_oneof![
         redis,

@@ -2,8 +2,23 @@
 
 #[path = "../common/redis_server.rs"]
 mod redis_server;
+#[path = "../conformance/suite/mod.rs"]
+#[macro_use]
+mod suite;
+
+mod fixture;
 
 use redis_server::RedisServer;
+
+/// What every store promises, with seed 004's keys beside ours.
+mod conformance {
+    conformance!(crate::fixture::Redis::start);
+}
+
+/// The same without them.
+mod lean {
+    conformance!(crate::fixture::Redis::lean);
+}
 
 #[test]
 fn a_server_of_a_test_keeps_what_it_saved_and_nothing_else() {

@@ -1,0 +1,456 @@
+//! What can be seen: agents, cleanups, events, memory, the registry itself.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::Value;
+use scupper_model::{Bytes, Timestamp};
+
+use super::RedisStore;
+use super::check::{field, name, verdict};
+use super::keys::{PREFIX, SEED_SETS, ours};
+use super::link::info;
+use super::members::{directive, process};
+use super::reply::{Odd, Parts, Read, bytes, list, number, text, whole};
+use super::seed::judge;
+use super::sweeping::reason;
+use crate::rules::Judged;
+use crate::{
+    AgentId, AgentView, ClaimView, Clock, CoordinatorId, CoordinatorView, Epoch, Event, EventId, Fence,
+    Happened, Incarnation, MemoryStats, Page, Phase, Reason, SecretHash, Standing, Status, StoreError,
+    SystemClock, Timing,
+};
+
+/// Entries of one page at most.
+const PAGE: usize = 1000;
+/// Agents that are read in one call.
+const VIEWED: usize = 100;
+/// Cleanups that are listed at most.
+const CLAIMS: usize = 10_000;
+/// Fields of a minute's memory that are read in one call.
+const SCANNED: u64 = 1000;
+
+/// One agent as it is stored.
+struct Stored {
+    id: AgentId,
+    lives: Option<String>,
+    deadline: Option<u64>,
+    state: String,
+    epoch: Option<u64>,
+    ttl: u64,
+    process: Option<crate::Process>,
+    secret: Option<SecretHash>,
+    since: Option<u64>,
+    coordinator: Option<CoordinatorId>,
+    seen: Option<u64>,
+    reason: Option<Reason>,
+    fence: Option<u64>,
+    by: Option<CoordinatorId>,
+    directive: Option<String>,
+    report: Option<String>,
+}
+
+impl RedisStore {
+    pub(super) fn do_check(&self) -> Result<(), StoreError> {
+        let info = self.link.ask("a look at its settings", |connection, _| {
+            let mut all = String::new();
+            for section in ["server", "memory", "replication", "cluster"] {
+                all.push_str(&info(connection, section)?);
+            }
+            Ok(all)
+        })?;
+        verdict(self.link.url(), &info, self.link.is_cluster())?;
+        let mut arguments = self.arguments();
+        arguments.add("scupper-check");
+        self.run("a trial", &self.scripts.probe, &arguments).map(drop)
+    }
+
+    fn stored(&self, ids: &[AgentId]) -> Result<(Timestamp, Vec<Stored>), StoreError> {
+        let mut arguments = self.arguments();
+        for id in ids {
+            arguments.add(id.as_str());
+        }
+        self.call("a look at agents", &self.scripts.view, &arguments, |said| {
+            let mut parts = Parts::of(said)?;
+            let now = Timestamp(parts.number()?);
+            Ok((now, parts.rest().map(|entry| stored(entry?)).collect::<Read<_>>()?))
+        })
+    }
+
+    pub(super) fn do_agent(&self, id: &AgentId) -> Result<Option<AgentView>, StoreError> {
+        let (now, mut found) = self.stored(std::slice::from_ref(id))?;
+        if let Some(view) = found.pop().and_then(|stored| stored.view(now)) {
+            return Ok(Some(view));
+        }
+        if !self.seed {
+            return Ok(None);
+        }
+        let mut arguments = self.arguments();
+        arguments.add(id.as_str());
+        self.call("a look at an agent", &self.scripts.seen, &arguments, |said| {
+            if said == Value::Nil {
+                return Ok(None);
+            }
+            let mut parts = Parts::of(said)?;
+            let (now, kind, text) = (Timestamp(parts.number()?), parts.text()?, parts.bytes()?);
+            let judged = judge(id, &kind, &text, parts.parse()?, now, &Timing::DEFAULT);
+            Ok(Some(seed_view(id.clone(), &judged)))
+        })
+    }
+
+    /// Ours by their names; then the seed's, page by page of its sets: `~set:cursor:how many of that page were given`.
+    pub(super) fn do_agents(&self, from: Option<&str>, limit: usize) -> Result<Page<AgentView>, StoreError> {
+        let limit = limit.clamp(1, PAGE);
+        let mut entries = Vec::new();
+        if !from.is_some_and(|from| from.starts_with('~')) {
+            let mut range = redis::cmd("ZRANGEBYLEX");
+            let begin = from.map_or_else(|| "-".to_owned(), |from| format!("({from}"));
+            range.arg(ours("ids")).arg(begin).arg("+").arg("LIMIT").arg(0).arg(limit + 1);
+            let ids = self.command("a list of agents", &range, |said| ids(&list(said)?))?;
+            for some in ids[..ids.len().min(limit)].chunks(VIEWED) {
+                let (now, found) = self.stored(some)?;
+                entries.extend(found.into_iter().filter_map(|stored| stored.view(now)));
+            }
+            if let Some(last) = ids.get(..limit).and_then(<[_]>::last).filter(|_| ids.len() > limit) {
+                return Ok(Page { entries, next: Some(last.to_string()) });
+            }
+        }
+        if !self.seed {
+            return Ok(Page { entries, next: None });
+        }
+        let (mut set, mut cursor, mut given) = from.and_then(place).unwrap_or((0, "0".to_owned(), 0));
+        while let Some(name) = SEED_SETS.get(set) {
+            let page = self.seed_page(name, &cursor, true)?;
+            for member in page.members.into_iter().skip(given) {
+                if entries.len() == limit {
+                    return Ok(Page { entries, next: Some(format!("~{set}:{cursor}:{given}")) });
+                }
+                let judged = member.judge(page.now, &Timing::DEFAULT);
+                entries.push(seed_view(member.id, &judged));
+                given += 1;
+            }
+            (cursor, given) = (page.next, 0);
+            if cursor == "0" {
+                set += 1;
+            }
+        }
+        Ok(Page { entries, next: None })
+    }
+
+    pub(super) fn do_claims(&self, from: Option<&str>, limit: usize) -> Result<Page<ClaimView>, StoreError> {
+        let limit = limit.clamp(1, PAGE);
+        let mut range = redis::cmd("ZRANGE");
+        range.arg(ours("claims")).arg(0).arg(CLAIMS - 1).arg("WITHSCORES");
+        let mut found = self.command("a list of cleanups", &range, |said| {
+            list(said)?
+                .chunks_exact(2)
+                .map(|pair| match pair {
+                    [id, until] => {
+                        Ok((text(id)?.parse::<AgentId>().map_err(|_| Odd)?, whole(&text(until)?)?))
+                    }
+                    _ => Err(Odd),
+                })
+                .collect::<Read<Vec<_>>>()
+        })?;
+        found.retain(|(id, _)| from.is_none_or(|from| id.as_str() > from));
+        found.sort();
+        let is_more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| is_more).map(|(id, _)| id.to_string());
+        let mut entries = Vec::new();
+        for some in found.chunks(VIEWED) {
+            let ids: Vec<_> = some.iter().map(|(id, _)| id.clone()).collect();
+            let (_, stored) = self.stored(&ids)?;
+            // One that ended in between is gone from the records.
+            entries.extend(some.iter().zip(stored).filter_map(|((id, until), stored)| {
+                Some(ClaimView {
+                    id: id.clone(),
+                    fence: Fence(stored.fence?),
+                    coordinator: stored.by,
+                    reason: stored.reason?,
+                    until: Timestamp(*until),
+                })
+            }));
+        }
+        Ok(Page { entries, next })
+    }
+
+    pub(super) fn do_status(&self) -> Result<Status, StoreError> {
+        let before = SystemClock.since_boot();
+        let arguments = self.arguments();
+        let mut status = self.call("its state", &self.scripts.status, &arguments, status)?;
+        status.round_trip = SystemClock.since_boot().saturating_sub(before);
+        let info = self.link.ask("its state", |connection, _| {
+            Ok(info(connection, "server")? + &info(connection, "memory")?)
+        })?;
+        status.store = name(&info);
+        status.memory = field(&info, "used_memory").and_then(|bytes| bytes.parse().ok()).map(Bytes);
+        Ok(status)
+    }
+
+    pub(super) fn do_epitaph(&self, id: &AgentId) -> Result<Option<(Timestamp, Reason)>, StoreError> {
+        let mut get = redis::cmd("HMGET");
+        get.arg(ours(&format!("tomb:{id}"))).arg("at").arg("reason");
+        self.command("a look at who ended", &get, |said| {
+            let said = list(said)?;
+            match said.as_slice() {
+                [Value::Nil, _] | [_, Value::Nil] => Ok(None),
+                [at, why] => Ok(Some((Timestamp(number(at)?), reason(&text(why)?)?))),
+                _ => Err(Odd),
+            }
+        })
+    }
+
+    pub(super) fn do_events(
+        &self,
+        after: Option<&EventId>,
+        limit: usize,
+    ) -> Result<Vec<(EventId, Event)>, StoreError> {
+        // An id that is none is one of another store: all that is kept comes after it.
+        let begin =
+            after.and_then(|id| stream_id(&id.0)).map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+        let mut range = redis::cmd("XRANGE");
+        range.arg(ours("ev")).arg(begin).arg("+").arg("COUNT").arg(limit.clamp(1, PAGE));
+        self.command("events", &range, |said| {
+            let mut events = Vec::new();
+            for entry in list(said)? {
+                let mut parts = Parts::of(entry)?;
+                let id = event_id(&parts.text()?)?;
+                let fields = list(parts.next()?)?;
+                let body = fields.get(1).ok_or(Odd).and_then(bytes)?;
+                // An event of a later version is none that we could tell of.
+                if let Ok(event) = serde_json::from_slice(&body) {
+                    events.push((id, event));
+                }
+            }
+            Ok(events)
+        })
+    }
+
+    pub(super) fn do_announce(&self, what: &Happened) -> Result<(), StoreError> {
+        let json = serde_json::to_string(what)
+            .map_err(|_| self.refused("an event", "it holds a number that JSON does not have"))?;
+        let is_alert =
+            matches!(what, Happened::MemoryLeakDetected { .. } | Happened::MemoryLeakCleared { .. });
+        let mut arguments = self.arguments();
+        arguments
+            .add(json)
+            .add(if is_alert { "system:alerts" } else { "agent:lifecycle" })
+            .flag(matches!(what, Happened::HeartbeatSent { .. }));
+        self.run("an event", &self.scripts.announce, &arguments).map(drop)
+    }
+
+    pub(super) fn do_memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
+        let key = format!("{PREFIX}mem:{minute}");
+        let (mut taken, mut cursor) = (HashMap::new(), "0".to_owned());
+        loop {
+            let mut scan = redis::cmd("HSCAN");
+            scan.arg(&key).arg(&cursor).arg("COUNT").arg(SCANNED);
+            let (next, found) = self.command("everybody's memory", &scan, |said| {
+                let mut parts = Parts::of(said)?;
+                Ok((parts.text()?, list(parts.next()?)?))
+            })?;
+            for pair in found.chunks_exact(2) {
+                if let [who, size] = pair
+                    && let Some((who, size)) = sample(who, size)
+                {
+                    taken.insert(who, size);
+                }
+            }
+            if next == "0" {
+                break;
+            }
+            cursor = next;
+        }
+        if self.seed && !taken.is_empty() {
+            self.keep_baseline(minute, &taken)?;
+        }
+        Ok(taken)
+    }
+
+    /// What everybody took five minutes ago, where seed 004's readers look for it (R104).
+    fn keep_baseline(&self, minute: u64, taken: &HashMap<Incarnation, Bytes>) -> Result<(), StoreError> {
+        let total = taken.values().fold(0_u64, |sum, size| sum.saturating_add(size.0));
+        let stats = MemoryStats {
+            total_agents: taken.len() as u64,
+            total_rss: Bytes(total),
+            ..MemoryStats::default()
+        };
+        let mut json = serde_json::to_value(stats).unwrap_or_default();
+        if let Some(fields) = json.as_object_mut() {
+            // The script knows when.
+            fields.remove("timestamp");
+        }
+        let mut arguments = self.arguments();
+        arguments.number(minute).add(json.to_string());
+        self.run("the memory's baseline", &self.scripts.baseline, &arguments).map(drop)
+    }
+}
+
+impl Stored {
+    /// `None` where there is nothing of it.
+    fn view(self, now: Timestamp) -> Option<AgentView> {
+        let standing = match (self.state.as_str(), self.deadline) {
+            ("R", _) => Standing::Reaping,
+            ("L", Some(deadline)) if self.lives.is_some() && deadline < now.0 => Standing::Expired,
+            ("L", Some(_)) if self.lives.is_some() => Standing::Active,
+            ("", None) if self.lives.is_none() => return None,
+            _ => Standing::Unknown,
+        };
+        Some(AgentView {
+            last_seen: self.seen.or_else(|| Some(self.deadline?.saturating_sub(self.ttl))).map(Timestamp),
+            deadline: self.deadline.map(Timestamp),
+            id: self.id,
+            epoch: self.epoch.map(Epoch),
+            standing,
+            since: self.since.map(Timestamp),
+            process: self.process,
+            coordinator: self.coordinator,
+            directive: self.directive.as_deref().and_then(directive),
+            report: self.report.and_then(|report| serde_json::from_str(&report).ok()),
+            secret: self.secret,
+        })
+    }
+}
+
+fn stored(mut parts: Parts) -> Read<Stored> {
+    let id = parts.parse()?;
+    let (lives, deadline, state) = (parts.some_text()?, parts.some_number()?, parts.text()?);
+    let (epoch, ttl) = (parts.some()?, parts.some_number()?.unwrap_or(0));
+    let host = parts.some()?;
+    let identity = parts.some_text()?;
+    Ok(Stored {
+        id,
+        lives,
+        deadline,
+        state,
+        epoch,
+        ttl,
+        process: process(host, identity.as_deref())?,
+        secret: parts.some_text()?.map(|hex| secret(&hex).ok_or(Odd)).transpose()?,
+        since: parts.some_number()?,
+        coordinator: parts.some()?,
+        seen: parts.some_number()?,
+        reason: parts.some_text()?.map(|word| reason(&word)).transpose()?,
+        fence: parts.some()?,
+        by: parts.some()?,
+        directive: parts.some_text()?,
+        report: parts.some_text()?,
+    })
+}
+
+fn status(said: Value) -> Read<Status> {
+    let mut parts = Parts::of(said)?;
+    let now = Timestamp(parts.number()?);
+    let (grace, hold) = (Timestamp(parts.number()?), Timestamp(parts.number()?));
+    let (dead, counted) = (parts.number()?, parts.number()?);
+    let phase = if now < grace {
+        Phase::Grace { until: grace }
+    } else if now < hold {
+        Phase::Hold { until: hold, dead, members: counted }
+    } else {
+        Phase::Open
+    };
+    let (members, expired, claims) = (parts.number()?, parts.number()?, parts.number()?);
+    let coordinators = parts.rest().map(|entry| {
+        let mut entry = entry?;
+        let (id, until) = (entry.parse()?, Timestamp(whole(&entry.text()?)?));
+        Ok(CoordinatorView { id, host: entry.some()?, until })
+    });
+    let coordinators = coordinators.collect::<Read<Vec<_>>>()?;
+    let (store, round_trip, memory) = (String::new(), Duration::ZERO, None);
+    Ok(Status { store, now, round_trip, phase, members, expired, claims, coordinators, memory })
+}
+
+fn seed_view(id: AgentId, judged: &Judged) -> AgentView {
+    let (standing, last_seen) = match judged {
+        Judged::Alive { last_seen } => (Standing::Active, Some(*last_seen)),
+        Judged::Orphan { last_seen, .. } => (Standing::Expired, *last_seen),
+        Judged::Unknown { .. } => (Standing::Unknown, None),
+    };
+    AgentView {
+        id,
+        epoch: None,
+        standing,
+        last_seen,
+        deadline: None,
+        since: None,
+        process: None,
+        coordinator: None,
+        directive: None,
+        report: None,
+        secret: None,
+    }
+}
+
+fn ids(said: &[Value]) -> Read<Vec<AgentId>> {
+    said.iter().map(|id| text(id)?.parse().map_err(|_| Odd)).collect()
+}
+
+/// Where a list of the seed's members goes on.
+fn place(from: &str) -> Option<(usize, String, usize)> {
+    let (set, rest) = from.strip_prefix('~')?.split_once(':')?;
+    let (cursor, given) = rest.split_once(':')?;
+    cursor.parse::<u64>().ok()?;
+    Some((set.parse().ok()?, cursor.to_owned(), given.parse().ok()?))
+}
+
+fn secret(hex: &str) -> Option<SecretHash> {
+    let mut bytes = [0; 32];
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(SecretHash(bytes))
+}
+
+fn sample(who: &Value, size: &Value) -> Option<(Incarnation, Bytes)> {
+    let who = text(who).ok()?;
+    let (epoch, id) = who.split_once('|')?;
+    let who = Incarnation { id: id.parse().ok()?, epoch: Epoch(epoch.parse().ok()?) };
+    Some((who, Bytes(number(size).ok()?)))
+}
+
+/// `1795333740123-7` as text that sorts.
+fn event_id(id: &str) -> Read<EventId> {
+    let (at, nth) = id.split_once('-').ok_or(Odd)?;
+    let (at, nth): (u64, u64) = (at.parse().map_err(|_| Odd)?, nth.parse().map_err(|_| Odd)?);
+    Ok(EventId(format!("{at:015}-{nth:020}")))
+}
+
+/// And back.
+fn stream_id(id: &str) -> Option<String> {
+    let (at, nth) = id.split_once('-')?;
+    Some(format!("{}-{}", at.parse::<u64>().ok()?, nth.parse::<u64>().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_events_id_sorts_and_comes_back() {
+        let (ninth, tenth) = (event_id("5-9").ok().unwrap(), event_id("5-10").ok().unwrap());
+        assert!(ninth < tenth);
+        assert_eq!(stream_id(&tenth.0).unwrap(), "5-10");
+        assert!(event_id("5").is_err() && stream_id("x-1").is_none() && stream_id("").is_none());
+    }
+
+    #[test]
+    fn a_place_in_a_list_is_read_or_none() {
+        assert_eq!(place("~1:77:3"), Some((1, "77".to_owned(), 3)));
+        for odd in ["", "~", "~1", "~1:x:3", "~1:2", "1:2:3", "~-1:2:3"] {
+            assert_eq!(place(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_64_digits_or_none() {
+        assert_eq!(secret(&"0a".repeat(32)), Some(SecretHash([10; 32])));
+        for odd in ["", "0a", &"zz".repeat(32), &"é".repeat(32)] {
+            assert_eq!(secret(odd), None);
+        }
+    }
+}

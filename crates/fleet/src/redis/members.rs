@@ -1,0 +1,353 @@
+//! Agents come, beat, write and leave.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use redis::Value;
+use scupper_model::{Identity, Timestamp};
+
+use super::reply::{Odd, Parts, Read, bytes, number, text};
+use super::scripts::Arguments;
+use super::{RedisStore, keys, locked, millis};
+use crate::rules::{TTL_LIMIT, check_item, clipped_state};
+use crate::{
+    AgentId, Answer, BEATS_LIMIT, Beat, Beaten, Claim, CoordinatorId, Directive, Epoch, Fence, HostId,
+    Incarnation, Item, ItemKind, Process, Reason, Registered, Registration, Report, StoreError, Timing,
+    Written,
+};
+
+/// Ids whose last heartbeat was mirrored, at most.
+const MIRRORED: usize = 100_000;
+
+/// An epoch or a fence as it is stored: 16 digits, so that text sorts as numbers do.
+pub(super) fn padded(number: u64) -> String {
+    format!("{number:016}")
+}
+
+/// A process as it is stored: what is not known is empty.
+pub(super) fn process(host: Option<HostId>, identity: Option<&str>) -> Read<Option<Process>> {
+    let Some(host) = host else { return Ok(None) };
+    let identity = identity.map(serde_json::from_str::<Identity>).transpose().map_err(|_| Odd)?;
+    Ok(Some(Process { host, identity }))
+}
+
+/// Its identity as JSON; empty where it has said none.
+pub(super) fn identity_json(process: &Process) -> String {
+    process.identity.as_ref().and_then(|identity| serde_json::to_string(identity).ok()).unwrap_or_default()
+}
+
+impl RedisStore {
+    pub(super) fn do_register(&self, registration: &Registration) -> Result<Registered, StoreError> {
+        let mut arguments = self.arguments();
+        let Process { host, identity } = &registration.process;
+        arguments
+            .add(registration.id.as_str())
+            .add(registration.nonce.as_str())
+            .number(millis(registration.ttl.min(TTL_LIMIT)).max(1))
+            .flag(registration.takeover)
+            .add(registration.earlier.map(|epoch| padded(epoch.0)).unwrap_or_default())
+            .add(registration.coordinator.as_ref().map_or("", CoordinatorId::as_str))
+            .add(host.as_str())
+            .add(identity_json(&registration.process))
+            .add(registration.secret.map(|secret| hex(&secret.0)).unwrap_or_default());
+        let mut said = match identity {
+            Some(identity) => format!(
+                r#""pid":{},"startTime":{},"bootId":"{}","#,
+                identity.pid, identity.start_time.0, identity.boot_id
+            ),
+            None => r#""pid":null,"#.to_owned(),
+        };
+        let _ = write!(said, r#""host":"{host}""#);
+        arguments.add(said);
+        self.call("a registration", &self.scripts.register, &arguments, registered)
+    }
+
+    pub(super) fn do_beat(&self, beats: &[Beat]) -> Result<Beaten, StoreError> {
+        if beats.len() > BEATS_LIMIT {
+            return Err(self.refused("heartbeats", "at most 500 in one call"));
+        }
+        if beats.is_empty() {
+            let time = redis::cmd("TIME");
+            let now = self.command("the time", &time, |said| {
+                let mut parts = Parts::of(said)?;
+                Ok(Timestamp(parts.number()? * 1000 + parts.number()? / 1000))
+            })?;
+            return Ok(Beaten { now, answers: Vec::new() });
+        }
+        let arguments = self.beats(beats);
+        self.call("heartbeats", &self.scripts.beat, &arguments, |said| beaten(said, beats.len()))
+    }
+
+    fn beats(&self, beats: &[Beat]) -> Arguments {
+        let mut arguments = Arguments::new();
+        arguments.number(beats.len() as u64);
+        for beat in beats {
+            arguments.add(beat.who.id.as_str());
+        }
+        for beat in beats {
+            arguments.add(padded(beat.who.epoch.0));
+        }
+        let numbered = || (1_u64..).zip(beats);
+        let mirrored: Vec<(u64, &Beat)> = if self.seed {
+            numbered().filter(|(_, beat)| self.is_mirrored(beat)).collect()
+        } else {
+            Vec::new()
+        };
+        let reports = numbered().filter_map(|(at, beat)| beat.report.as_ref().map(|report| (at, report)));
+        let reports: Vec<_> = reports.collect();
+        if reports.is_empty() && mirrored.is_empty() {
+            return arguments;
+        }
+        arguments.number(reports.len() as u64);
+        for (at, report) in reports {
+            let state = clipped_state(&report.state).to_owned();
+            let kept = serde_json::to_string(&Report { state, ..report.clone() }).unwrap_or_default();
+            let rss = report.memory.rss.map(|rss| rss.0.to_string()).unwrap_or_default();
+            arguments.number(at).add(kept).add(rss);
+        }
+        arguments.number(mirrored.len() as u64);
+        for (at, beat) in mirrored {
+            let report = beat.report.clone().unwrap_or_default();
+            arguments.number(at).add(seed_tail(&report));
+            let memory = report.memory;
+            if memory.rss.is_none() && memory.heap_used.is_none() {
+                arguments.add("").add("").add("").add("");
+                continue;
+            }
+            for size in [memory.rss, memory.heap_total, memory.heap_used, memory.external] {
+                arguments.number(size.map_or(0, |size| size.0));
+            }
+        }
+        arguments
+    }
+
+    /// Every second heartbeat is enough for seed 004's readers, and those with news: 60 s are less than their 120 s.
+    fn is_mirrored(&self, beat: &Beat) -> bool {
+        let mut mirrored = locked(&self.mirrored);
+        let was = mirrored.remove(&beat.who.id);
+        if was && beat.report.is_none() {
+            return false;
+        }
+        if mirrored.len() >= MIRRORED {
+            mirrored.clear();
+        }
+        mirrored.insert(beat.who.id.clone());
+        true
+    }
+
+    pub(super) fn do_put(&self, who: &Incarnation, item: &Item) -> Result<Written, StoreError> {
+        check_item(item).map_err(|what| self.refused("a write", what))?;
+        let mut arguments = self.arguments();
+        arguments
+            .add(who.id.as_str())
+            .add(padded(who.epoch.0))
+            .add(keys::item(self.seed, &who.id, item.kind, &item.name));
+        if let Some(value) = &item.value {
+            arguments.add(value);
+        }
+        self.call("a write", &self.scripts.put, &arguments, |said| {
+            let said = text(&said)?;
+            match said.as_str() {
+                "" => Ok(Written::Accepted),
+                "-" => Ok(Written::Fenced { by: None }),
+                by => Ok(Written::Fenced { by: Some(Epoch(by.parse().map_err(|_| Odd)?)) }),
+            }
+        })
+    }
+
+    pub(super) fn do_get(
+        &self,
+        id: &AgentId,
+        kind: ItemKind,
+        name: &str,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let item = Item { kind, name: name.to_owned(), value: None };
+        if check_item(&item).is_err() {
+            return Ok(None);
+        }
+        let mut get = redis::cmd("GET");
+        get.arg(keys::item(self.seed, id, kind, name));
+        self.command("a read", &get, |said| match said {
+            Value::Nil => Ok(None),
+            said => bytes(&said).map(Some),
+        })
+    }
+
+    pub(super) fn do_leave(
+        &self,
+        who: &Incarnation,
+        why: &str,
+        timing: &Timing,
+    ) -> Result<Option<Claim>, StoreError> {
+        let why: String = why.chars().take(200).collect();
+        let mut arguments = self.arguments();
+        arguments
+            .add(who.id.as_str())
+            .add(padded(who.epoch.0))
+            .add(serde_json::Value::from(why).to_string())
+            .number(millis(timing.claim_lease));
+        self.call("a departure", &self.scripts.leave, &arguments, |said| {
+            if said == Value::Nil {
+                return Ok(None);
+            }
+            let mut parts = Parts::of(said)?;
+            let fence = Fence(parts.parse()?);
+            let (last_seen, now) = (Timestamp(parts.number()?), parts.number()?);
+            let identity = parts.some_text()?;
+            Ok(Some(Claim {
+                id: who.id.clone(),
+                epoch: Some(who.epoch),
+                fence,
+                reason: Reason::Shutdown,
+                last_seen: Some(last_seen),
+                idle: Some(Duration::from_millis(now.saturating_sub(last_seen.0))),
+                process: process(parts.some()?, identity.as_deref())?,
+                coordinator: parts.some()?,
+                taken_on: false,
+            }))
+        })
+    }
+
+    pub(super) fn do_direct(&self, id: &AgentId, directive: Option<Directive>) -> Result<bool, StoreError> {
+        let mut arguments = self.arguments();
+        arguments.add(id.as_str()).add(directive.map_or("", directive_word));
+        self.call("a directive", &self.scripts.direct, &arguments, |said| Ok(number(&said)? == 1))
+    }
+
+    pub(super) fn do_adopt(
+        &self,
+        from: &CoordinatorId,
+        to: Option<&CoordinatorId>,
+    ) -> Result<u64, StoreError> {
+        let mut arguments = self.arguments();
+        arguments.add(from.as_str()).add(to.map_or("", CoordinatorId::as_str)).number(500);
+        let mut adopted = 0;
+        loop {
+            let (changed, left) = self.call("an adoption", &self.scripts.adopt, &arguments, |said| {
+                let mut parts = Parts::of(said)?;
+                Ok((parts.number()?, parts.number()?))
+            })?;
+            adopted += changed;
+            if left == 0 {
+                return Ok(adopted);
+            }
+        }
+    }
+
+    pub(super) fn do_take_turn(
+        &self,
+        what: &str,
+        by: &CoordinatorId,
+        lease: Duration,
+    ) -> Result<bool, StoreError> {
+        let mut arguments = self.arguments();
+        arguments.add(what).add(by.as_str()).number(millis(lease).max(1));
+        self.call("a turn", &self.scripts.turn, &arguments, |said| Ok(number(&said)? == 1))
+    }
+}
+
+fn registered(said: Value) -> Read<Registered> {
+    let mut parts = Parts::of(said)?;
+    match parts.text()?.as_str() {
+        "ok" => Ok(Registered::Accepted {
+            epoch: Epoch(parts.parse()?),
+            now: Timestamp(parts.number()?),
+            resumed: parts.text()? == "1",
+        }),
+        "taken" => Ok(Registered::Taken { remaining: Duration::from_millis(parts.number()?) }),
+        "busy" => Ok(Registered::Busy),
+        "dead" => Ok(Registered::Dead { why: parts.text()? }),
+        _ => Err(Odd),
+    }
+}
+
+fn beaten(said: Value, beats: usize) -> Read<Beaten> {
+    let mut answers = vec![Answer::Accepted { directive: None }; beats];
+    let Value::Array(parts) = said else {
+        return Ok(Beaten { now: Timestamp(number(&said)?), answers });
+    };
+    let Some((now, odd)) = parts.split_first() else { return Err(Odd) };
+    for one in odd.chunks(3) {
+        let [at, what, which] = one else { return Err(Odd) };
+        let at = usize::try_from(number(at)?).ok().and_then(|at| at.checked_sub(1)).ok_or(Odd)?;
+        let answer = answers.get_mut(at).ok_or(Odd)?;
+        let which = text(which)?;
+        *answer = match text(what)?.as_str() {
+            "F" if which.is_empty() => Answer::Fenced { by: None },
+            "F" => Answer::Fenced { by: Some(Epoch(which.parse().map_err(|_| Odd)?)) },
+            "D" => Answer::Accepted { directive: directive(&which) },
+            _ => return Err(Odd),
+        };
+    }
+    Ok(Beaten { now: Timestamp(number(now)?), answers })
+}
+
+const fn directive_word(directive: Directive) -> &'static str {
+    match directive {
+        Directive::Drain => "drain",
+        Directive::Stop => "stop",
+    }
+}
+
+/// A later version's word asks for nothing that we could do.
+pub(super) fn directive(word: &str) -> Option<Directive> {
+    [Directive::Drain, Directive::Stop].into_iter().find(|directive| directive_word(*directive) == word)
+}
+
+/// What seed 004's heartbeat says of memory and state, as the inside of a JSON object. What is not known is left out (R090).
+fn seed_tail(report: &Report) -> String {
+    let memory = report.memory;
+    let known = [
+        ("rss", memory.rss),
+        ("heapTotal", memory.heap_total),
+        ("heapUsed", memory.heap_used),
+        ("external", memory.external),
+    ];
+    let known: Vec<_> =
+        known.into_iter().filter_map(|(name, size)| Some(format!(r#""{name}":{}"#, size?.0))).collect();
+    let state = serde_json::Value::from(clipped_state(&report.state));
+    format!(r#""memoryUsage":{{{}}},"state":{state}"#, known.join(","))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use scupper_model::Bytes;
+
+    use super::*;
+    use crate::MemoryUse;
+
+    #[test]
+    fn answers_to_beats_are_read_or_refused() {
+        let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let read = |parts: Vec<Value>| beaten(Value::Array(parts), 2);
+        assert_eq!(beaten(text("12"), 1).ok().unwrap().answers.len(), 1);
+        let said = read(vec![text("12"), Value::Int(2), text("F"), text("0000000000000007")]).ok().unwrap();
+        assert_eq!(said.answers[1], Answer::Fenced { by: Some(Epoch(7)) });
+        for odd in [
+            vec![],
+            vec![text("12"), Value::Int(0), text("F"), text("")],
+            vec![text("12"), Value::Int(3), text("F"), text("")],
+            vec![text("12"), Value::Int(1), text("F")],
+            vec![text("12"), Value::Int(1), text("X"), text("")],
+            vec![text("12"), Value::Int(1), text("F"), text("many")],
+            vec![Value::Nil],
+        ] {
+            assert!(read(odd).is_err());
+        }
+    }
+
+    #[test]
+    fn r090_what_is_not_known_is_left_out() {
+        assert_eq!(seed_tail(&Report::default()), r#""memoryUsage":{},"state":"""#);
+        let memory = MemoryUse { rss: Some(Bytes(5)), ..MemoryUse::default() };
+        let report = Report { state: "a\"b".to_owned(), memory, ..Report::default() };
+        assert_eq!(seed_tail(&report), r#""memoryUsage":{"rss":5},"state":"a\"b""#);
+    }
+}

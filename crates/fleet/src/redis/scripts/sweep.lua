@@ -1,0 +1,212 @@
+-- Looks for orphans and claims them: guard after an outage, mass brake, claims. The same arithmetic as in rules/.
+-- ARGV: 2 coordinator, 3 host, 4 "1" to look only, 5 "1" where a person asked, then ms and counts: 6 batch, 7 lease of a
+-- claim, 8 longest gap, 9 grace, 10 interval, 11 hold, 12 lease of an agent, 13 silence of a suspect, 14 period of the seed,
+-- 15 most entries, 16 agents of the seed that look dead ("" where nobody has looked), 17 agents of the seed,
+-- 18 number of names, the names, then orphans of the seed as they were seen: id, reason, seen, idle, key, SHA-1, ms left
+-- Gives {"scan"} where somebody has to look at the seed's agents first, else
+-- {now, phase, until, dead, members of the brake, members, suspects, claims, unclaimed, lost}
+local by, host, dry, asked = ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5] == '1'
+local batch, lease, gap, grace, interval, hold = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]),
+  tonumber(ARGV[10]), tonumber(ARGV[11])
+local ttl, suspect, period, most_entries = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
+local names = tonumber(ARGV[18])
+local meta_key, dl, claims_key = P .. 'meta', P .. 'dl', P .. 'claims'
+local meta = redis.call('HMGET', meta_key, 'last', 'grace', 'since', 'claimed', 'until', 'sdead', 'smembers', 'sscan')
+for i = 1, 8 do meta[i] = meta[i] and tonumber(meta[i]) end
+
+if SEED and ARGV[16] == '' and (dry or asked or not meta[8] or NOW >= meta[8] + period or NOW < meta[8]) then
+  if not dry then redis.call('HSET', meta_key, 'sscan', num(NOW)) end
+  return {'scan'}
+end
+local sdead = tonumber(ARGV[16]) or meta[6] or 0
+local smembers = tonumber(ARGV[17]) or meta[7] or 0
+
+-- The guard.
+local restarted = came_up(dry) or redis.call('HGET', meta_key, 'restarted') == '1'
+local last, graced, why = meta[1], meta[2], nil
+if not last then
+  why = 'nobody has swept this registry before'
+elseif restarted then
+  why = 'the registry was restarted'
+elseif NOW + 1000 < last then
+  why = "the registry's clock went back by " .. num(last - NOW) .. ' ms'
+  graced = nil
+elseif NOW - last > gap then
+  why = 'nobody has swept for ' .. num(math.floor((NOW - last) / 1000)) .. ' s'
+end
+if why then
+  local wait = grace
+  if last and restarted then
+    -- Whoever beat last before the server went may count on that for a whole lease.
+    wait = math.max(wait, ttl)
+    local cursor = '0'
+    repeat
+      local page = redis.call('HSCAN', P .. 'ep', cursor, 'COUNT', 1000)
+      cursor = page[1]
+      for i = 2, #page[2], 2 do wait = math.max(wait, tonumber(string.sub(page[2][i], 17)) or 0) end
+    until cursor == '0'
+    graced = nil
+  end
+  graced = math.max(graced or 0, NOW + wait)
+end
+if not dry then
+  redis.call('HSET', meta_key, 'last', num(NOW), 'restarted', '0', 'grace', num(graced or 0),
+    'sdead', num(sdead), 'smembers', num(smembers))
+  if why then say('{"type":"grace_started","why":"' .. why .. '","until":' .. num(graced) .. '}') end
+end
+local phase, till = 'open', 0
+if graced and NOW < graced then phase, till = 'grace', graced end
+
+-- Coordinators. After an outage none of them could say that it lives.
+local lost = {}
+if not dry then
+  if not asked then
+    redis.call('ZADD', P .. 'coord', num(NOW + lease), by)
+    redis.call('HSET', P .. 'coordh', by, host)
+  end
+  if phase == 'open' then
+    lost = redis.call('ZRANGEBYSCORE', P .. 'coord', '-inf', '(' .. num(NOW), 'LIMIT', 0, 100)
+    for _, who in ipairs(lost) do
+      say('{"type":"coordinator_lost","coordinator":"' .. who .. '"}')
+      redis.call('HDEL', P .. 'coordh', who)
+      redis.call('ZREM', P .. 'coord', who)
+    end
+  end
+end
+
+-- The brake, over one round of heartbeats.
+local dead = redis.call('ZCOUNT', dl, '-inf', '(' .. num(NOW)) + sdead
+local members = redis.call('ZCARD', dl) + smembers
+local since, claimed, held = meta[3], meta[4] or 0, meta[5]
+local most, counted_dead, counted = batch, dead, members
+if phase == 'open' then
+  if since and (NOW < since or NOW - since > interval) then since, claimed = nil, 0 end
+  counted_dead, counted = dead + claimed, members + claimed
+  local brakes = counted_dead > math.max(3, math.floor(counted * 3 / 10)) and dead > 0
+  local begins = false
+  if not brakes then
+    held = nil
+  elseif not asked then
+    begins = not held
+    held = math.min(held or NOW + hold, NOW + hold)
+    if NOW < held then
+      phase, till = 'hold', held
+    else
+      most = math.max(1, math.floor(batch / 10))
+    end
+  end
+  if not dry then
+    if begins then
+      say('{"type":"hold_started","dead":' .. num(counted_dead) .. ',"members":' .. num(counted) .. ',"until":' .. num(held) .. '}')
+    end
+    if held then redis.call('HSET', meta_key, 'until', num(held), 'hdead', num(counted_dead), 'hmembers', num(counted))
+    elseif meta[5] then redis.call('HDEL', meta_key, 'until') end
+  end
+end
+
+if names > 0 then most = most_entries end
+
+-- Who is it about: those that are named, or those whose lease is over, the longest first.
+local expired, over = {}, {}
+if names > 0 then
+  for i = 1, names do
+    local id = ARGV[18 + i]
+    local score = redis.call('ZSCORE', dl, id)
+    if score and tonumber(score) < NOW then expired[#expired + 1] = id end
+    local till_then = redis.call('ZSCORE', claims_key, id)
+    if till_then and tonumber(till_then) < NOW then over[#over + 1] = id end
+  end
+elseif dead > sdead then
+  local wanted = (dry or phase ~= 'open') and most_entries or most
+  expired = redis.call('ZRANGEBYSCORE', dl, '-inf', '(' .. num(NOW), 'LIMIT', 0, wanted)
+end
+local is_named = {}
+for i = 1, names do is_named[ARGV[18 + i]] = true end
+local claims, unclaimed, fresh, freed = {}, {}, 0, 0
+
+if dry or phase ~= 'open' then
+  for _, id in ipairs(expired) do
+    local had = string.sub(redis.call('HGET', P .. 'ep', id) or '', 17)
+    local seen = tonumber(redis.call('ZSCORE', dl, id)) - (tonumber(had) or 0)
+    unclaimed[#unclaimed + 1] = {id, 'stale_heartbeat', num(seen), num(NOW - seen)}
+  end
+  for i = 19 + names, #ARGV, 7 do
+    if #unclaimed < most_entries and (names == 0 or is_named[ARGV[i]]) then
+      unclaimed[#unclaimed + 1] = {ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]}
+    end
+  end
+else
+  local function started(id, reason, taken)
+    say('{"type":"cleanup_started","agentId":"' .. id .. '","reason":"' .. reason .. '"' .. (taken and ',"takenOn":true' or '') .. '}')
+  end
+  for _, id in ipairs(expired) do
+    if fresh >= most then break end
+    local rec = P .. 'rec:' .. id
+    local ep = redis.call('HGET', P .. 'ep', id) or ''
+    local seen = tonumber(redis.call('ZSCORE', dl, id)) - (tonumber(string.sub(ep, 17)) or 0)
+    local had = redis.call('HMGET', rec, 'process', 'host', 'co')
+    local fence = claim(id, rec, by, host, 'stale_heartbeat', num(seen), lease)
+    if fence then
+      fresh = fresh + 1
+      started(id, 'stale_heartbeat')
+      claims[#claims + 1] = {id, string.sub(ep, 1, 16), fence, 'stale_heartbeat', num(seen), num(NOW - seen),
+        had[1] or '', had[2] or '', had[3] or '', '0'}
+    else
+      -- A coordinator of the seed is at it: the others are not to wait behind it.
+      redis.call('ZADD', dl, num(NOW + lease), id)
+    end
+  end
+  for i = 19 + names, #ARGV, 7 do
+    local id, key, rec = ARGV[i], ARGV[i + 4], P .. 'rec:' .. ARGV[i]
+    local is_same = false
+    if fresh < most and (names == 0 or is_named[id]) and redis.call('EXISTS', rec) == 0 then
+      if key == '' then
+        is_same = redis.call('EXISTS', 'agent:heartbeat:' .. id, 'agent:' .. id .. ':heartbeat') == 0
+      else
+        is_same = redis.call('TYPE', key).ok == 'string' and redis.sha1hex(redis.call('GET', key)) == ARGV[i + 5]
+          and redis.call('PTTL', key) <= tonumber(ARGV[i + 6])
+      end
+    end
+    if is_same then
+      local fence = claim(id, rec, by, host, ARGV[i + 1], ARGV[i + 2], lease)
+      if fence then
+        redis.call('HSET', rec, 'legacy', '1', 'text', ARGV[i + 5], 'left', ARGV[i + 6])
+        fresh, freed = fresh + 1, freed + 1
+        started(id, ARGV[i + 1])
+        claims[#claims + 1] = {id, '', fence, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], '', '', '', '0'}
+      end
+    end
+  end
+  -- What others began and did not finish. Whoever still tries to is told that his claim is stale.
+  if names == 0 then
+    over = redis.call('ZRANGEBYSCORE', claims_key, '-inf', '(' .. num(NOW), 'LIMIT', 0, math.min(most, most_entries - #claims))
+  end
+  for _, id in ipairs(over) do
+    local rec = P .. 'rec:' .. id
+    local had = redis.call('HMGET', rec, 'st', 'ep', 'reason', 'seen', 'process', 'host', 'co', 'lock', 'at')
+    if had[1] ~= 'R' then
+      redis.call('ZREM', claims_key, id)
+    else
+      local at = had[9]
+      local fence = claim(id, rec, by, host, had[3], had[4], lease, had[8])
+      if fence then
+        redis.call('HSET', rec, 'taken', '1')
+        started(id, had[3], true)
+        claims[#claims + 1] = {id, had[2] or '', fence, had[3], had[4],
+          had[4] ~= '' and num(tonumber(at) - tonumber(had[4])) or '', had[5] or '', had[6] or '', had[7] or '', '1'}
+      else
+        redis.call('ZADD', claims_key, num(NOW + lease), id)
+      end
+    end
+  end
+  if fresh > 0 and not asked then since, claimed = since or NOW, claimed + fresh end
+  if since then
+    redis.call('HSET', meta_key, 'since', num(since), 'claimed', num(claimed))
+  elseif meta[3] then
+    redis.call('HDEL', meta_key, 'since', 'claimed')
+  end
+  if freed > 0 then redis.call('HSET', meta_key, 'sdead', num(math.max(0, sdead - freed)), 'smembers', num(math.max(0, smembers - freed))) end
+end
+return {num(NOW), phase, num(till), num(counted_dead), num(counted),
+  num(redis.call('ZCARD', dl) + smembers - freed),
+  num(redis.call('ZCOUNT', dl, '-inf', '(' .. num(NOW + ttl - suspect))), claims, unclaimed, lost}

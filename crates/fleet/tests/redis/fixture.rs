@@ -1,0 +1,126 @@
+//! A registry on a redis-server of its own. The server's clock is the real one: time passes by moving everything that was
+//! written back, which is the same to the store, so that no load of the machine ends a lease.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use scupper_fleet::{Address, RedisAddress, RedisLimits, RedisStore, Store};
+
+use crate::redis_server::RedisServer;
+use crate::suite::Fixture;
+
+/// Moves all moments of the registry back by ARGV[1] ms, and of the seed's heartbeats where ARGV[2] is "1".
+const PASS: &str = r"
+local P, by = 'scupper:{0}:', tonumber(ARGV[1])
+for _, set in ipairs({'dl', 'claims', 'coord', 'miss'}) do
+  for _, id in ipairs(redis.call('ZRANGE', P .. set, 0, -1)) do redis.call('ZINCRBY', P .. set, -by, id) end
+end
+local function back(key, fields)
+  for _, field in ipairs(fields) do
+    local at = tonumber(redis.call('HGET', key, field) or '')
+    if at and at > 0 then redis.call('HSET', key, field, string.format('%.0f', at - by)) end
+  end
+end
+back(P .. 'meta', {'last', 'grace', 'since', 'until', 'sscan'})
+for _, key in ipairs(redis.call('KEYS', P:gsub('[{}]', '?') .. 'rec:*')) do back(key, {'at', 'seen', 'since'}) end
+for _, key in ipairs(redis.call('KEYS', P:gsub('[{}]', '?') .. 'tomb:*')) do back(key, {'at'}) end
+local limited = redis.call('KEYS', P:gsub('[{}]', '?') .. 'turn:*')
+if ARGV[2] == '1' then
+  for _, key in ipairs(redis.call('KEYS', 'agent:*')) do limited[#limited + 1] = key end
+  for _, key in ipairs(redis.call('KEYS', 'cleanup:lock:*')) do limited[#limited + 1] = key end
+end
+for _, key in ipairs(limited) do
+  local left = redis.call('PTTL', key)
+  if left >= 0 and left <= by then redis.call('DEL', key) elseif left > by then redis.call('PEXPIRE', key, left - by) end
+end
+return 'passed'";
+
+pub struct Redis {
+    server: Mutex<RedisServer>,
+    store: Arc<RedisStore>,
+    passes_for_seed: bool,
+}
+
+/// An address as the store is opened with.
+pub fn address(url: &str) -> RedisAddress {
+    match url.parse().unwrap() {
+        Address::Redis(address) => address,
+        other => panic!("{other}"),
+    }
+}
+
+/// Tries to connect again soon, since a test does not wait for 5 s.
+pub fn limits() -> RedisLimits {
+    RedisLimits { between: Duration::from_millis(20), ..RedisLimits::default() }
+}
+
+pub fn store(url: &str) -> RedisStore {
+    RedisStore::open_with(&address(url), limits()).unwrap()
+}
+
+impl Redis {
+    /// With seed 004's keys.
+    pub fn start() -> Self {
+        Self::with("")
+    }
+
+    /// Without them.
+    pub fn lean() -> Self {
+        Self::with("?seed=off")
+    }
+
+    /// The seed's heartbeats grow older too when time passes.
+    pub fn for_seed() -> Self {
+        Self { passes_for_seed: true, ..Self::start() }
+    }
+
+    fn with(query: &str) -> Self {
+        let server = RedisServer::start();
+        let store = Arc::new(store(&(server.url() + query)));
+        Self { server: Mutex::new(server), store, passes_for_seed: false }
+    }
+
+    pub fn server(&self) -> MutexGuard<'_, RedisServer> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn ask(&self, command: &[&str]) -> String {
+        self.server().ask(command)
+    }
+
+    pub fn redis(&self) -> &RedisStore {
+        &self.store
+    }
+}
+
+impl Fixture for Redis {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn pass(&self, time: Duration) {
+        let (by, seed) = (time.as_millis().to_string(), if self.passes_for_seed { "1" } else { "0" });
+        assert_eq!(self.ask(&["EVAL", PASS, "0", &by, seed]), "passed");
+    }
+
+    fn is_exact(&self) -> bool {
+        false
+    }
+
+    fn restart(&self) -> bool {
+        let mut server = self.server();
+        server.save();
+        server.kill();
+        server.restart();
+        true
+    }
+
+    fn lose(&self, doing: &mut dyn FnMut()) -> bool {
+        self.server().save();
+        doing();
+        let mut server = self.server();
+        server.kill();
+        server.restart();
+        true
+    }
+}
