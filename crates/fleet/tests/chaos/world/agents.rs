@@ -153,6 +153,7 @@ impl World<'_> {
     pub(super) fn newcomers(&mut self) {
         for name in self.names.clone() {
             let id: AgentId = name.parse().unwrap();
+            self.read_clock();
             let is_there = self.agents.iter().any(|agent| agent.who.id == id);
             if self.random.chance(if is_there { 4 } else { 60 }) {
                 self.come(&name);
@@ -165,6 +166,8 @@ impl World<'_> {
         let registration = Registration { takeover, ..self.registration(name) };
         let named = self.model.of(&registration.id);
         let is_held = named.lives.is_some() && self.now <= named.deadline;
+        // A clock that goes on by itself may have passed the end of the lease, or not yet.
+        let near = !self.registry.is_exact();
         let said = self.store.register(&registration).unwrap();
         match said {
             Registered::Accepted { epoch, resumed: false, .. } => {
@@ -186,9 +189,9 @@ impl World<'_> {
                 let next_beat = self.now + self.random.below(interval);
                 self.agents.push(Agent { who, lease, next_beat, sleeps: 0, is_over: false });
             }
-            Registered::Taken { .. } if is_held && !takeover => {}
-            Registered::Busy
-                if named.cleanup.is_some() || (named.lives.is_some() && !is_held && !takeover) => {}
+            Registered::Busy if named.cleanup.is_some() => {}
+            Registered::Taken { .. } if (is_held || near) && named.lives.is_some() && !takeover => {}
+            Registered::Busy if (!is_held || near) && named.lives.is_some() && !takeover => {}
             other => self.fail(&format!("{name} (takeover: {takeover}, held: {is_held}) is told {other:?}")),
         }
     }

@@ -70,7 +70,10 @@ impl World<'_> {
             only: Vec::new(),
         };
         let members = self.model.living().count();
+        // A claim's lease begins after this, and the claim was made before the clock is read again.
+        let until = self.now + millis(self.timing.claim_lease);
         let swept = self.store.sweep(&sweep).unwrap();
+        self.read_clock();
         match swept.phase {
             Phase::Open => {}
             Phase::Grace { .. } => self.tally.graces += 1,
@@ -85,15 +88,15 @@ impl World<'_> {
         }
         for claim in swept.claims {
             if claim.taken_on {
-                self.taken_on(&claim);
+                self.taken_on(&claim, until);
             } else {
-                self.claimed(&claim);
+                self.claimed(&claim, until);
             }
             self.coordinators[at].claims.insert(0, claim);
         }
     }
 
-    fn claimed(&mut self, claim: &Claim) {
+    fn claimed(&mut self, claim: &Claim, until: u64) {
         let epoch = claim.epoch.unwrap();
         let who = Incarnation { id: claim.id.clone(), epoch };
         if !self.model.is_living(&who) {
@@ -112,21 +115,18 @@ impl World<'_> {
             }
         }
         self.tally.claims += 1;
-        let until = self.now + millis(self.timing.claim_lease);
         let named = self.model.named(&claim.id);
         named.lives = None;
         let fence = claim.fence;
         named.cleanup = Some(Cleanup { epoch, fence, until, begun: false, deleted: 0, left_itself: false });
     }
 
-    fn taken_on(&mut self, claim: &Claim) {
-        let now = self.now;
-        let until = now + millis(self.timing.claim_lease);
+    fn taken_on(&mut self, claim: &Claim, until: u64) {
         let named = self.model.of(&claim.id);
         let Some(cleanup) = named.cleanup.filter(|cleanup| Some(cleanup.epoch) == claim.epoch) else {
             self.fail(&format!("I4: {} takes on what nobody began", shown(claim)))
         };
-        if now <= cleanup.until {
+        if self.now <= cleanup.until {
             self.fail(&format!("I4: {} takes on what somebody still does", shown(claim)));
         }
         // Whether the fence is a new one shows where the old holder goes on: `current` is the newest claim alone.

@@ -31,8 +31,14 @@ use self::model::Model;
 pub trait Registry {
     /// The registry, the same each time.
     fn store(&self) -> Arc<dyn Store>;
-    /// So much time passes for it, and no other.
+    /// So much time passes for it.
     fn pass(&mut self, time: Duration);
+    /// Milliseconds that have passed for it since any one moment.
+    fn now(&self) -> u64;
+    /// Whether no time passes but by [`Registry::pass`].
+    fn is_exact(&self) -> bool {
+        true
+    }
     /// What it holds now is what it will come up with; `false` where it never loses anything.
     fn save(&mut self) -> bool;
     /// It ends, and comes up with what it held at the last [`Registry::save`]. At least 2 ms pass.
@@ -71,8 +77,9 @@ pub struct World<'r> {
     timing: Timing,
     random: Random,
     seed: u64,
-    /// Milliseconds since the world began.
+    /// Milliseconds since the world began, as read before what is done now: the registry's moment is this one, or a later one.
     now: u64,
+    began: u64,
     model: Model,
     agents: Vec<Agent>,
     coordinators: Vec<Coordinator>,
@@ -112,7 +119,7 @@ fn millis(time: Duration) -> u64 {
 
 /// Lets a world run, and end. Panics with its seed where something does not hold.
 pub fn run(registry: &mut dyn Registry, timing: Timing, size: Size, seed: u64) -> Tally {
-    let store = registry.store();
+    let (store, began) = (registry.store(), registry.now());
     let names: Vec<_> = (0..size.names).map(|number| format!("agent-{number}")).collect();
     let coordinators = (0..size.coordinators).map(Coordinator::new).collect();
     let mut world = World {
@@ -122,6 +129,7 @@ pub fn run(registry: &mut dyn Registry, timing: Timing, size: Size, seed: u64) -
         random: Random(seed),
         seed,
         now: 0,
+        began,
         model: Model::default(),
         agents: Vec::new(),
         coordinators,
@@ -152,11 +160,13 @@ impl World<'_> {
         }
         if self.now >= self.away {
             for agent in 0..self.agents.len() {
+                self.read_clock();
                 self.agent(agent);
             }
             self.agents.retain(|agent| !agent.is_over);
             self.newcomers();
             for coordinator in 0..self.coordinators.len() {
+                self.read_clock();
                 self.coordinator(coordinator, false);
             }
             self.read_back();
@@ -172,7 +182,11 @@ impl World<'_> {
 
     fn pass(&mut self, time: u64) {
         self.registry.pass(Duration::from_millis(time));
-        self.now += time;
+        self.read_clock();
+    }
+
+    fn read_clock(&mut self) {
+        self.now = self.registry.now() - self.began;
     }
 
     /// Everybody dies; the coordinators work. Nothing may be left.
@@ -229,9 +243,11 @@ impl World<'_> {
         }
     }
 
-    /// Whoever lives still has what it wrote.
-    fn read_back(&self) {
-        for (name, epoch, items) in self.model.living() {
+    /// Whoever lives still has what it wrote: one of them is asked.
+    fn read_back(&mut self) {
+        let living = self.model.living().count() as u64;
+        let one = usize::try_from(self.random.below(living.max(1))).unwrap();
+        if let Some((name, epoch, items)) = self.model.living().nth(one) {
             for item in agents::items() {
                 let value = self.store.get(name, ItemKind::Task, &item).unwrap();
                 if value.as_ref() != items.get(&item) {
