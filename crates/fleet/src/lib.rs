@@ -24,6 +24,7 @@ mod address;
 pub mod agent;
 mod clock;
 pub mod coordinator;
+mod embedded;
 pub mod memory;
 pub mod rules;
 mod redis;
@@ -35,6 +36,7 @@ mod words;
 
 pub use address::{Address, COORDINATOR_PORT, Password, RedisAddress, RedisHost, RedisServers, TlsFiles};
 pub use clock::{Clock, SystemClock};
+pub use embedded::EmbeddedStore;
 pub use redis::{RedisLimits, RedisStore};
 pub use remote::Remote;
 pub use store::{BEATS_LIMIT, Members, Store, StoreError, depart};

@@ -1,0 +1,104 @@
+//! The embedded store in a directory of its own, with a clock that is turned by hand.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use scupper_fleet::testing::Manual;
+use scupper_fleet::{EmbeddedStore, Store};
+use scupper_model::BootId;
+use tempfile::TempDir;
+
+use crate::suite::Fixture;
+
+pub const DURABLE: &str = "fleet.sqlite";
+pub const BEATS: &str = "fleet-beats.sqlite";
+const SIDES: [&str; 3] = ["", "-wal", "-shm"];
+
+pub struct Embedded {
+    pub clock: Arc<Manual>,
+    pub store: Arc<EmbeddedStore>,
+    pub directory: TempDir,
+}
+
+pub fn boot() -> BootId {
+    "11111111-2222-3333-4444-555555555555".parse().unwrap()
+}
+
+impl Embedded {
+    pub fn start() -> Self {
+        Self::chunked(500)
+    }
+
+    pub fn chunked(keys: usize) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Manual::new());
+        let store = open(directory.path(), &clock).chunked(keys);
+        Self { clock, store: Arc::new(store), directory }
+    }
+
+    /// Another process of the same host, as far as the files are concerned.
+    pub fn another(&self) -> EmbeddedStore {
+        open(self.directory.path(), &self.clock)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The heartbeats are gone, as after a reboot.
+    pub fn lose_beats(&self) {
+        remove(&self.path(BEATS));
+    }
+
+    /// What the durable file holds now.
+    pub fn copy(&self, to: &str) {
+        let _ = fs::remove_file(self.path(to));
+        let connection = rusqlite::Connection::open(self.path(DURABLE)).unwrap();
+        connection.execute("VACUUM INTO ?1", [self.path(to).to_str().unwrap()]).unwrap();
+    }
+
+    /// Somebody restores that.
+    pub fn restore(&self, from: &str) {
+        remove(&self.path(DURABLE));
+        fs::rename(self.path(from), self.path(DURABLE)).unwrap();
+    }
+}
+
+fn open(directory: &Path, clock: &Arc<Manual>) -> EmbeddedStore {
+    EmbeddedStore::open(directory, clock.clone(), boot()).unwrap()
+}
+
+fn remove(path: &Path) {
+    for side in SIDES {
+        let mut name = path.as_os_str().to_owned();
+        name.push(side);
+        let _ = fs::remove_file(name);
+    }
+}
+
+impl Fixture for Embedded {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn pass(&self, time: Duration) {
+        self.clock.pass(time);
+    }
+
+    fn restart(&self) -> bool {
+        self.clock.pass(Duration::from_secs(1));
+        self.lose_beats();
+        true
+    }
+
+    fn lose(&self, doing: &mut dyn FnMut()) -> bool {
+        self.copy("before");
+        self.clock.pass(Duration::from_millis(10));
+        doing();
+        self.clock.pass(Duration::from_millis(10));
+        self.restore("before");
+        true
+    }
+}
