@@ -26,6 +26,7 @@ mod clock;
 pub mod coordinator;
 mod embedded;
 pub mod memory;
+mod open;
 pub mod rules;
 mod redis;
 mod remote;
@@ -38,6 +39,7 @@ pub use address::{Address, COORDINATOR_PORT, Password, RedisAddress, RedisHost, 
 pub use clock::{Clock, SystemClock};
 pub use embedded::EmbeddedStore;
 pub use redis::{RedisLimits, RedisStore};
+pub use open::{members, open};
 pub use remote::Remote;
 pub use store::{BEATS_LIMIT, Members, Store, StoreError, depart};
 pub use words::{
