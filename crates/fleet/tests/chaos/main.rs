@@ -1,16 +1,19 @@
 //! Random worlds on the memory store. A seed that fails is in the message; `SCUPPER_CHAOS_SEED=n` runs it alone.
 
+#[path = "../conformance/memory.rs"]
+mod memory;
+#[path = "../conformance/suite/mod.rs"]
+#[macro_use]
+mod suite;
 mod world;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Once};
-use std::time::Duration;
+use std::sync::Once;
 
-use scupper_fleet::memory::{Guard, Kept, MemoryStore};
-use scupper_fleet::testing::Manual;
-use scupper_fleet::{Clock, Store, Timing};
-use world::{Registry, Size, Tally, run};
+use memory::Memory;
+use scupper_fleet::memory::Guard;
+use world::{Size, Tally, run};
 
 /// Worlds of one test.
 const SEEDS: u64 = 60;
@@ -20,52 +23,12 @@ const CHUNK: usize = 3;
 
 const SIZE: Size = Size { names: 12, coordinators: 3, steps: 1500 };
 
-struct Memory {
-    clock: Arc<Manual>,
-    store: Arc<MemoryStore>,
-    saved: Option<Kept>,
-}
-
-impl Memory {
-    fn new(weak: Option<Guard>) -> Self {
-        let clock = Arc::new(Manual::new());
-        let store = MemoryStore::new(clock.clone()).chunked(CHUNK);
-        let store = Arc::new(match weak {
-            Some(guard) => store.weakened(guard),
-            None => store,
-        });
-        Self { clock, store, saved: None }
-    }
-}
-
-impl Registry for Memory {
-    fn store(&self) -> Arc<dyn Store> {
-        self.store.clone()
-    }
-
-    fn pass(&mut self, time: Duration) {
-        self.clock.pass(time);
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.clock.since_boot().as_millis()).unwrap()
-    }
-
-    fn save(&mut self) -> bool {
-        self.saved = Some(self.store.kept());
-        true
-    }
-
-    fn lose(&mut self) {
-        self.clock.pass(Duration::from_millis(2));
-        if let Some(saved) = self.saved.take() {
-            self.store.restart(&saved);
-        }
-    }
-}
-
 fn world(seed: u64, weak: Option<Guard>) -> Tally {
-    run(&mut Memory::new(weak), Timing::DEFAULT, SIZE, seed)
+    let memory = match weak {
+        Some(guard) => Memory::with(|store| store.chunked(CHUNK).weakened(guard)),
+        None => Memory::with(|store| store.chunked(CHUNK)),
+    };
+    run(&memory, SIZE, seed)
 }
 
 #[test]

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use scupper_fleet::memory::{Guard, MemoryStore};
+use scupper_fleet::Store;
+use scupper_fleet::memory::MemoryStore;
 use scupper_fleet::testing::Manual;
-use scupper_fleet::{Happened, Store};
 
 use crate::suite::Fixture;
-use crate::suite::scene::Scene;
 
 pub struct Memory {
     clock: Arc<Manual>,
@@ -16,15 +15,9 @@ pub struct Memory {
 }
 
 impl Memory {
-    pub fn start() -> Self {
+    pub fn with(what: impl FnOnce(MemoryStore) -> MemoryStore) -> Self {
         let clock = Arc::new(Manual::new());
-        let store = Arc::new(MemoryStore::new(clock.clone()));
-        Self { clock, store }
-    }
-
-    pub fn weakened(guard: Guard) -> Self {
-        let clock = Arc::new(Manual::new());
-        let store = Arc::new(MemoryStore::new(clock.clone()).weakened(guard));
+        let store = Arc::new(what(MemoryStore::new(clock.clone())));
         Self { clock, store }
     }
 }
@@ -52,16 +45,4 @@ impl Fixture for Memory {
         self.store.restart(&kept);
         true
     }
-}
-
-#[test]
-fn history_is_bounded() {
-    let memory = Memory::start();
-    for count in 0..12_000 {
-        memory.store.announce(&Happened::OrphansDetected { count, orphans: Vec::new() }).unwrap();
-    }
-    let scene = Scene::unswept(&memory);
-    let said = scene.said_after(None);
-    assert_eq!(said.len(), 10_000);
-    assert_eq!(said.last(), Some(&Happened::OrphansDetected { count: 11_999, orphans: Vec::new() }));
 }

@@ -34,7 +34,9 @@ fn quietly<T>(doing: impl FnOnce() -> T) -> std::thread::Result<T> {
 
 /// Promises that a store without this guard breaks.
 fn broken(guard: Guard) -> Vec<&'static str> {
-    let is_broken = |(_, promise): &&(&str, Promise)| quietly(|| promise(&Memory::weakened(guard))).is_err();
+    let is_broken = |(_, promise): &&(&str, Promise)| {
+        quietly(|| promise(&Memory::with(|store| store.weakened(guard)))).is_err()
+    };
     PROMISES.iter().filter(is_broken).map(|(name, _)| *name).collect()
 }
 

@@ -167,7 +167,7 @@ impl World<'_> {
         let named = self.model.of(&registration.id);
         let is_held = named.lives.is_some() && self.now <= named.deadline;
         // A clock that goes on by itself may have passed the end of the lease, or not yet.
-        let near = !self.registry.is_exact();
+        let near = !self.fixture.is_exact();
         let said = self.store.register(&registration).unwrap();
         match said {
             Registered::Accepted { epoch, resumed: false, .. } => {

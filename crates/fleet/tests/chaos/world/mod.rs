@@ -8,8 +8,8 @@
 //! - I4: each incarnation is cleaned once, by whoever holds the claim then;
 //! - I5: in the end nothing is left of anybody.
 //!
-//! A store's own tests take it in as they do the conformance suite, with `#[path = "../chaos/world/mod.rs"] mod world;`, and
-//! call [`run`] with a [`Registry`] of theirs and fewer seeds.
+//! A store's own tests take it in beside the conformance suite, with `#[path = "../chaos/world/mod.rs"] mod world;`, and call
+//! [`run`] with their fixture and fewer seeds.
 
 #![allow(dead_code, reason = "each test binary uses some of it")]
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
@@ -19,31 +19,14 @@ mod coordinators;
 mod model;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scupper_fleet::{Claim, Happened, ItemKind, Store, Timing};
 
 use self::agents::Agent;
 use self::coordinators::Coordinator;
 use self::model::Model;
-
-/// A registry that time passes for, and that can lose its last second.
-pub trait Registry {
-    /// The registry, the same each time.
-    fn store(&self) -> Arc<dyn Store>;
-    /// So much time passes for it.
-    fn pass(&mut self, time: Duration);
-    /// Milliseconds that have passed for it since any one moment.
-    fn now(&self) -> u64;
-    /// Whether no time passes but by [`Registry::pass`].
-    fn is_exact(&self) -> bool {
-        true
-    }
-    /// What it holds now is what it will come up with; `false` where it never loses anything.
-    fn save(&mut self) -> bool;
-    /// It ends, and comes up with what it held at the last [`Registry::save`]. At least 2 ms pass.
-    fn lose(&mut self);
-}
+use crate::suite::Fixture;
 
 /// What happened in a world: shows that it was no peaceful one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,7 +55,10 @@ pub struct Size {
 }
 
 pub struct World<'r> {
-    registry: &'r mut dyn Registry,
+    fixture: &'r dyn Fixture,
+    /// The machine's clock when the world began, and what was added to it since.
+    started: Instant,
+    passed: Duration,
     store: Arc<dyn Store>,
     timing: Timing,
     random: Random,
@@ -118,13 +104,16 @@ fn millis(time: Duration) -> u64 {
 }
 
 /// Lets a world run, and end. Panics with its seed where something does not hold.
-pub fn run(registry: &mut dyn Registry, timing: Timing, size: Size, seed: u64) -> Tally {
-    let (store, began) = (registry.store(), registry.now());
+pub fn run(fixture: &dyn Fixture, size: Size, seed: u64) -> Tally {
+    let (store, timing) = (fixture.store(), fixture.timing());
+    let began = store.status().unwrap().now.0;
     let names: Vec<_> = (0..size.names).map(|number| format!("agent-{number}")).collect();
     let coordinators = (0..size.coordinators).map(Coordinator::new).collect();
     let mut world = World {
         store,
-        registry,
+        fixture,
+        started: started(),
+        passed: Duration::ZERO,
         timing,
         random: Random(seed),
         seed,
@@ -150,43 +139,68 @@ pub fn run(registry: &mut dyn Registry, timing: Timing, size: Size, seed: u64) -
 impl World<'_> {
     fn step(&mut self) {
         self.pass(1000);
-        let loses = self.random.chance(3) && self.registry.save();
-        let saved = loses.then(|| self.model.clone());
+        if !self.random.chance(3) {
+            return self.second();
+        }
+        let (fixture, saved) = (self.fixture, self.model.clone());
+        let mut second = || {
+            self.ask_the_time();
+            self.second();
+        };
+        if fixture.lose(&mut second) {
+            self.tally.losses += 1;
+            self.ask_the_time();
+            let after = std::mem::replace(&mut self.model, saved);
+            self.model.forgot(&after);
+        } else {
+            self.second();
+        }
+    }
+
+    /// What happens in one second.
+    fn second(&mut self) {
         if self.random.chance(1) {
             self.away = self.now + self.random.below(2 * millis(self.timing.ttl));
         }
         if self.random.chance(3) {
             self.cut_half_off();
         }
-        if self.now >= self.away {
-            for agent in 0..self.agents.len() {
-                self.read_clock();
-                self.agent(agent);
-            }
-            self.agents.retain(|agent| !agent.is_over);
-            self.newcomers();
-            for coordinator in 0..self.coordinators.len() {
-                self.read_clock();
-                self.coordinator(coordinator, false);
-            }
-            self.read_back();
+        if self.now < self.away {
+            return;
         }
-        if let Some(saved) = saved {
-            self.tally.losses += 1;
-            self.registry.lose();
-            self.pass(20);
-            let after = std::mem::replace(&mut self.model, saved);
-            self.model.forgot(&after);
+        for agent in 0..self.agents.len() {
+            self.read_clock();
+            self.agent(agent);
         }
+        self.agents.retain(|agent| !agent.is_over);
+        self.newcomers();
+        for coordinator in 0..self.coordinators.len() {
+            self.read_clock();
+            self.coordinator(coordinator, false);
+        }
+        self.read_back();
     }
 
     fn pass(&mut self, time: u64) {
-        self.registry.pass(Duration::from_millis(time));
+        self.fixture.pass(Duration::from_millis(time));
+        self.passed += Duration::from_millis(time);
+        self.now += time;
         self.read_clock();
     }
 
+    /// A loss takes some time of its own.
+    fn ask_the_time(&mut self) {
+        if self.fixture.is_exact() {
+            self.now = self.store.status().unwrap().now.0 - self.began;
+        }
+        self.read_clock();
+    }
+
+    /// A clock that stands still has been read already; another one is the machine's, and what was added to it.
     fn read_clock(&mut self) {
-        self.now = self.registry.now() - self.began;
+        if !self.fixture.is_exact() {
+            self.now = millis(self.passed + self.started.elapsed());
+        }
     }
 
     /// Everybody dies; the coordinators work. Nothing may be left.
@@ -273,6 +287,11 @@ impl World<'_> {
         let who = registration.incarnation(epoch);
         self.store.depart(&who, "done", &self.timing).unwrap().unwrap()
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the clock of a real server goes on by itself")]
+fn started() -> Instant {
+    Instant::now()
 }
 
 /// A claim as a test shows it.
