@@ -98,3 +98,17 @@ fn what_comes_to_rest_or_comes_and_goes_is_no_leak() {
     let called = [warm_up, cache, saw, wave, steps, noise];
     assert!(called.iter().all(|called| *called <= 1) && called.iter().sum::<u64>() <= 4, "{called:?}");
 }
+
+/// Of a minute and a half nobody can tell whether the floor of a collector that rises by a fraction of its teeth comes down
+/// again; whoever wants to know runs for longer.
+#[test]
+fn a_floor_that_rises_by_a_fraction_of_its_teeth_needs_time() {
+    let called = |seconds| {
+        leaking(seconds, 0.1, |random| {
+            let (period, teeth) = (random.between(3.0, 6.0), random.between(4.0, 8.0));
+            move |at: f64| 54.0 + 1.2 * at / 60.0 + teeth * (at % period) / period
+        })
+    };
+    let (soon, later) = (called(95), called(165));
+    assert!(soon <= 1 && later >= 12, "{soon} and {later} of {RUNS}");
+}

@@ -39,6 +39,10 @@ const DOUBTLESS_GROWTH: f64 = 1.5;
 const LEAST_STEADY_PACE: f64 = 0.45;
 /// ... and no step may make more of it than this.
 const MOST_OF_A_STEP: f64 = 0.6;
+/// A rise by less than this share of the height of its teeth may be a collector's mood ...
+const SHALLOW: f64 = 0.5;
+/// ... unless it lasts so long, in seconds.
+const LASTING: f64 = 90.0;
 /// Of fewer teeth the middles are where the teeth happen to be; of so few, what they gave back may be given back again.
 const FEW_TEETH: usize = 6;
 const VERY_FEW_TEETH: usize = 4;
@@ -213,6 +217,8 @@ impl Run {
             } else if !few_teeth && middles.is_some_and(|steady| steady.pace < 0.0) {
                 // Its end stands below the line that leads there.
                 short.shape = Shape::SlowingDown;
+            } else if is_a_mood(short.late_growth, &short) {
+                short.shape = Shape::GivenBack;
             }
         }
         if short.shape == Shape::Rising {
@@ -222,6 +228,7 @@ impl Run {
         let rises = |steady: &Steady| {
             steady.z >= BELIEVED
                 && late_growth(steady) >= self.least_late()
+                && !is_a_mood(late_growth(steady), &short)
                 && steady.largest_step <= MOST_OF_A_STEP
                 && steady.pace >= LEAST_STEADY_PACE
         };
@@ -236,6 +243,11 @@ impl Run {
             None => short,
         }
     }
+}
+
+/// Whether a collector that goes up and down by far more may have made this growth.
+fn is_a_mood(late_growth: f64, short: &Short) -> bool {
+    late_growth < SHALLOW * short.given_back && short.late < LASTING
 }
 
 const fn least(quantity: Quantity) -> f64 {
