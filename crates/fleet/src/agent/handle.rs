@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use scupper_model::Identity;
+use serde::{Deserialize, Serialize};
 
 use super::keeper::{Keeper, Setup, Told, WriteError};
 use super::machine::News;
@@ -17,7 +18,8 @@ use crate::words::{
 
 /// What is done when an agent can no longer be sure that it is a member. Whichever: from that moment
 /// [`Agent::may_act`] is `false`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnLeaseLost {
     /// It stands still until the registry answers, and goes on if nobody was told otherwise. If its incarnation is over
     /// by then, as [`Finish`](Self::Finish).

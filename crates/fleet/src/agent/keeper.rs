@@ -179,6 +179,11 @@ impl Keeper {
         Ok(keeper)
     }
 
+    /// Its name.
+    pub fn id(&self) -> &AgentId {
+        &self.shared.id
+    }
+
     /// Whether it may act: it holds a lease, by its own clock, right now.
     pub fn may_act(&self) -> bool {
         nanos(SystemClock.since_boot()) < self.shared.may_act_until.load(Ordering::SeqCst)
