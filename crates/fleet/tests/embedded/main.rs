@@ -4,6 +4,7 @@
 #[path = "../conformance/suite/mod.rs"]
 #[macro_use]
 mod suite;
+
 mod fixture;
 
 use fixture::Embedded;

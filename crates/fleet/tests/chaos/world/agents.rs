@@ -155,7 +155,8 @@ impl World<'_> {
             let id: AgentId = name.parse().unwrap();
             self.read_clock();
             let is_there = self.agents.iter().any(|agent| agent.who.id == id);
-            if self.random.chance(if is_there { 4 } else { 60 }) {
+            let often = if self.is_crowded { 6 } else { 1 };
+            if self.random.chance(often * if is_there { 4 } else { 60 }) {
                 self.come(&name);
             }
         }
@@ -166,8 +167,8 @@ impl World<'_> {
         let registration = Registration { takeover, ..self.registration(name) };
         let named = self.model.of(&registration.id);
         let is_held = named.lives.is_some() && self.now <= named.deadline;
-        // A clock that goes on by itself may have passed the end of the lease, or not yet.
-        let near = !self.fixture.is_exact();
+        // A clock that goes on by itself may have passed the end of the lease, or not yet; a loss may have renewed it.
+        let near = !self.fixture.is_exact() || (self.fixture.renews_leases() && self.tally.losses > 0);
         let said = self.store.register(&registration).unwrap();
         match said {
             Registered::Accepted { epoch, resumed: false, .. } => {

@@ -61,6 +61,12 @@ pub trait Fixture: Sync {
         let _ = doing;
         false
     }
+
+    /// Whether everybody whom it knows has a whole lease after [`Fixture::lose`] and [`Fixture::restart`], since heartbeats
+    /// are what it loses first.
+    fn renews_leases(&self) -> bool {
+        false
+    }
 }
 
 /// One promise.
