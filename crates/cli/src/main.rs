@@ -11,6 +11,7 @@ mod counter;
 mod failure;
 mod guard;
 mod hook;
+mod host;
 mod keeps;
 mod known;
 mod metrics;

@@ -26,6 +26,11 @@ pub(crate) fn evidence(state: Option<&Path>) -> Option<PathBuf> {
     Some(state_directory(state, |name| env::var_os(name))?.join(EVIDENCE))
 }
 
+/// The state directory: `--state DIR`, else `$XDG_STATE_HOME/scupper`, else `~/.local/state/scupper`. Nothing is created here.
+pub(crate) fn state(flag: Option<&Path>) -> Option<PathBuf> {
+    state_directory(flag, |name| env::var_os(name))
+}
+
 /// The user whose directory root would write to, where root was left with a user's `HOME` (`sudo -E`): what root made
 /// there would lock that user out. A directory given by `--state` is meant.
 pub(crate) fn state_of_a_user(state: Option<&Path>) -> Option<u32> {

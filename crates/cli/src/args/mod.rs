@@ -3,6 +3,7 @@
 
 mod analyze;
 mod attach;
+mod fleet;
 mod keep;
 mod mcp;
 mod mcp_files;
@@ -21,10 +22,14 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use analyze::AnalyzeArgs;
 pub(crate) use attach::AttachArgs;
+pub(crate) use fleet::{
+    AgentsArgs, CleanArgs, DrainArgs, FleetArgs, FleetCommand, FleetEventsArgs, LocksArgs, OrphansArgs,
+    RegistryArgs, StatusArgs,
+};
 pub(crate) use keep::KeepArgs;
 pub(crate) use mcp::McpArgs;
 pub(crate) use mcp_files::{CheckArgs, FilesArgs, McpFilesCommand, UnwrapArgs, WrapArgs};
-pub(crate) use names::UnitNames;
+pub(crate) use names::{AgentNames, UnitNames};
 pub(crate) use read::{EventsArgs, PsArgs};
 pub(crate) use reap::ReapArgs;
 pub(crate) use replay::ReplayArgs;
@@ -120,6 +125,11 @@ pub(crate) enum Command {
     Ps(PsArgs),
     /// Show what happened: the recorded events
     Events(EventsArgs),
+    /// Look after agents on many hosts: who lives, who was left behind, who cleans up
+    ///
+    /// Reads the registry that the agents beat in (`scupper run --agent ID --registry URL`). What
+    /// changes anything is a dry run until --yes.
+    Fleet(FleetArgs),
     /// Stop a unit, and wait until nothing of it is left
     #[command(after_help = "Examples:\n  scupper stop web\n  scupper stop web --timeout 2m")]
     Stop(AskArgs),

@@ -81,7 +81,7 @@ fn show(events: &[Stored], json: bool, printer: &mut Printer) -> Result<i64, Unw
 }
 
 /// Waits until it is time for another look; `false` where nobody reads stdout any more.
-fn listened_to() -> bool {
+pub(super) fn listened_to() -> bool {
     let stdout = io::stdout();
     let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
     let _ = poll(&mut fds, Some(&LOOK));

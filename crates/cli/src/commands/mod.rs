@@ -9,6 +9,7 @@ mod config;
 mod doctor;
 mod engine;
 mod events;
+mod fleet;
 mod keep;
 mod live;
 mod mcp;
@@ -54,6 +55,7 @@ pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure
         Command::Attach(args) => attach::run(&args, printer),
         Command::Ps(args) => ps::run(&args, printer),
         Command::Events(args) => events::run(&args, printer),
+        Command::Fleet(args) => fleet::run(&args, printer),
         Command::Stop(args) => ask::run(&args, &Request::Stop, printer),
         Command::Restart(args) => ask::run(&args, &Request::Restart, printer),
         Command::Recycle(args) => ask::run(&args, &Request::Recycle, printer),

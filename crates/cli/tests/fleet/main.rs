@@ -11,5 +11,9 @@
     reason = "tests; they share what each of them uses only in part"
 )]
 
+mod commands;
+#[path = "../../../fleet/tests/common/redis_server.rs"]
+mod redis_server;
+mod registry;
 #[path = "../run/scene.rs"]
 mod scene;

@@ -1,0 +1,56 @@
+//! Which registry is meant, and who asks.
+
+use std::sync::Arc;
+
+use scupper_fleet::{Address, AgentId, CoordinatorId, HostId, Store, Sweep, Timing};
+
+use crate::args::RegistryArgs;
+use crate::failure::Failure;
+use crate::{host, paths};
+
+/// The registry where none is named: the one of this user on this host.
+const DEFAULT: &str = "embedded";
+/// The file without which an embedded registry is none.
+const EMBEDDED: &str = "fleet.sqlite";
+/// The longest name of a coordinator.
+const LONGEST: usize = 128;
+
+/// The registry that is meant. To look makes no file: where nobody has registered, there is none.
+pub(super) fn open(args: &RegistryArgs) -> Result<Arc<dyn Store>, Failure> {
+    let url = args.registry.as_deref().filter(|url| !url.is_empty()).unwrap_or(DEFAULT);
+    let address: Address = url.parse()?;
+    let state = paths::state(args.state.as_deref());
+    if let Address::Embedded(directory) = &address
+        && let Some(directory) = directory.as_deref().or(state.as_deref())
+        && !directory.join(EMBEDDED).exists()
+    {
+        let nothing =
+            format!("there is no registry in {}: nobody has registered there yet", directory.display());
+        return Err(
+            Failure::usage(nothing).hint("name another one with --registry URL, or in SCUPPER_REGISTRY")
+        );
+    }
+    Ok(scupper_fleet::open(&address, state.as_deref())?)
+}
+
+/// The same with the person in front of this, who sweeps by hand: as a claim names him, and his host.
+pub(super) struct ByHand {
+    pub store: Arc<dyn Store>,
+    coordinator: CoordinatorId,
+    host: HostId,
+}
+
+impl ByHand {
+    pub(super) fn open(args: &RegistryArgs) -> Result<Self, Failure> {
+        let host = host::host_id();
+        let mut name = format!("by-hand-{}-{host}", std::process::id());
+        name.truncate(LONGEST);
+        Ok(Self { store: open(args)?, coordinator: name.parse()?, host })
+    }
+
+    /// A sweep that claims these, or everybody where none is named.
+    pub(super) fn sweep(&self, only: &[AgentId]) -> Sweep {
+        let (coordinator, host) = (self.coordinator.clone(), self.host.clone());
+        Sweep { coordinator, host, timing: Timing::DEFAULT, dry: false, asked: true, only: only.to_vec() }
+    }
+}
