@@ -2,18 +2,21 @@
 # Runs every test, and every check that a change has to pass. Ends by itself; exits 0 only if all of it passed.
 #   scripts/test.sh                  all
 #   scripts/test.sh NAME...          only these steps (see below), such as: scripts/test.sh fmt clippy
-#   SCUPPER_FULL=1 scripts/test.sh   also installs cargo-deny and cargo-machete, which takes some minutes
+#   SCUPPER_FULL=1 scripts/test.sh   also installs cargo-deny and cargo-machete, which takes some minutes, and runs the examples
+#                                    with the release build
 # Steps: tools fmt clippy build test doc fuzz scripts deny machete gunicorn node
 set -uo pipefail
 cd "$(dirname "$0")/.."
 only=" $* "
-failed=() began=$SECONDS running=
-trap 'echo "== interrupted"; [ -z "$running" ] || { kill -TERM "$running"; wait "$running"; }; exit 130' INT TERM HUP
-case $only in *" -h "*|*" --help "*) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+failed=() began=$SECONDS running= installing= installed=
+trap 'echo "== interrupted"; for job in $running $installing; do kill -TERM "$job"; wait "$job"; done; rm -f "$installed"; exit 130' INT TERM HUP
+case $only in *" -h "*|*" --help "*) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+
+is_wanted() { case $only in "  "|*" $1 "*) ;; *) return 1 ;; esac; }
 
 step() { # NAME SECONDS COMMAND...
   local name=$1 limit=$2 at=$SECONDS; shift 2
-  case $only in "  "|*" $name "*) ;; *) return 0 ;; esac
+  is_wanted "$name" || return 0
   echo "== $name: $*"
   local code=0
   # In the background with job control, so that ^C here ends it, and its children start with no signal ignored.
@@ -31,6 +34,25 @@ step() { # NAME SECONDS COMMAND...
     echo "== $name ok, $((SECONDS - at)) s"
   fi
   return "$code"
+}
+
+# Mostly waits for the network, and nothing that is checked before it ends needs it.
+install_tools() {
+  is_wanted tools || return 0
+  installed=$(mktemp)
+  set -m
+  timeout --kill-after=30 1800 scripts/install-test-tools.sh </dev/null >"$installed" 2>&1 &
+  installing=$!
+  set +m
+}
+tools_are_installed() {
+  [ -n "$installing" ] || return 0
+  local code=0
+  wait "$installing" || code=$?
+  installing=
+  cat "$installed"
+  rm -f "$installed"
+  if [ "$code" != 0 ]; then failed+=(tools); echo "== tools FAILED (exit $code)"; else echo "== tools ok"; fi
 }
 
 scripts_parse() {
@@ -68,21 +90,26 @@ export -f deny
 
 # Whatever they need is built before the clock of the examples runs.
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
-step tools 1800 scripts/install-test-tools.sh
+install_tools
 step fmt 120 cargo fmt --all --check
 step clippy 1800 cargo clippy --workspace --all-targets --locked -- -D warnings
 step scripts 60 bash -c scripts_parse
+step doc 900 env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+tools_are_installed
 optional() { # NAME SECONDS PROGRAM COMMAND...: where the program is installed
   local name=$1 limit=$2 program=$3; shift 3
-  case $only in "  "|*" $name "*) ;; *) return 0 ;; esac
+  is_wanted "$name" || return 0
   if command -v "$program" >/dev/null; then step "$name" "$limit" "$@"; else echo "== $name skipped: $program is not installed (SCUPPER_FULL=1 installs it)"; fi
 }
 optional deny 300 cargo-deny bash -c deny
 optional machete 60 cargo-machete cargo machete
-step doc 900 env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
-if step build 1800 cargo build --release --locked --package scupper-cli; then
-  step gunicorn 300 env SCUPPER="${CARGO_TARGET_DIR:-$PWD/target}/release/scupper" examples/leaky-gunicorn/demo.sh --seconds 20
-  step node 120 env SCUPPER="${CARGO_TARGET_DIR:-$PWD/target}/release/scupper" examples/leaky-node/run.sh --hard 200M --overshoot 16
+# The tests need the other build as well; a release takes minutes more.
+profile=dev built=debug
+[ -z "${SCUPPER_FULL:-}" ] || profile=release built=release
+if step build 1800 cargo build --profile "$profile" --locked --package scupper-cli; then
+  built=${CARGO_TARGET_DIR:-$PWD/target}/$built/scupper
+  step gunicorn 300 env SCUPPER="$built" examples/leaky-gunicorn/demo.sh --seconds 20
+  step node 120 env SCUPPER="$built" examples/leaky-node/run.sh --hard 200M --overshoot 16
 fi
 # cargo test runs what nextest does not: the examples in documentation.
 step test 3000 cargo test --workspace --doc --locked --quiet
