@@ -1,7 +1,15 @@
-//! Random worlds on the memory store. A seed that fails is in the message; `SCUPPER_CHAOS_SEED=n` runs it alone.
+//! Random worlds on the memory store, and a few on a redis-server. A seed that fails is in the message; `SCUPPER_CHAOS_SEED=n` runs it alone.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 #[path = "../conformance/memory.rs"]
 mod memory;
+mod real;
+#[expect(dead_code, reason = "that store's own tests use the rest of it")]
+#[path = "../redis/fixture.rs"]
+mod redis;
+#[path = "../common/redis_server.rs"]
+mod redis_server;
 #[path = "../conformance/suite/mod.rs"]
 #[macro_use]
 mod suite;

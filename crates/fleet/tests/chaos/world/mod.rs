@@ -72,6 +72,8 @@ pub struct World<'r> {
     names: Vec<String>,
     /// Until then nobody reaches the registry.
     away: u64,
+    /// Many come at once.
+    is_crowded: bool,
     nonces: u64,
     own_keys: u64,
     tally: Tally,
@@ -124,6 +126,7 @@ pub fn run(fixture: &dyn Fixture, size: Size, seed: u64) -> Tally {
         coordinators,
         names,
         away: 0,
+        is_crowded: false,
         nonces: 0,
         own_keys: 0,
         tally: Tally::default(),
@@ -145,7 +148,10 @@ impl World<'_> {
         let (fixture, saved) = (self.fixture, self.model.clone());
         let mut second = || {
             self.ask_the_time();
+            // Whoever comes now is forgotten.
+            self.is_crowded = true;
             self.second();
+            self.is_crowded = false;
         };
         if fixture.lose(&mut second) {
             self.tally.losses += 1;
