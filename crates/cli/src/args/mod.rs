@@ -13,6 +13,7 @@ mod reap;
 mod replay;
 mod run;
 mod scan;
+mod serve;
 mod soak;
 mod tools;
 mod units;
@@ -35,6 +36,7 @@ pub(crate) use reap::ReapArgs;
 pub(crate) use replay::ReplayArgs;
 pub(crate) use run::{RunArgs, UpArgs};
 pub(crate) use scan::ScanArgs;
+pub(crate) use serve::ServeArgs;
 pub(crate) use soak::SoakArgs;
 pub(crate) use tools::{CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs};
 pub(crate) use units::{AskArgs, SetArgs};
@@ -130,6 +132,18 @@ pub(crate) enum Command {
     /// Reads the registry that the agents beat in (`scupper run --agent ID --registry URL`). What
     /// changes anything is a dry run until --yes.
     Fleet(FleetArgs),
+    /// Coordinate the agents of a fleet: sweep, clean up after orphans, beat for this host, serve the API and /metrics
+    ///
+    /// One on each host that has agents; any number of them on one registry. Each sweeps: an agent whose lease is over is
+    /// claimed by one of them, fenced from that moment on, and everything that it kept in the registry is deleted. If that one
+    /// dies half-way, another goes on. Where the registry was away, or too many look dead at once, nobody is claimed for a while.
+    ///
+    /// An orphan's process is ended where it runs on this host and something here confirms it: the record of a unit of `scupper
+    /// run`, its cgroup or its marks. What the registry says of a process ends nobody. Processes on other hosts are left to the
+    /// coordinator there.
+    ///
+    /// Runs in the foreground until TERM or ^C, and says READY=1 to a service manager that waits for it.
+    Serve(Box<ServeArgs>),
     /// Stop a unit, and wait until nothing of it is left
     #[command(after_help = "Examples:\n  scupper stop web\n  scupper stop web --timeout 2m")]
     Stop(AskArgs),

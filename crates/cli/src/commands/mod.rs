@@ -20,6 +20,7 @@ mod recorded;
 mod replay;
 mod run;
 mod scan;
+mod serve;
 mod set;
 mod soak;
 mod up;
@@ -56,6 +57,7 @@ pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure
         Command::Ps(args) => ps::run(&args, printer),
         Command::Events(args) => events::run(&args, printer),
         Command::Fleet(args) => fleet::run(&args, printer),
+        Command::Serve(args) => serve::run(&args, printer),
         Command::Stop(args) => ask::run(&args, &Request::Stop, printer),
         Command::Restart(args) => ask::run(&args, &Request::Restart, printer),
         Command::Recycle(args) => ask::run(&args, &Request::Recycle, printer),

@@ -3,7 +3,7 @@
 //! Looks, shows whom it would end, asks where something is only likely, looks again at least 2 s later, and ends those of
 //! whom both looks say the same (DESIGN, Safety 4). Every signal is an event of the unit `reap`.
 
-mod act;
+pub(super) mod act;
 mod ask;
 mod done;
 mod journal;
@@ -367,7 +367,7 @@ fn dead(known: &Known, findings: &Findings) -> (usize, usize) {
 }
 
 /// The records and cgroups of units of which nothing is left.
-fn tidy(ended: &[Target], looked: &Looked) {
+pub(super) fn tidy(ended: &[Target], looked: &Looked) {
     let units: HashSet<&str> = ended.iter().filter_map(|target| target.unit.as_deref()).collect();
     // Where there are none, there is nothing to remove.
     let Ok(records) = paths::records() else { return };

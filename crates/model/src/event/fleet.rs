@@ -89,7 +89,6 @@ impl FleetFact {
     pub const fn severity(&self) -> Severity {
         match self {
             Self::CleanupObjected { .. }
-            | Self::CoordinatorStopped { .. }
             | Self::CleanupStarted { .. }
             | Self::AgentRegistered { resumed: false, .. }
             | Self::AgentLeft { .. } => Severity::Routine,
@@ -98,6 +97,7 @@ impl FleetFact {
             | Self::DirectiveReceived { .. }
             | Self::RegistryBack { .. }
             | Self::CoordinatorStarted { .. }
+            | Self::CoordinatorStopped { .. }
             | Self::CleanupCompleted { .. }
             | Self::CleanupAborted { .. }
             | Self::FleetOpen { .. }

@@ -23,7 +23,7 @@ const STEP: Duration = Duration::from_millis(50);
 const MOST_LEVELS: usize = 64;
 
 /// What is needed to end somebody.
-pub(super) struct Around<'a> {
+pub(in crate::commands) struct Around<'a> {
     pub proc_: &'a Proc,
     /// Who is never signalled.
     pub untouchable: Untouchable,
@@ -40,11 +40,11 @@ pub(super) struct Around<'a> {
 }
 
 /// One signal that was sent.
-pub(super) type Sent = (Identity, i32, SignalReason);
+pub(in crate::commands) type Sent = (Identity, i32, SignalReason);
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(super) struct Acted {
+pub(in crate::commands) struct Acted {
     /// What became of each.
     pub reaped: Vec<Reaped>,
     /// Every signal that was sent, in order.
@@ -64,7 +64,7 @@ impl Acted {
 
 /// Ends who was confirmed: TERM, KILL after the grace. Returns when they are gone, could not be ended, or somebody wants
 /// it to stop.
-pub(super) fn end(confirmed: Confirmed, grace: Duration, around: &mut Around<'_>) -> Acted {
+pub(in crate::commands) fn end(confirmed: Confirmed, grace: Duration, around: &mut Around<'_>) -> Acted {
     let start = wait::now();
     let now = || wait::now().saturating_duration_since(start);
     let mut names: HashMap<Identity, (String, SignalReason)> = HashMap::new();

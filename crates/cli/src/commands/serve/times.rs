@@ -1,0 +1,73 @@
+//! The times of a coordinator, from the lease that agents have.
+
+use std::time::Duration;
+
+use scupper_fleet::Timing;
+use scupper_fleet::agent::{self, InvalidTimes};
+
+use crate::failure::Failure;
+
+/// The shortest time between two sweeps.
+const SHORTEST_TICK: Duration = Duration::from_millis(20);
+
+/// All of them in the proportions of the defaults. What is not about heartbeats stays: the time for objections, and the
+/// keys and times of agents that are written to seed 004.
+pub(super) fn times(ttl: Duration, tick: Option<Duration>) -> Result<Timing, Failure> {
+    let of_agents =
+        agent::times(Some(ttl), None).map_err(|why: InvalidTimes| usage("--ttl", &why.to_string()))?;
+    let defaults = Timing::DEFAULT;
+    let share = |time: Duration| scaled(time, ttl, defaults.ttl);
+    let suggested = share(defaults.tick);
+    let tick = tick.unwrap_or(suggested);
+    if !(SHORTEST_TICK..=share(defaults.max_gap) / 2).contains(&tick) {
+        let most = scupper_model::format_duration(share(defaults.max_gap) / 2);
+        let why = format!("is 20ms to {most}: half of a gap after which everybody is given time to beat");
+        return Err(usage("--tick", &why));
+    }
+    Ok(Timing {
+        suspect: share(defaults.suspect),
+        tick,
+        claim_lease: share(defaults.claim_lease),
+        max_gap: share(defaults.max_gap),
+        grace: share(defaults.grace),
+        hold: share(defaults.hold),
+        ..of_agents
+    })
+}
+
+/// `time * part / whole`, without overflow for times that anybody can mean.
+fn scaled(time: Duration, part: Duration, whole: Duration) -> Duration {
+    let millis = time.as_millis().saturating_mul(part.as_millis()) / whole.as_millis().max(1);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
+fn usage(flag: &str, why: &str) -> Failure {
+    Failure::usage(format!("{flag}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn secs(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn a_lease_sets_all_times_and_the_defaults_are_the_protocols() {
+        assert_eq!(times(secs(120), None).unwrap(), Timing::DEFAULT);
+        let short = times(secs(12), None).unwrap();
+        assert_eq!((short.interval, short.claim_lease, short.grace), (secs(3), secs(6), secs(6)));
+        assert_eq!((short.tick, short.max_gap), (Duration::from_millis(500), secs(3)));
+        assert_eq!(short.objection, Timing::DEFAULT.objection);
+        assert_eq!(times(secs(12), Some(secs(1))).unwrap().tick, secs(1));
+    }
+
+    #[test]
+    fn times_that_cannot_hold_together_are_refused() {
+        let said = |ttl, tick| format!("{:#}", times(ttl, tick).unwrap_err().error);
+        assert!(said(Duration::ZERO, None).starts_with("--ttl: "));
+        assert!(said(secs(120), Some(Duration::ZERO)).contains("20ms to 15s"));
+        assert!(said(secs(120), Some(secs(20))).starts_with("--tick: "));
+    }
+}
