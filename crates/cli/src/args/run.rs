@@ -5,15 +5,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use scupper_fleet::AgentId;
+use scupper_fleet::agent::OnLeaseLost;
 use scupper_model::{Policy, Profile, RecyclePolicy, RestartPolicy, Size, UnitName, parse_duration};
 
 use super::STATE_HELP;
 use super::words::{
-    CGROUPS, HORIZONS, LOG_FORMATS, PARENT_EXITS, POLICIES, PROFILES, RECYCLES, RESTARTS, one_of,
+    CGROUPS, HORIZONS, LEASES_LOST, LOG_FORMATS, PARENT_EXITS, POLICIES, PROFILES, RECYCLES, RESTARTS, one_of,
 };
+use crate::agent::AgentSettings;
 use crate::config::{
     Address, CgroupMode, Counts, Grow, HorizonMode, Lifetime, LogFormat, OnParentExit, Output, UnitSettings,
 };
+
+const REGISTRY_HELP: &str = "The registry: redis://HOST, rediss://HOST, embedded:DIR, or a coordinator (http://HOST, \
+    unix:SOCKET) [default: $SCUPPER_REGISTRY, else the embedded one in the state directory]";
 
 /// Run a command: own its whole process tree, hold its limits, leave nothing behind.
 ///
@@ -29,9 +35,10 @@ use crate::config::{
         scupper run --profile worker --child-lifetime 'chrome=15m' -- python3 worker.py\n  \
         scupper run --recycle on-leak --mem-hard 2G -- gunicorn app:app\n  \
         scupper run --fail-on-leak -- ./soak-test.sh\n  \
+        scupper run --agent coder-1 --registry redis://registry.example -- ./agent.sh\n  \
         scupper run --unit web                  # as scupper.toml says\n\n\
-        Exit codes: the command's own (128+n for a signal), 1 with --fail-on-leak and findings; 125 scupper failed, 126 not executable, 127 not found,\n\
-        2 bad usage."
+        Exit codes: the command's own (128+n for a signal), 1 with --fail-on-leak and findings; 75 an agent lost its lease, 125 scupper failed,\n\
+        126 not executable, 127 not found, 2 bad usage."
 )]
 pub(crate) struct RunArgs {
     /// The command and its arguments
@@ -45,6 +52,8 @@ pub(crate) struct RunArgs {
     pub config: PathBuf,
     #[command(flatten)]
     pub settings: UnitFlags,
+    #[command(flatten)]
+    pub agent: AgentFlags,
     #[command(flatten)]
     pub output: OutputFlags,
 }
@@ -168,6 +177,43 @@ impl UnitFlags {
             horizon: self.horizon,
             recycle: self.recycle,
             fail_on_leak: self.fail_on_leak.then_some(true),
+            agent: AgentSettings::default(),
+        }
+    }
+}
+
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Fleet")]
+pub(crate) struct AgentFlags {
+    /// Make it an agent of a registry: beat for it, leave when it ends, and stop it when it is a member no more
+    #[arg(long, value_name = "ID")]
+    agent: Option<AgentId>,
+    /// Where the registry is
+    #[arg(long, value_name = "URL", help = REGISTRY_HELP)]
+    registry: Option<String>,
+    /// What happens when it cannot be renewed in time or is refused: pause, finish or exit [default: pause]
+    #[arg(long, value_parser = one_of::<OnLeaseLost>(LEASES_LOST), hide_possible_values = true)]
+    on_lease_lost: Option<OnLeaseLost>,
+    /// How long one heartbeat is good for [default: 2m]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    ttl: Option<Duration>,
+    /// How often it beats [default: a quarter of --ttl]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    beat: Option<Duration>,
+    /// Fence a living process that has the name, instead of being refused
+    #[arg(long)]
+    takeover: bool,
+}
+
+impl From<AgentFlags> for AgentSettings {
+    fn from(flags: AgentFlags) -> Self {
+        Self {
+            id: flags.agent,
+            registry: flags.registry,
+            on_lease_lost: flags.on_lease_lost,
+            ttl: flags.ttl,
+            beat: flags.beat,
+            takeover: flags.takeover,
         }
     }
 }

@@ -47,6 +47,12 @@ pub(crate) const PARENT_EXITS: &[Word] = &[
     ("ignore", "go on"),
 ];
 
+pub(crate) const LEASES_LOST: &[Word] = &[
+    ("pause", "stand still until the registry answers; ends if it is over by then"),
+    ("finish", "TERM, its grace, exit 75"),
+    ("exit", "KILL at once, exit 75"),
+];
+
 pub(crate) const CGROUPS: &[Word] = &[("auto", "where one can be made"), ("off", "never")];
 
 /// A parser for one of these words.
@@ -85,5 +91,6 @@ mod tests {
         check::<LogFormat>(LOG_FORMATS);
         check::<OnParentExit>(PARENT_EXITS);
         check::<CgroupMode>(CGROUPS);
+        check::<scupper_fleet::agent::OnLeaseLost>(LEASES_LOST);
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use scupper_model::UnitSpec;
 use scupper_supervise::record::Records;
-use scupper_supervise::shell::{self, Observer, Options, ParentExit, Reload};
+use scupper_supervise::shell::{self, Lease, Observer, Options, ParentExit, Reload, SuperviseError};
 
 use crate::config::{self, OnParentExit, Output};
 use crate::failure::Failure;
@@ -20,10 +20,24 @@ pub(super) fn start(
 ) -> Result<u8, Failure> {
     let options = options(output, records)?;
     let sink = Box::new(EventSink::new(output));
-    shell::supervise(units, options, sink, reload).map_err(|error| {
-        let code = error.exit_code();
-        Failure { code, ..Failure::scupper(error) }
-    })
+    shell::supervise(units, options, sink, reload).map_err(failed)
+}
+
+/// Runs one unit for as long as its lease says that it may act.
+pub(super) fn start_leased(
+    unit: UnitSpec,
+    output: &Output,
+    records: Records,
+    lease: Box<dyn Lease>,
+) -> Result<u8, Failure> {
+    let options = options(output, records)?;
+    let sink = Box::new(EventSink::new(output));
+    shell::supervise_leased(unit, options, sink, lease).map_err(failed)
+}
+
+fn failed(error: SuperviseError) -> Failure {
+    let code = error.exit_code();
+    Failure { code, ..Failure::scupper(error) }
 }
 
 /// Runs one unit for somebody who follows it and says the exit code.

@@ -5,6 +5,7 @@ use std::path::Path;
 use scupper_model::UnitName;
 
 use super::engine;
+use crate::agent;
 use crate::args::RunArgs;
 use crate::config::{self, Output, UnitSettings};
 use crate::failure::Failure;
@@ -12,7 +13,8 @@ use crate::paths;
 
 pub(super) fn run(args: RunArgs) -> Result<u8, Failure> {
     let (file, file_output) = from_file(&args)?;
-    let settings = args.settings.settings(args.command).over(file);
+    let flags = UnitSettings { agent: args.agent.into(), ..args.settings.settings(args.command) };
+    let settings = flags.over(file);
     start(settings, &Output::from(args.output).over(file_output))
 }
 
@@ -25,8 +27,12 @@ pub(super) fn start(settings: UnitSettings, output: &Output) -> Result<u8, Failu
         return Err(Failure::usage(refused).hint("add --metrics-public if that is what you want"));
     }
     let records = paths::records().map_err(Failure::scupper)?;
+    let agent = settings.agent.clone();
     let spec = settings.spec();
     let spec = spec.ok_or_else(|| Failure::usage("there is no command").hint("scupper run -- COMMAND"))?;
+    if let Some(membership) = agent::join(&agent, output.state.as_deref())? {
+        return engine::start_leased(spec, output, records, Box::new(membership));
+    }
     engine::start(vec![spec], output, records, None)
 }
 

@@ -16,6 +16,11 @@ pub(super) fn run(args: UpArgs) -> Result<u8, Failure> {
     if let Some(refused) = output.metrics_refused() {
         return Err(Failure::usage(refused).hint("add --metrics-public if that is what you want"));
     }
+    if let Some(unit) = config.units.iter().find(|unit| unit.agent.id.is_some()) {
+        let name = unit.name.as_ref().map(ToString::to_string).unwrap_or_default();
+        let message = format!("the unit {name} of {} is an agent: one is run by itself", args.file.display());
+        return Err(Failure::usage(message).hint(format!("scupper run --unit {name}")));
+    }
     let records = paths::records().map_err(Failure::scupper)?;
     // Where the file lies is settled now: a later SIGHUP must not depend on the working directory.
     let file = std::path::absolute(&args.file).unwrap_or(args.file);

@@ -8,6 +8,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use scupper_fleet::AgentId;
+use scupper_fleet::agent::OnLeaseLost;
 use scupper_model::{Policy, Profile, RecyclePolicy, RestartPolicy, Size, UnitName, UnitSpec, printable};
 use serde::Deserialize;
 use toml::Spanned;
@@ -17,6 +19,7 @@ use super::settings::UnitSettings;
 use super::values::{
     Address, CgroupMode, CommandLine, Counts, Grow, HorizonMode, Lifetime, LogFormat, OnParentExit, Time,
 };
+use crate::agent::AgentSettings;
 use crate::failure::Failure;
 
 /// A file larger than this is no configuration.
@@ -155,6 +158,11 @@ struct Unit {
     horizon: Option<HorizonMode>,
     recycle: Option<RecyclePolicy>,
     fail_on_leak: Option<bool>,
+    agent: Option<Spanned<AgentId>>,
+    registry: Option<Spanned<String>>,
+    on_lease_lost: Option<Spanned<OnLeaseLost>>,
+    ttl: Option<Spanned<Time>>,
+    beat: Option<Spanned<Time>>,
 }
 
 impl File {
@@ -211,6 +219,10 @@ impl Unit {
             ("max_sockets", self.max_sockets.as_ref().map(Spanned::span)),
             ("idle", self.idle.as_ref().map(Spanned::span)),
             ("lifetime", self.lifetime.as_ref().map(Spanned::span)),
+            ("registry", self.registry.as_ref().map(Spanned::span)),
+            ("on_lease_lost", self.on_lease_lost.as_ref().map(Spanned::span)),
+            ("ttl", self.ttl.as_ref().map(Spanned::span)),
+            ("beat", self.beat.as_ref().map(Spanned::span)),
         ];
         let settings = UnitSettings {
             name: Some(self.name.into_inner()),
@@ -242,6 +254,14 @@ impl Unit {
             horizon: self.horizon,
             recycle: self.recycle,
             fail_on_leak: self.fail_on_leak,
+            agent: AgentSettings {
+                id: self.agent.map(Spanned::into_inner),
+                registry: self.registry.map(Spanned::into_inner),
+                on_lease_lost: self.on_lease_lost.map(Spanned::into_inner),
+                ttl: self.ttl.map(|ttl| ttl.into_inner().0),
+                beat: self.beat.map(|beat| beat.into_inner().0),
+                takeover: false,
+            },
         };
         match settings.contradiction(str::to_owned) {
             None => Ok(settings),

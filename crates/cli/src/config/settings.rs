@@ -10,6 +10,8 @@ use scupper_model::{
     format_duration,
 };
 
+use crate::agent::{AgentSettings, AgentSettingsError};
+
 use super::server_name::server_name;
 use super::values::{Counts, Grow, HorizonMode, Lifetime};
 
@@ -48,6 +50,7 @@ pub(crate) struct UnitSettings {
     pub horizon: Option<HorizonMode>,
     pub recycle: Option<RecyclePolicy>,
     pub fail_on_leak: Option<bool>,
+    pub agent: AgentSettings,
 }
 
 /// Two settings that cannot both hold, or one that is missing.
@@ -95,6 +98,7 @@ impl UnitSettings {
             horizon: self.horizon.or(base.horizon),
             recycle: self.recycle.or(base.recycle),
             fail_on_leak: self.fail_on_leak.or(base.fail_on_leak),
+            agent: self.agent.over(base.agent),
         }
     }
 
@@ -114,6 +118,9 @@ impl UnitSettings {
                 return Some(above("mem_soft", soft.to_string(), "mem_hard", hard.to_string()));
             }
             _ => {}
+        }
+        if let Some(AgentSettingsError { key, message, hint }) = self.agent.contradiction(&called) {
+            return Some(Contradiction { key, message, hint });
         }
         for (key, time) in [("idle", self.idle), ("lifetime", self.lifetime)] {
             if time.is_some_and(|time| time.is_zero()) {

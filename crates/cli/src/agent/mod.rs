@@ -1,0 +1,68 @@
+//! A unit as an agent of a registry: `run --agent`.
+//!
+//! - `settings.rs`: what is said about it, and what cannot hold
+//! - `registry.rs`: the registry, which need not answer yet
+//! - `inbox.rs`: what the agent's thread says to the engine
+//! - `membership.rs`: what the engine is told to do about it; what the registry is told of the unit
+
+mod inbox;
+mod membership;
+mod registry;
+mod settings;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use scupper_fleet::agent::{Keeper, News, Setup, times};
+use scupper_fleet::{Address, Process};
+
+pub(crate) use self::membership::Membership;
+pub(crate) use self::settings::{AgentSettings, AgentSettingsError};
+
+use self::inbox::Inbox;
+use crate::failure::Failure;
+use crate::host::host_id;
+
+/// How long the start of a command waits for the registry. Where it does not answer by then, the command runs.
+const ASKED_FOR: Duration = Duration::from_secs(3);
+
+/// Makes the unit that is about to start a member of its registry, or at least begins to. Refused where a living process
+/// is the agent already, and where what was asked for cannot be.
+pub(crate) fn join(settings: &AgentSettings, state: Option<&Path>) -> Result<Option<Membership>, Failure> {
+    let Some(id) = settings.id.clone() else { return Ok(None) };
+    let timing = times(settings.ttl, settings.beat).map_err(|error| Failure::usage(error.to_string()))?;
+    let address: Address = settings.registry().parse().map_err(Failure::from)?;
+    let registry = registry::open(&address, state).map_err(Failure::scupper)?;
+    let host = host_id();
+    let setup = Setup {
+        id: id.clone(),
+        timing,
+        process: Process { host: host.clone(), identity: None },
+        takeover: settings.takeover,
+        coordinator: None,
+        secret: None,
+    };
+    let inbox = Arc::new(Inbox::new().context("cannot make an event descriptor").map_err(Failure::scupper)?);
+    let heard = Arc::clone(&inbox);
+    let keeper = Keeper::start(registry, setup, move |told| heard.put(told))
+        .context("cannot start the thread of the agent")
+        .map_err(Failure::scupper)?;
+    match inbox.first(ASKED_FOR) {
+        Some(News::Taken { remaining }) => {
+            let left = scupper_model::format_duration(whole_seconds(remaining));
+            let message = format!(
+                "a living process is the agent {id} in {address}: its lease holds for another {left}"
+            );
+            let hint = "choose another --agent, end that one, or take its name over with --takeover";
+            Err(Failure { code: crate::failure::SCUPPER_FAILED, ..Failure::usage(message).hint(hint) })
+        }
+        _ => Ok(Some(Membership::new(keeper, inbox, settings, &address, host))),
+    }
+}
+
+/// Rounded up: who waits that long does not wait in vain.
+fn whole_seconds(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0))
+}
