@@ -28,7 +28,7 @@ const HEADER_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of a header.
 const HEADER_LIMIT: usize = 16 << 10;
 /// How long one connection may stay, busy or not: a reader that takes nothing does not stay for ever.
-const STAY: Duration = Duration::from_secs(600);
+const STAY: Duration = Duration::from_mins(10);
 /// How long what is being answered may take at the end.
 const END_WITHIN: Duration = Duration::from_secs(3);
 /// Threads that wait for the registry.
@@ -87,8 +87,7 @@ impl Drop for Serving {
 }
 
 async fn all(listeners: Vec<Listener>, api: &Shared, stopped: watch::Receiver<bool>) {
-    let open = Arc::new(Semaphore::new(0));
-    let mut tasks = Vec::new();
+    let ended = Arc::new(Semaphore::new(0));
     let sockets = u32::try_from(listeners.len()).unwrap_or(u32::MAX);
     for listener in listeners {
         let way = match listener {
@@ -96,16 +95,14 @@ async fn all(listeners: Vec<Listener>, api: &Shared, stopped: watch::Receiver<bo
             Listener::Unix(_) => Way::Unix,
         };
         let answers = router(Arc::clone(api)).layer(Extension(way));
-        let (stopped, open) = (stopped.clone(), Arc::clone(&open));
-        tasks.push(tokio::spawn(async move {
-            if let Err(error) = one(listener, answers, stopped).await {
-                // The sockets were made and are ours: nothing but a lack of descriptors gets here.
-                let _ = error;
-            }
-            open.add_permits(1);
-        }));
+        let (stopped, ended) = (stopped.clone(), Arc::clone(&ended));
+        tokio::spawn(async move {
+            // Nothing but a lack of descriptors at the very start gets here: the others go on.
+            let _ = one(listener, answers, stopped).await;
+            ended.add_permits(1);
+        });
     }
-    let _ = open.acquire_many(sockets).await;
+    let _ = ended.acquire_many(sockets).await;
 }
 
 /// One socket, until the end; and then what is open on it.
@@ -154,13 +151,10 @@ async fn until_stopped<T>(work: impl Future<Output = T>, stopped: &mut watch::Re
 
 /// Where there is no descriptor left, the next ones wait a moment.
 async fn taken<T>(accepted: io::Result<T>) -> Option<T> {
-    match accepted {
-        Ok(stream) => Some(stream),
-        Err(_) => {
-            sleep(Duration::from_millis(100)).await;
-            None
-        }
+    if accepted.is_err() {
+        sleep(Duration::from_millis(100)).await;
     }
+    accepted.ok()
 }
 
 async fn connection<S>(stream: S, answers: Router, mut stopped: watch::Receiver<bool>, slot: Slot)

@@ -97,8 +97,8 @@ pub(super) async fn events(
         let slot = api.followers.clone().try_acquire_owned().map_err(|_| Refusal::too_many())?;
         return Ok(stream(api, after, slot));
     }
-    let asked = after.clone();
-    let found = api.ask(move |store| store.events(asked.as_ref(), limit)).await?;
+    let seen = after.clone();
+    let found = api.ask(move |store| store.events(seen.as_ref(), limit)).await?;
     let next = found.last().map(|(id, _)| id.clone()).or(after);
     let events = found.into_iter().map(|(id, event)| Recorded { id, event }).collect();
     Ok(Json(Events { events, next }).into_response())
@@ -110,9 +110,9 @@ fn stream(api: Shared, mut after: Option<EventId>, slot: OwnedSemaphorePermit) -
         let _slot = slot;
         let mut quiet = 0;
         loop {
-            let asked = after.clone();
+            let seen = after.clone();
             // An outage is waited for: a reader would only come back and find the same.
-            let found = api.ask(move |store| store.events(asked.as_ref(), PAGE_DEFAULT)).await;
+            let found = api.ask(move |store| store.events(seen.as_ref(), PAGE_DEFAULT)).await;
             let found = found.unwrap_or_default();
             let full = found.len() >= PAGE_DEFAULT;
             quiet = if found.is_empty() { quiet + 1 } else { 0 };

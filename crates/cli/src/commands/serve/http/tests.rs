@@ -2,5 +2,6 @@
 //! `scupper serve`: `tests/fleet/http.rs`.
 
 mod agents;
+mod contract;
 mod edges;
 mod world;

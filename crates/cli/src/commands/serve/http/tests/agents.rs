@@ -16,7 +16,7 @@ fn registration(id: &str, nonce: &str) -> Registration {
     Registration {
         id: id.parse().unwrap(),
         nonce: nonce.parse().unwrap(),
-        ttl: Duration::from_secs(120),
+        ttl: Duration::from_mins(2),
         takeover: false,
         earlier: None,
         coordinator: None,
@@ -36,14 +36,14 @@ fn item(kind: ItemKind, name: &str, value: Option<&[u8]>) -> Item {
     Item { kind, name: name.to_owned(), value: value.map(<[u8]>::to_vec) }
 }
 
-fn host() -> Option<Token> {
-    Some(HOST.parse().unwrap())
+fn host() -> Token {
+    HOST.parse().unwrap()
 }
 
 #[test]
 fn an_agents_life_through_our_client_is_that_of_a_store_over_tcp_and_unix() {
     let world = World::new();
-    let remotes = [Remote::tcp("127.0.0.1", world.port, host()), Remote::unix(&world.socket)];
+    let remotes = [Remote::tcp("127.0.0.1", world.port, Some(host())), Remote::unix(&world.socket)];
     for (remote, id) in remotes.iter().zip(["tcp", "unix"]) {
         let asked = registration(id, &format!("nonce-{id}"));
         let epoch = accepted(remote.register(&asked).unwrap());
@@ -56,7 +56,10 @@ fn an_agents_life_through_our_client_is_that_of_a_store_over_tcp_and_unix() {
         let memory = MemoryUse { rss: Some(Bytes(5)), ..MemoryUse::default() };
         let report = Report { state: "working".to_owned(), verdict: None, memory };
         let beat = Beat { who: who.clone(), report: Some(report.clone()) };
-        assert_eq!(remote.beat(&[beat.clone()]).unwrap().answers, [Answer::Accepted { directive: None }]);
+        assert_eq!(
+            remote.beat(std::slice::from_ref(&beat)).unwrap().answers,
+            [Answer::Accepted { directive: None }]
+        );
         world.store.direct(&who.id, Some(Directive::Drain)).unwrap();
         let beaten = remote.beat(&[beat]).unwrap();
         assert_eq!(beaten.answers, [Answer::Accepted { directive: Some(Directive::Drain) }]);

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use super::world::{Got, HOST, World};
 
+/// Method, path, token, body; status and code.
+type Case<'c> = (&'c str, &'c str, Option<&'c str>, &'c [u8], u16, &'c str);
+
 #[test]
 fn every_refusal_has_its_status_a_code_an_error_and_advice() {
     let world = World::new();
@@ -18,7 +21,7 @@ fn every_refusal_has_its_status_a_code_an_error_and_advice() {
     let beat = format!("/v1/agents/a/heartbeat?epoch={epoch}");
     let state = format!("/v1/agents/a/items/state?epoch={epoch}");
     let large = vec![b' '; BODY_LIMIT + 1];
-    let cases: Vec<(&str, &str, Option<&str>, &[u8], u16, &str)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("POST", "/v1/agents/a", host, b"", 409, "taken"),
         ("POST", "/v1/agents/a", host, b"{", 400, "bad_request"),
         ("POST", "/v1/agents/a", host, b"[]", 400, "bad_request"),

@@ -19,7 +19,7 @@ use super::super::{Api, HostToken, Listener, Rates, Reach, Serving, serve};
 /// The host's token.
 pub(super) const HOST: &str = "hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh";
 /// Nothing here takes longer, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) struct World {
     pub(super) clock: Arc<Manual>,
