@@ -186,6 +186,18 @@ impl Out<'_> {
             None,
             Some(to_i64(view.agents_here)),
         )?;
+        self.total(
+            "scupper_fleet_beats",
+            "Heartbeats that it sent and that were answered.",
+            None,
+            view.beats,
+        )?;
+        self.total(
+            "scupper_fleet_beats_fenced",
+            "Heartbeats among them that were refused: of incarnations that are over.",
+            None,
+            view.fenced,
+        )?;
         self.total("scupper_fleet_sweeps", "Sweeps that were answered.", None, view.sweeps)?;
         self.total(
             "scupper_fleet_sweeps_duration",

@@ -38,12 +38,22 @@ struct Heard {
     ttl: Duration,
 }
 
+/// Heartbeats that the registry has answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Answered {
+    /// All of them.
+    pub beats: u64,
+    /// Those that were refused, of incarnations that were over.
+    pub fenced: u64,
+}
+
 #[derive(Default)]
 struct Inner {
     waiting: Vec<Waiting>,
     beats: usize,
     heard: HashMap<AgentId, Heard>,
     objections: u64,
+    answered: Answered,
     closed: bool,
 }
 
@@ -146,6 +156,11 @@ impl Batch {
         self.lock().objections
     }
 
+    /// Heartbeats that were answered.
+    pub(super) fn answered(&self) -> Answered {
+        self.lock().answered
+    }
+
     fn send(&self, together: Vec<Waiting>) {
         let beats: Vec<Beat> = together.iter().flat_map(|one| one.beats.iter().cloned()).collect();
         match self.beat_for(&beats) {
@@ -231,6 +246,8 @@ impl Batch {
         let now = self.clock.since_boot();
         let mut inner = self.lock();
         for (beat, answer) in beats.iter().zip(answers) {
+            inner.answered.beats += 1;
+            inner.answered.fenced += u64::from(matches!(answer, Answer::Fenced { .. }));
             match (answer, inner.heard.get_mut(&beat.who.id)) {
                 (Answer::Accepted { .. }, Some(heard)) if heard.epoch == beat.who.epoch => heard.at = now,
                 // Who registered elsewhere has told its lease there: the default is no longer than what holds.

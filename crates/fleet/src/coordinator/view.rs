@@ -44,6 +44,10 @@ pub struct View {
     pub cleanups: u64,
     /// Agents of this host that it beats for.
     pub agents_here: u64,
+    /// Heartbeats of theirs that the registry has answered.
+    pub beats: u64,
+    /// Of them, those of incarnations that were over: refused.
+    pub fenced: u64,
     /// What it has done.
     pub done: Done,
     /// Sweeps that were answered.
@@ -146,6 +150,8 @@ impl View {
             coordinators: Vec::new(),
             cleanups: 0,
             agents_here: 0,
+            beats: 0,
+            fenced: 0,
             done: Done::default(),
             sweeps: 0,
             failures: 0,

@@ -103,7 +103,7 @@ fn r114_a_claim_of_an_agent_that_is_heard_is_objected_to_and_nothing_of_it_is_de
 #[test]
 fn r092_a_late_heartbeat_of_one_that_has_left_is_no_objection() {
     let scene = Scene::new();
-    let a = scene.coordinator("a");
+    let mut a = scene.coordinator("a");
     let who = scene.register_by("agent", &*a.batch(), "host-a", None);
     scene.tasks(&who, 2);
     let deleted = a.batch().depart(&who, "SIGTERM", &crate::scene::TIMING).unwrap();
@@ -113,4 +113,7 @@ fn r092_a_late_heartbeat_of_one_that_has_left_is_no_objection() {
     a.batch().flush();
     assert_eq!(receiver.recv().unwrap().unwrap().answers, [Answer::Fenced { by: None }]);
     assert_eq!((scene.store.calls("object"), scene.members()), (0, 0));
+    a.turn(&|| true);
+    let view = a.view().read();
+    assert_eq!((view.beats, view.fenced, view.agents_here), (1, 1, 0));
 }

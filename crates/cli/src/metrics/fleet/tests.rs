@@ -20,6 +20,7 @@ pub(in crate::metrics) fn view() -> View {
     view.done.cleaned.insert(Reason::StaleHeartbeat, 7);
     view.done.detected.insert(Reason::StaleHeartbeat, 8);
     view.done.processes_left = 4;
+    (view.beats, view.fenced) = (500, 2);
     (view.sweeps, view.sweeps_took) = (100, Duration::from_millis(1500));
     view.last_sweep = Some(Timestamp(1_767_225_600_500));
     view.last_sweep_took = Some(Duration::from_millis(4));
@@ -80,6 +81,8 @@ fn the_page_is_what_the_coordinator_knows() {
         "scupper_fleet_phase{phase=\"open\"} 1",
         "scupper_fleet_phase{phase=\"hold\"} 0",
         "scupper_fleet_sweeps_total 100",
+        "scupper_fleet_beats_total 500",
+        "scupper_fleet_beats_fenced_total 2",
         "scupper_fleet_sweeps_duration_seconds_total 1.5",
         "scupper_fleet_last_sweep_duration_seconds 0.004",
         "scupper_fleet_last_sweep_timestamp_seconds 1767225600.5",

@@ -234,8 +234,10 @@ impl Coordinator {
 
     fn look_at_numbers(&mut self) -> Result<(), StoreError> {
         let (agents, objections) = (self.batch.agents(), self.batch.objections());
+        let answered = self.batch.answered();
         self.view.change(|view| {
             view.agents_here = agents;
+            (view.beats, view.fenced) = (answered.beats, answered.fenced);
             view.done.objections = objections;
         });
         if self.status_in > 0 {
