@@ -73,7 +73,13 @@ impl RedisStore {
         self.call("a look at agents", &self.scripts.view, &arguments, |said| {
             let mut parts = Parts::of(said)?;
             let now = Timestamp(parts.number()?);
-            Ok((now, parts.rest().map(|entry| stored(entry?)).collect::<Read<_>>()?))
+            // Of a record that is not understood nothing is known but whose it is.
+
+            let found = parts
+                .rest()
+                .zip(ids)
+                .map(|(entry, id)| entry.and_then(stored).unwrap_or_else(|_| Stored::odd(id.clone())));
+            Ok((now, found.collect()))
         })
     }
 
@@ -288,6 +294,28 @@ impl RedisStore {
 }
 
 impl Stored {
+    /// There is something, and it is not understood.
+    fn odd(id: AgentId) -> Self {
+        Self {
+            id,
+            lives: None,
+            deadline: None,
+            state: "?".to_owned(),
+            epoch: None,
+            ttl: 0,
+            process: None,
+            secret: None,
+            since: None,
+            coordinator: None,
+            seen: None,
+            reason: None,
+            fence: None,
+            by: None,
+            directive: None,
+            report: None,
+        }
+    }
+
     /// `None` where there is nothing of it.
     fn view(self, now: Timestamp) -> Option<AgentView> {
         let standing = match (self.state.as_str(), self.deadline) {
@@ -317,7 +345,7 @@ fn stored(mut parts: Parts) -> Read<Stored> {
     let id = parts.parse()?;
     let (lives, deadline, state) = (parts.some_text()?, parts.some_number()?, parts.text()?);
     let (epoch, ttl) = (parts.some()?, parts.some_number()?.unwrap_or(0));
-    let host = parts.some()?;
+    let host = parts.known()?;
     let identity = parts.some_text()?;
     Ok(Stored {
         id,
@@ -326,14 +354,14 @@ fn stored(mut parts: Parts) -> Read<Stored> {
         state,
         epoch,
         ttl,
-        process: process(host, identity.as_deref())?,
+        process: process(host, identity.as_deref()),
         secret: parts.some_text()?.map(|hex| secret(&hex).ok_or(Odd)).transpose()?,
         since: parts.some_number()?,
-        coordinator: parts.some()?,
+        coordinator: parts.known()?,
         seen: parts.some_number()?,
         reason: parts.some_text()?.map(|word| reason(&word)).transpose()?,
         fence: parts.some()?,
-        by: parts.some()?,
+        by: parts.known()?,
         directive: parts.some_text()?,
         report: parts.some_text()?,
     })

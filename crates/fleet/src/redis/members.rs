@@ -24,11 +24,12 @@ pub(super) fn padded(number: u64) -> String {
     format!("{number:016}")
 }
 
-/// A process as it is stored: what is not known is empty.
-pub(super) fn process(host: Option<HostId>, identity: Option<&str>) -> Read<Option<Process>> {
-    let Some(host) = host else { return Ok(None) };
-    let identity = identity.map(serde_json::from_str::<Identity>).transpose().map_err(|_| Odd)?;
-    Ok(Some(Process { host, identity }))
+/// A process as it is stored. What is not understood of it is not known: one odd record is not to stop a sweep (R117).
+pub(super) fn process(host: Option<HostId>, identity: Option<&str>) -> Option<Process> {
+    Some(Process {
+        host: host?,
+        identity: identity.and_then(|json| serde_json::from_str::<Identity>(json).ok()),
+    })
 }
 
 /// Its identity as JSON; empty where it has said none.
@@ -201,8 +202,8 @@ impl RedisStore {
                 reason: Reason::Shutdown,
                 last_seen: Some(last_seen),
                 idle: Some(Duration::from_millis(now.saturating_sub(last_seen.0))),
-                process: process(parts.some()?, identity.as_deref())?,
-                coordinator: parts.some()?,
+                process: process(parts.known()?, identity.as_deref()),
+                coordinator: parts.known()?,
                 taken_on: false,
             }))
         })

@@ -76,7 +76,7 @@ impl RedisStore {
                 let (epoch, id) = field.split_once('|')?;
                 let who = Incarnation { id: id.parse().ok()?, epoch: Epoch(epoch.parse().ok()?) };
                 let identity = Some(identity).filter(|identity| !identity.is_empty());
-                Some((who, process(Some(host.clone()), identity.as_deref()).ok()??))
+                Some((who, process(Some(host.clone()), identity.as_deref())?))
             });
             Ok(pairs.collect())
         })

@@ -80,6 +80,11 @@ impl Parts {
         self.some_text()?.map(|text| text.parse().map_err(|_| Odd)).transpose()
     }
 
+    /// The next one, where it is there and understood.
+    pub(super) fn known<T: std::str::FromStr>(&mut self) -> Read<Option<T>> {
+        Ok(self.some_text()?.and_then(|text| text.parse().ok()))
+    }
+
     /// The next one, read.
     pub(super) fn parse<T: std::str::FromStr>(&mut self) -> Read<T> {
         self.text()?.parse().map_err(|_| Odd)

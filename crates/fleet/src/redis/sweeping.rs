@@ -6,7 +6,7 @@ use redis::Value;
 use scupper_model::Timestamp;
 
 use super::members::process;
-use super::reply::{Odd, Parts, Read, damaged, list};
+use super::reply::{Odd, Parts, Read, bytes, damaged, list};
 use super::scripts::Arguments;
 use super::seed::SeedLook;
 use super::{RedisStore, locked, millis};
@@ -24,7 +24,7 @@ impl RedisStore {
                 continue;
             }
             let mut swept = swept(said).map_err(|_| damaged(self.link.url(), "a sweep"))?;
-            swept.trouble = look.map(|look| look.trouble).unwrap_or_default();
+            swept.trouble.extend(look.map(|look| look.trouble).unwrap_or_default());
             let mut unsearched = locked(&self.unsearched);
             for claim in swept.claims.iter().filter(|claim| claim.epoch.is_none()) {
                 unsearched.insert(claim.id.clone(), claim.fence);
@@ -84,11 +84,31 @@ fn swept(said: Value) -> Read<Swept> {
         _ => return Err(Odd),
     };
     let (members, suspects) = (parts.number()?, parts.number()?);
-    let claims = list(parts.next()?)?.into_iter().map(claim).collect::<Read<Vec<_>>>()?;
-    let unclaimed = list(parts.next()?)?.into_iter().map(orphan).collect::<Read<Vec<_>>>()?;
+    // One that is not understood does not hide the others; it stays claimed, and nothing is deleted.
+    let mut trouble = Vec::new();
+    let claims = understood(list(parts.next()?)?, claim, &mut trouble);
+    let unclaimed = understood(list(parts.next()?)?, orphan, &mut trouble);
     let lost = list(parts.next()?)?.into_iter().map(|who| super::reply::text(&who)?.parse().map_err(|_| Odd));
     let lost = lost.collect::<Read<Vec<_>>>()?;
-    Ok(Swept { now, phase, members, suspects, claims, unclaimed, lost, trouble: Vec::new() })
+    Ok(Swept { now, phase, members, suspects, claims, unclaimed, lost, trouble })
+}
+
+fn understood<T>(said: Vec<Value>, read: impl Fn(Value) -> Read<T>, trouble: &mut Vec<String>) -> Vec<T> {
+    let mut all = Vec::with_capacity(said.len());
+    for one in said {
+        let name = match &one {
+            Value::Array(parts) => parts.first().and_then(|id| bytes(id).ok()).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        match read(one) {
+            Ok(one) => all.push(one),
+            Err(Odd) => trouble.push(format!(
+                "the record of `{}` is not understood: nothing is done about it",
+                scupper_model::printable(&name, 40)
+            )),
+        }
+    }
+    all
 }
 
 fn claim(said: Value) -> Read<Claim> {
@@ -100,8 +120,8 @@ fn claim(said: Value) -> Read<Claim> {
     let last_seen = parts.some_number()?.map(Timestamp);
     let idle = parts.some_number()?.map(Duration::from_millis);
     let identity = parts.some_text()?;
-    let process = process(parts.some()?, identity.as_deref())?;
-    let coordinator = parts.some()?;
+    let process = process(parts.known()?, identity.as_deref());
+    let coordinator = parts.known()?;
     let taken_on = parts.text()? == "1";
     Ok(Claim { id, epoch, fence, reason, last_seen, idle, process, coordinator, taken_on })
 }

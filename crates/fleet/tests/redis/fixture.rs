@@ -17,7 +17,8 @@ for _, set in ipairs({'dl', 'claims', 'coord', 'miss'}) do
 end
 local function back(key, fields)
   for _, field in ipairs(fields) do
-    local at = tonumber(redis.call('HGET', key, field) or '')
+    local kept = redis.pcall('HGET', key, field)
+    local at = type(kept) == 'string' and tonumber(kept)
     if at and at > 0 then redis.call('HSET', key, field, string.format('%.0f', at - by)) end
   end
 end
@@ -52,6 +53,19 @@ pub fn address(url: &str) -> RedisAddress {
 /// Tries to connect again soon, since a test does not wait for 5 s.
 pub fn limits() -> RedisLimits {
     RedisLimits { between: Duration::from_millis(20), ..RedisLimits::default() }
+}
+
+/// Waits for what comes by itself, for 20 s at most.
+#[expect(clippy::disallowed_methods, reason = "a real server takes real time")]
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(std::time::Instant::now() < deadline, "{what} does not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 pub fn store(url: &str) -> RedisStore {

@@ -1,12 +1,16 @@
 //! The Redis store, each test on a redis-server of its own.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
 #[path = "../common/redis_server.rs"]
 mod redis_server;
 #[path = "../conformance/suite/mod.rs"]
 #[macro_use]
 mod suite;
 
+mod bad;
 mod fixture;
+mod seed;
 
 use redis_server::RedisServer;
 

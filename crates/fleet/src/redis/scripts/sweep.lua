@@ -15,7 +15,8 @@ local meta = redis.call('HMGET', meta_key, 'last', 'grace', 'since', 'claimed', 
 for i = 1, 8 do meta[i] = meta[i] and tonumber(meta[i]) end
 
 if SEED and ARGV[16] == '' and (dry or asked or not meta[8] or NOW >= meta[8] + period or NOW < meta[8]) then
-  if not dry then redis.call('HSET', meta_key, 'sscan', num(NOW)) end
+  -- A person's look takes nobody's turn.
+  if not dry and not asked then redis.call('HSET', meta_key, 'sscan', num(NOW)) end
   return {'scan'}
 end
 local sdead = tonumber(ARGV[16]) or meta[6] or 0
@@ -144,9 +145,13 @@ else
     local rec = P .. 'rec:' .. id
     local ep = redis.call('HGET', P .. 'ep', id) or ''
     local seen = tonumber(redis.call('ZSCORE', dl, id)) - (tonumber(string.sub(ep, 17)) or 0)
-    local had = redis.call('HMGET', rec, 'process', 'host', 'co')
-    local fence = claim(id, rec, by, host, 'stale_heartbeat', num(seen), lease)
-    if fence then
+    local had = redis.pcall('HMGET', rec, 'process', 'host', 'co')
+    local fence = not had.err and claim(id, rec, by, host, 'stale_heartbeat', num(seen), lease)
+    if had.err then
+      -- Told as trouble; the others are not to wait behind it.
+      claims[#claims + 1] = {id}
+      redis.call('ZADD', dl, num(NOW + lease), id)
+    elseif fence then
       fresh = fresh + 1
       started(id, 'stale_heartbeat')
       claims[#claims + 1] = {id, string.sub(ep, 1, 16), fence, 'stale_heartbeat', num(seen), num(NOW - seen),
@@ -183,17 +188,21 @@ else
   end
   for _, id in ipairs(over) do
     local rec = P .. 'rec:' .. id
-    local had = redis.call('HMGET', rec, 'st', 'ep', 'reason', 'seen', 'process', 'host', 'co', 'lock', 'at')
-    if had[1] ~= 'R' then
+    local had = redis.pcall('HMGET', rec, 'st', 'ep', 'reason', 'seen', 'process', 'host', 'co', 'lock', 'at')
+    if had.err then
+      claims[#claims + 1] = {id}
+      redis.call('ZADD', claims_key, num(NOW + lease), id)
+    elseif had[1] ~= 'R' then
       redis.call('ZREM', claims_key, id)
     else
-      local at = had[9]
+      local at, seen = tonumber(had[9] or ''), tonumber(had[4] or '')
+      had[3], had[4] = had[3] or 'unknown', had[4] or ''
       local fence = claim(id, rec, by, host, had[3], had[4], lease, had[8])
       if fence then
         redis.call('HSET', rec, 'taken', '1')
         started(id, had[3], true)
         claims[#claims + 1] = {id, had[2] or '', fence, had[3], had[4],
-          had[4] ~= '' and num(tonumber(at) - tonumber(had[4])) or '', had[5] or '', had[6] or '', had[7] or '', '1'}
+          at and seen and num(at - seen) or '', had[5] or '', had[6] or '', had[7] or '', '1'}
       else
         redis.call('ZADD', claims_key, num(NOW + lease), id)
       end
