@@ -15,8 +15,6 @@ mod commands;
 #[path = "../../../fleet/tests/common/redis_server.rs"]
 mod redis_server;
 mod registry;
-#[path = "../../../fleet/tests/common/redis_server.rs"]
-mod redis_server;
 #[path = "../run/scene.rs"]
 mod scene;
 mod serve;
