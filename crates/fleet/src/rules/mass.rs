@@ -50,7 +50,8 @@ impl MassBrake {
         asked: bool,
     ) -> Allowance {
         let is_over = |since: Timestamp| now < since || millis(timing.interval) < now.0 - since.0;
-        if self.since.is_some_and(is_over) {
+        // While it holds or trickles they count on: else a hold would end with the round.
+        if self.until.is_none() && self.since.is_some_and(is_over) {
             self.since = None;
             self.claimed = 0;
         }
@@ -155,6 +156,13 @@ mod tests {
             }
         }
         assert!(held && claimed <= 30, "{claimed}");
+        // Nor does the hold end when the round of those that were claimed is over.
+        let began = mass.until.unwrap();
+        for tick in 6..17 {
+            let allowance = mass.sweep(at(tick * 5), 60 - claimed, 100 - claimed, &TIMING, false);
+            assert_eq!(claims(allowance).is_none(), at(tick * 5) < began, "at {}", tick * 5);
+        }
+        assert_eq!(claims(mass.sweep(at(90), 60 - claimed, 100 - claimed, &TIMING, false)), Some(10));
     }
 
     proptest! {

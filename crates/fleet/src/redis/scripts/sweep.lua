@@ -81,7 +81,8 @@ local members = redis.call('ZCARD', dl) + smembers
 local since, claimed, held = meta[3], meta[4] or 0, meta[5]
 local most, counted_dead, counted = batch, dead, members
 if phase == 'open' then
-  if since and (NOW < since or NOW - since > interval) then since, claimed = nil, 0 end
+  -- While it holds or trickles they count on: else a hold would end with the round.
+  if since and not held and (NOW < since or NOW - since > interval) then since, claimed = nil, 0 end
   counted_dead, counted = dead + claimed, members + claimed
   local brakes = counted_dead > math.max(3, math.floor(counted * 3 / 10)) and dead > 0
   local begins = false
