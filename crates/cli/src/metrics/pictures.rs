@@ -53,7 +53,7 @@ fn names(pages: &str) -> BTreeSet<String> {
 
 /// The metrics that an expression asks for, and the label values it asks of them.
 fn asked(expression: &str) -> (BTreeSet<String>, Vec<(String, String)>) {
-    let matcher = Regex::new(r#"([A-Za-z_:][A-Za-z0-9_:]*)\{([^}]*)\}"#).unwrap();
+    let matcher = Regex::new(r"([A-Za-z_:][A-Za-z0-9_:]*)\{([^}]*)\}").unwrap();
     let values = matcher
         .captures_iter(expression)
         .flat_map(|found| {

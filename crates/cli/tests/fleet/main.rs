@@ -12,6 +12,7 @@
 )]
 
 mod commands;
+mod metrics;
 #[path = "../../../fleet/tests/common/redis_server.rs"]
 mod redis_server;
 mod registry;
