@@ -1,7 +1,11 @@
 //! The embedded store in a directory of its own, with a clock that is turned by hand.
 
+#![allow(dead_code, reason = "each test binary uses some of it")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "the helpers of tests are tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +42,11 @@ impl Embedded {
         if memory.is_dir() { Self::below(memory, keys) } else { Self::below(&std::env::temp_dir(), keys) }
     }
 
+    /// In a directory that somebody else removes.
+    pub fn at(directory: &Path) -> Self {
+        Self::below(directory, 500)
+    }
+
     fn below(parent: &Path, keys: usize) -> Self {
         let directory = tempfile::tempdir_in(parent).unwrap();
         let clock = Arc::new(Manual::new());
@@ -59,6 +68,18 @@ impl Embedded {
         remove(&self.path(BEATS));
     }
 
+    /// Both files are gone.
+    pub fn lose_everything(&self) {
+        remove(&self.path(DURABLE));
+        remove(&self.path(BEATS));
+    }
+
+    /// The durable file alone holds everything.
+    pub fn checkpoint(&self) {
+        let connection = rusqlite::Connection::open(self.path(DURABLE)).unwrap();
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    }
+
     /// What the durable file holds now.
     pub fn copy(&self, to: &str) {
         let _ = fs::remove_file(self.path(to));
@@ -73,7 +94,7 @@ impl Embedded {
     }
 }
 
-fn open(directory: &Path, clock: &Arc<Manual>) -> EmbeddedStore {
+pub fn open(directory: &Path, clock: &Arc<Manual>) -> EmbeddedStore {
     EmbeddedStore::open(directory, clock.clone(), boot()).unwrap()
 }
 
@@ -111,5 +132,38 @@ impl Fixture for Embedded {
 
     fn renews_leases(&self) -> bool {
         true
+    }
+}
+
+/// A file system of its own below a test's directory, where we may make one.
+pub struct Mount(PathBuf);
+
+impl Mount {
+    /// `None`, with the reason printed, where mounting is not permitted.
+    pub fn tmpfs(directory: &Path, options: &str) -> Option<Self> {
+        let done = Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(directory).output();
+        match done {
+            Ok(output) if output.status.success() => Some(Self(directory.to_owned())),
+            Ok(output) => {
+                println!("skipped: cannot mount: {}", String::from_utf8_lossy(&output.stderr).trim());
+                None
+            }
+            Err(error) => {
+                println!("skipped: cannot run mount: {error}");
+                None
+            }
+        }
+    }
+
+    pub fn remount(&self, options: &str) {
+        let status = Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.0).status();
+        assert!(status.unwrap().success());
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // Lazily: a connection may still be open.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }

@@ -1,11 +1,15 @@
 //! The embedded store keeps the suite that every store keeps, and what it alone promises: several processes, files that are
 //! lost, damaged or full.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "the helpers of tests are tests")]
+
 #[path = "../conformance/suite/mod.rs"]
 #[macro_use]
 mod suite;
 
+mod files;
 mod fixture;
+mod processes;
 
 use fixture::Embedded;
 
