@@ -51,7 +51,12 @@ pub struct RedisStore {
     mirrored: Mutex<HashSet<AgentId>>,
     /// Claims on agents of the seed whose keys have not been looked for: one search finds those of all.
     unsearched: Mutex<HashMap<AgentId, crate::Fence>>,
+    /// Keys that one call of [`Store::reap`] deletes: the server does nothing else meanwhile.
+    chunk: u64,
 }
+
+/// Keys of one call, where nothing else is said.
+const CHUNK: u64 = 500;
 
 impl RedisStore {
     /// Reads the address, and the files it names; nothing is connected yet.
@@ -70,7 +75,23 @@ impl RedisStore {
             seed,
             mirrored: Mutex::default(),
             unsearched: Mutex::default(),
+            chunk: CHUNK,
         })
+    }
+
+    /// Deletes at most so many keys in one call of [`Store::reap`] (500 otherwise; at least 5, for the seed's own keys of an
+    /// agent go at once): a short step for tests.
+    #[must_use]
+    pub fn chunked(self, keys: u64) -> Self {
+        Self { chunk: keys.clamp(5, CHUNK), ..self }
+    }
+
+    /// Takes a guard out of the scripts, to show that the tests miss it: this text becomes that. `None` where no script has it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn rewritten(self, from: &str, to: &str) -> Option<Self> {
+        let scripts = Scripts::rewritten(from, to)?;
+        Some(Self { scripts, ..self })
     }
 
     /// The first argument of every script but the heartbeat's.

@@ -7,8 +7,6 @@ use super::reply::{Odd, Parts, number, text};
 use super::{RedisStore, keys, millis};
 use crate::{AgentId, Claim, CoordinatorId, Epoch, HostId, Incarnation, Process, Reaped, StoreError, Timing};
 
-/// Keys that one call deletes: the server does nothing else meanwhile.
-const CHUNK: u64 = 500;
 /// Processes that one host is asked to look at in one call.
 const DELEGATED: u64 = 1000;
 
@@ -32,7 +30,7 @@ impl RedisStore {
             .add(padded(claim.fence.0))
             .number(millis(timing.claim_lease))
             .number(millis(timing.objection))
-            .number(CHUNK)
+            .number(self.chunk)
             .add(delegate.map_or("", |process| process.host.as_str()))
             .add(delegate.map(identity_json).unwrap_or_default());
         loop {

@@ -13,10 +13,9 @@ pub(super) struct Lua {
 }
 
 impl Lua {
-    fn new(parts: &[&str]) -> Self {
-        let text = parts.concat();
+    fn new(text: &str) -> Self {
         let modern = format!("#!lua flags=allow-oom\n{text}");
-        Self { plain: Script::new(&text), modern: Script::new(&modern) }
+        Self { plain: Script::new(text), modern: Script::new(&modern) }
     }
 
     /// Runs it.
@@ -71,10 +70,24 @@ macro_rules! scripts {
 
         impl Scripts {
             pub(super) fn new() -> Self {
-                let common = include_str!("scripts/common.lua");
+                Self::of(&mut |text| text.to_owned())
+            }
+
+            /// With this text in the place of that; `None` where there is none.
+            pub(super) fn rewritten(from: &str, to: &str) -> Option<Self> {
+                let mut found = false;
+                let scripts = Self::of(&mut |text| {
+                    found |= text.contains(from);
+                    text.replace(from, to)
+                });
+                found.then_some(scripts)
+            }
+
+            fn of(edit: &mut dyn FnMut(&str) -> String) -> Self {
+                let common = edit(include_str!("scripts/common.lua"));
                 Self {
-                    beat: Lua::new(&[include_str!("scripts/beat.lua")]),
-                    $($name: Lua::new(&[common, include_str!(concat!("scripts/", $file))]),)*
+                    beat: Lua::new(&edit(include_str!("scripts/beat.lua"))),
+                    $($name: Lua::new(&(common.clone() + &edit(include_str!(concat!("scripts/", $file))))),)*
                 }
             }
         }
