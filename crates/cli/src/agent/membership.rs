@@ -174,7 +174,8 @@ impl Lease for Membership {
         why.clone_into(&mut self.why);
         match &self.keeper {
             Some(keeper) if !keeper.is_over() => {
-                let unanswered = self.unanswered.is_some();
+                // Who has lost its lease is refused, or not answered: a call that hangs has not failed yet.
+                let unanswered = self.unanswered.is_some() || self.lost.is_some();
                 keeper.leave(why, if unanswered { UNANSWERED_WITHIN } else { DEPARTS_WITHIN });
             }
             _ => self.inbox.push(Letter { news: News::Left { answered: false }, error: None }),
