@@ -11,6 +11,7 @@
     reason = "tests; they share what each of them uses only in part"
 )]
 
+mod agent;
 mod commands;
 mod metrics;
 #[path = "../../../fleet/tests/common/redis_server.rs"]
