@@ -143,7 +143,17 @@ pub(crate) struct AgentsArgs {
 #[derive(Args, Debug)]
 pub(crate) struct OrphansArgs {
     #[command(flatten)]
+    pub sweep: SweepArgs,
+    #[command(flatten)]
     pub registry: RegistryArgs,
+}
+
+/// How a sweep by hand measures time.
+#[derive(Args, Debug)]
+pub(crate) struct SweepArgs {
+    /// The lease of this fleet's agents, as its coordinators have it (`scupper serve --ttl`): how long nobody may have swept
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "2m")]
+    pub ttl: Duration,
 }
 
 /// `fleet clean`.
@@ -155,6 +165,8 @@ pub(crate) struct CleanArgs {
     /// Do it
     #[arg(long)]
     pub yes: bool,
+    #[command(flatten)]
+    pub sweep: SweepArgs,
     #[command(flatten)]
     pub registry: RegistryArgs,
 }

@@ -25,7 +25,7 @@ pub(crate) use analyze::AnalyzeArgs;
 pub(crate) use attach::AttachArgs;
 pub(crate) use fleet::{
     AgentsArgs, CleanArgs, DrainArgs, FleetArgs, FleetCommand, FleetEventsArgs, LocksArgs, OrphansArgs,
-    RegistryArgs, StatusArgs,
+    RegistryArgs, StatusArgs, SweepArgs,
 };
 pub(crate) use keep::KeepArgs;
 pub(crate) use mcp::McpArgs;
@@ -129,8 +129,8 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// Look after agents on many hosts: who lives, who was left behind, who cleans up
     ///
-    /// Reads the registry that the agents beat in (`scupper run --agent ID --registry URL`). What
-    /// changes anything is a dry run until --yes.
+    /// Reads the registry that the agents beat in (`scupper run --agent ID --registry URL`). What changes anything is a dry run
+    /// until --yes.
     Fleet(FleetArgs),
     /// Coordinate the agents of a fleet: sweep, clean up after orphans, beat for this host, serve the API and /metrics
     ///

@@ -5,8 +5,7 @@
 
 #[cfg(test)]
 mod fixture;
-#[allow(dead_code, reason = "rendered by `scupper serve`")]
-pub(crate) mod fleet;
+mod fleet;
 mod page;
 #[cfg(test)]
 mod pictures;

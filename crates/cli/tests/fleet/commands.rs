@@ -27,6 +27,7 @@ on_both!(
     status_says_whether_somebody_should_look,
     agents_are_listed_a_page_at_a_time,
     a_look_and_a_dry_run_change_nothing,
+    r116_how_long_nobody_may_have_swept_follows_the_lease,
     r094_clean_counts_what_was_completed,
     naming_one_orphan_says_nothing_of_the_others,
     who_is_no_orphan_is_refused,
@@ -125,6 +126,18 @@ fn a_look_and_a_dry_run_change_nothing(registry: &Registry) {
         registry.fleet(&[look]);
     }
     assert_eq!(registry.everything(), before);
+}
+
+fn r116_how_long_nobody_may_have_swept_follows_the_lease(registry: &Registry) {
+    registry.out_of_grace();
+    let phase = |args: &[&str]| registry.json(args).1["phase"]["phase"].clone();
+    // A gap is a quarter of the lease: here 750 ms, and 30 s.
+    wait_for("nobody has swept for long enough", PATIENCE, || match phase(&["orphans", "--ttl", "3s"]) {
+        grace if grace == "grace" => Ok(()),
+        other => Err(other.to_string()),
+    });
+    assert_eq!(phase(&["orphans"]), json!("open"));
+    assert_eq!(registry.fleet(&["clean", "--ttl", "1ms"]).code, 2);
 }
 
 fn r094_clean_counts_what_was_completed(registry: &Registry) {

@@ -36,7 +36,7 @@ pub(super) fn run(args: &CleanArgs, printer: &mut Printer) -> Result<u8, Failure
     if args.agents.len() > CLAIMS_LIMIT {
         return Err(Failure::usage(format!("name at most {CLAIMS_LIMIT} agents at once")));
     }
-    let by_hand = ByHand::open(&args.registry)?;
+    let by_hand = ByHand::open(&args.registry, &args.sweep)?;
     let store = &*by_hand.store;
     if args.yes {
         store.check()?;

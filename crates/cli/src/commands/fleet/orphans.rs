@@ -48,7 +48,7 @@ pub(super) struct Found {
 }
 
 pub(super) fn run(args: &OrphansArgs, printer: &mut Printer) -> Result<u8, Failure> {
-    let found = look(&ByHand::open(&args.registry)?, &[])?;
+    let found = look(&ByHand::open(&args.registry, &args.sweep)?, &[])?;
     if args.registry.json {
         printer.json(&Report {
             schema: "scupper.fleet.orphans/1",

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use scupper_fleet::{Address, AgentId, CoordinatorId, HostId, Store, Sweep, Timing};
 
-use crate::args::RegistryArgs;
+use crate::args::{RegistryArgs, SweepArgs};
+use crate::commands::serve::times::times;
 use crate::failure::Failure;
 use crate::{host, paths};
 
@@ -38,19 +39,21 @@ pub(super) struct ByHand {
     pub store: Arc<dyn Store>,
     coordinator: CoordinatorId,
     host: HostId,
+    timing: Timing,
 }
 
 impl ByHand {
-    pub(super) fn open(args: &RegistryArgs) -> Result<Self, Failure> {
+    pub(super) fn open(args: &RegistryArgs, sweep: &SweepArgs) -> Result<Self, Failure> {
+        let timing = times(sweep.ttl, None)?;
         let host = host::host_id();
         let mut name = format!("by-hand-{}-{host}", std::process::id());
         name.truncate(LONGEST);
-        Ok(Self { store: open(args)?, coordinator: name.parse()?, host })
+        Ok(Self { store: open(args)?, coordinator: name.parse()?, host, timing })
     }
 
     /// A sweep that claims these, or everybody where none is named.
     pub(super) fn sweep(&self, only: &[AgentId]) -> Sweep {
         let (coordinator, host) = (self.coordinator.clone(), self.host.clone());
-        Sweep { coordinator, host, timing: Timing::DEFAULT, dry: false, asked: true, only: only.to_vec() }
+        Sweep { coordinator, host, timing: self.timing, dry: false, asked: true, only: only.to_vec() }
     }
 }

@@ -12,7 +12,7 @@ mod once;
 mod processes;
 mod ready;
 mod single;
-mod times;
+pub(super) mod times;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

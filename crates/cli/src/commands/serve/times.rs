@@ -12,7 +12,7 @@ const SHORTEST_TICK: Duration = Duration::from_millis(20);
 
 /// All of them in the proportions of the defaults. What is not about heartbeats stays: the time for objections, and the
 /// keys and times of agents that are written to seed 004.
-pub(super) fn times(ttl: Duration, tick: Option<Duration>) -> Result<Timing, Failure> {
+pub(in crate::commands) fn times(ttl: Duration, tick: Option<Duration>) -> Result<Timing, Failure> {
     let of_agents =
         agent::times(Some(ttl), None).map_err(|why: InvalidTimes| usage("--ttl", &why.to_string()))?;
     let defaults = Timing::DEFAULT;
