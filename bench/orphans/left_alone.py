@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 
-from left_behind import beside, crashed_client, dead_agent, quoted
+from left_behind import beside, crashed_client, dead_agent, lose_the_wrapper, quoted
 from stage import LEFT_ALONE, Skip, below, command, parent, read, situation, start_time, state, wait_for
 
 
@@ -82,21 +82,25 @@ def job_under_nohup_on_a_closed_terminal(stage):
     stage.live("the job", job)
 
 
-@situation(LEFT_ALONE, fast=True)
-def job_under_setsid(stage):
-    """`setsid -f job </dev/null >log 2>&1`: detached on purpose."""
+def under_setsid(stage):
+    """A job that `setsid -f` has started from a script that has ended."""
     stage.start(["bash", "-c", "setsid -f %s </dev/null >log 2>&1" % quoted(stage.acting("leaf", "job"))]).wait()
     job = stage.pid("job")
     stage.reparented(job)
+    return job
+
+
+@situation(LEFT_ALONE, fast=True)
+def job_under_setsid(stage):
+    """`setsid -f job </dev/null >log 2>&1`: detached on purpose."""
+    job = under_setsid(stage)
     stage.live("the job", job)
 
 
 @situation(LEFT_ALONE)
 def job_under_setsid_whose_log_was_rotated(stage):
     """The same, its log deleted since."""
-    stage.start(["bash", "-c", "setsid -f %s </dev/null >log 2>&1" % quoted(stage.acting("leaf", "job"))]).wait()
-    job = stage.pid("job")
-    stage.reparented(job)
+    job = under_setsid(stage)
     os.unlink(stage.path("log"))
     stage.live("the job", job)
 
@@ -257,13 +261,7 @@ def server_whose_wrapper_died(stage):
     """stdio server whose wrapper (npx, sh) is gone, but not its client: it holds the pipes."""
     client = stage.act("client", "client", "pipe", "sh", "-c",
                        "exec 3<&0; %s <&3 3<&- & wait" % quoted(stage.acting("server", "server")))  # fmt: skip
-    stage.pid("client")
-    server = stage.pid("server")
-    wrapper = parent(server)
-    os.kill(client.pid, signal.SIGSTOP)  # or it would see its child's end
-    os.kill(wrapper, signal.SIGKILL)
-    stage.reparented(server)
-    stage.live("client and server", client.pid, server)
+    lose_the_wrapper(stage, client)
 
 
 @situation(LEFT_ALONE)

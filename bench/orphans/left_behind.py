@@ -23,6 +23,17 @@ def crashed_client(stage, kind, server, client="client"):
     stage.kill(process)
 
 
+def lose_the_wrapper(stage, client):
+    """What stands between a client that lives and its server is killed."""
+    stage.pid("client")
+    server = stage.pid("server")
+    wrapper = parent(server)
+    os.kill(client.pid, signal.SIGSTOP)  # or it would see its child's end
+    os.kill(wrapper, signal.SIGKILL)
+    stage.reparented(server)
+    stage.live("client and server", client.pid, server)
+
+
 def dead_agent(stage, *commands, **more):
     """A coding agent whose tool shells have run these, and that was then killed."""
     process = stage.act("agent", "agent", *commands, **more)
@@ -143,8 +154,8 @@ def server_of_an_agent_under_nohup(stage):
     stage.left("the server", server)
 
 
-def in_scope(stage, name):
-    """Server of a killed client in a cgroup that a desktop makes for whatever a person starts."""
+def server_in_cgroup(stage, name):
+    """Server of a killed client that sits in a cgroup of this name."""
     group = stage.cgroup(name)
     client = stage.act("client", "client", "pipe", *stage.acting("server", "server"))
     stage.pid("client")
@@ -152,19 +163,20 @@ def in_scope(stage, name):
     put_into(group, server)
     stage.kill(client)
     stage.reparented(server)
-    stage.left("the server", server)
+    return server
 
 
 @situation(LEFT_BEHIND, root=True)
 def server_in_the_scope_of_an_editor(stage):
     """Server of an editor that is dead, in the scope that GNOME made for the editor."""
-    in_scope(stage, "user-%s.slice/user@54321.service/app.slice/app-gnome-code-4711.scope" % stage.suffix)
+    group = "user-%s.slice/user@54321.service/app.slice/app-gnome-code-4711.scope" % stage.suffix
+    stage.left("the server", server_in_cgroup(stage, group))
 
 
 @situation(LEFT_BEHIND, root=True)
 def server_in_the_scope_of_a_login(stage):
     """Server of a killed client in the scope of a login, `session-3.scope`."""
-    in_scope(stage, "user-%s.slice/session-3.scope" % stage.suffix)
+    stage.left("the server", server_in_cgroup(stage, "user-%s.slice/session-3.scope" % stage.suffix))
 
 
 @situation(LEFT_BEHIND)

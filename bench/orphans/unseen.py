@@ -3,22 +3,14 @@
 import hashlib
 import os
 import shlex
-import signal
 
-from left_behind import dead_agent, quoted
+from left_behind import dead_agent, lose_the_wrapper, quoted, server_in_cgroup
 from stage import LEFT_ALONE, Skip, parent, put_into, situation, state
 
 
 def in_cgroup(stage, name):
     """A server of a killed client that sits in a cgroup of this name."""
-    group = stage.cgroup(name)
-    client = stage.act("client", "client", "pipe", *stage.acting("server", "server"))
-    stage.pid("client")
-    server = stage.pid("server")
-    put_into(group, server)
-    stage.kill(client)
-    stage.reparented(server)
-    stage.live("the server", server)
+    stage.live("the server", server_in_cgroup(stage, name))
 
 
 @situation(LEFT_ALONE, root=True, fast=True)
@@ -69,13 +61,7 @@ def socket_pair_of_another_network_namespace(stage):
     """Server without a parent over a socket pair that was made in another network namespace; its client lives."""
     client = stage.start(elsewhere(stage, *stage.acting("client", "client", "socketpair", "sh", "-c",
                                    "exec 3<&0; %s <&3 3<&- & wait" % quoted(stage.acting("server", "server")))))  # fmt: skip
-    stage.pid("client")
-    server = stage.pid("server")
-    wrapper = parent(server)
-    os.kill(client.pid, signal.SIGSTOP)
-    os.kill(wrapper, signal.SIGKILL)
-    stage.reparented(server)
-    stage.live("client and server", client.pid, server)
+    lose_the_wrapper(stage, client)
 
 
 @situation(LEFT_ALONE, root=True, needs=["node"])
@@ -114,13 +100,7 @@ def server_of_a_client_that_cannot_be_looked_into(stage):
     """An ordinary user's server, without a parent, whose client is root's: its user cannot see who holds the pipe."""
     client = stage.act("client", "client", "pipe", "sh", "-c", "exec 3<&0; setpriv --reuid %d --regid %d --clear-groups %s <&3 3<&- & wait" % (
         stage.observer.uid, stage.observer.gid, quoted(stage.acting("server", "server"))))  # fmt: skip
-    stage.pid("client")
-    server = stage.pid("server")
-    wrapper = parent(server)
-    os.kill(client.pid, signal.SIGSTOP)
-    os.kill(wrapper, signal.SIGKILL)
-    stage.reparented(server)
-    stage.live("client and server", client.pid, server)
+    lose_the_wrapper(stage, client)
 
 
 @situation(LEFT_ALONE, root=True, fast=True)
