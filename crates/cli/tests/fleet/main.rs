@@ -13,6 +13,7 @@
 
 mod agent;
 mod commands;
+mod http;
 mod metrics;
 #[path = "../../../fleet/tests/common/redis_server.rs"]
 mod redis_server;

@@ -37,9 +37,9 @@ use tokio::sync::{Semaphore, watch};
 pub(crate) use self::connections::{Serving, serve};
 use self::limits::Buckets;
 pub(crate) use self::limits::Rate;
-pub(crate) use self::listen::{ListenError, Listener, Reach};
+pub(crate) use self::listen::{Listener, Reach};
 use self::refusal::Refusal;
-pub(crate) use self::token::{HostToken, Origin, TokenError, VARIABLE};
+pub(crate) use self::token::{HostToken, VARIABLE};
 
 /// How long one answer of the registry is waited for. Longer than a store waits itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
