@@ -6,7 +6,7 @@
 #   promtool   checks that our metrics are OpenMetrics         python3 with venv   gunicorn, uvicorn and others, in a venv
 #   tmux       a real terminal for job control                 node, npm           the Node examples
 #   puma       a prefork master to try our recipe on           cargo-nextest       runs the tests
-#   chromium   a browser that a request leaves behind
+#   chromium   a browser that a request leaves behind      curl                an agent of a fleet in a few lines of shell
 set -euo pipefail
 say() { echo "tools: $*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -26,6 +26,7 @@ if [ "${1:-}" != demo ]; then
   has npm || wanted+=(npm)
   has unshare || wanted+=(util-linux)
   has chromium || wanted+=(chromium)
+  has curl || wanted+=(curl)
 fi
 
 if [ ${#wanted[@]} -gt 0 ]; then
@@ -70,4 +71,7 @@ if [ -x "$masters" ]; then "$masters" >/dev/null; fi
 # The real MCP servers, clients and launchers.
 servers=$(dirname "$0")/../crates/cli/tests/mcp/install-servers.sh
 if [ -x "$servers" ]; then "$servers" >/dev/null; fi
+# The tool that makes requests out of the API's description.
+schemathesis=$(dirname "$0")/../crates/cli/tests/fleet/install-schemathesis.sh
+if [ -x "$schemathesis" ]; then "$schemathesis" >/dev/null; fi
 say "all there: promtool, tmux, puma, chromium, python3, node, npm, cargo-nextest"
