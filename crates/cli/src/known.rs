@@ -15,8 +15,8 @@ use std::{fs, io};
 use scupper_evidence::{Query, Store};
 use scupper_knowledge::{KeepNames, keep_matches};
 use scupper_model::{
-    Event, EventKind, Identity, Keep, Kept, Pid, ProcessState, RunId, Timestamp, UnitPhase, UnitRecord,
-    cgroup_name,
+    Event, EventKind, FleetFact, Identity, Keep, Kept, Pid, ProcessState, RunId, Timestamp, UnitPhase,
+    UnitRecord, cgroup_name,
 };
 use scupper_orphan::{Known, KnownRun};
 use scupper_probe::snapshot::{Marks, Process, Snapshot};
@@ -195,7 +195,7 @@ impl<'s> Gathering<'s> {
         let since_boot = self.snapshot.uptime.saturating_add(CLOCK_SLACK);
         let since = self.now.0.saturating_sub(u64::try_from(since_boot.as_millis()).unwrap_or(u64::MAX));
         let query = Query {
-            kinds: ["unit_started", "unit_stopped", "kept"].map(str::to_owned).to_vec(),
+            kinds: ["unit_started", "unit_stopped", "kept", "agent_registered"].map(str::to_owned).to_vec(),
             since: Some(Timestamp(since)),
             newest: Some(MAX_EVENTS),
             ..Query::default()
@@ -256,11 +256,17 @@ impl<'s> Gathering<'s> {
                     watchers: Vec::new(),
                     mains: Vec::new(),
                     profile,
+                    agent: None,
                     keep: Vec::new(),
                     ended: false,
                 });
                 if !run.mains.contains(&main) {
                     run.mains.push(main);
+                }
+            }
+            EventKind::Fleet(FleetFact::AgentRegistered { agent, .. }) => {
+                if let Some(run) = runs.get_mut(&event.run) {
+                    run.agent = Some(agent);
                 }
             }
             EventKind::UnitStopped { .. } => {
@@ -360,6 +366,7 @@ fn run_of(record: UnitRecord) -> KnownRun {
         watchers: [Some(record.supervisor), record.guardian].into_iter().flatten().collect(),
         mains: record.main.into_iter().collect(),
         profile: record.profile,
+        agent: record.agent,
         keep: record.keep,
         ended: record.phase == UnitPhase::Stopped,
     }

@@ -51,6 +51,9 @@ pub struct UnitRecord {
     pub policy: Policy,
     /// Its limits.
     pub limits: Limits,
+    /// The agent of a fleet that it is: its name in the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
     /// Globs over names that are kept.
     #[serde(default)]
     pub keep: Vec<String>,

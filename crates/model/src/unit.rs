@@ -282,6 +282,8 @@ pub struct UnitSpec {
     pub recycle: RecyclePolicy,
     /// Whether a leak, or a process that is left behind, turns exit code 0 into 1.
     pub fail_on_leak: bool,
+    /// The agent of a fleet that it is: its name in the registry.
+    pub agent: Option<String>,
 }
 
 impl UnitSpec {

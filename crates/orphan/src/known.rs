@@ -43,6 +43,8 @@ pub struct KnownRun {
     pub mains: Vec<Identity>,
     /// What kind of program it is.
     pub profile: Profile,
+    /// The agent of a fleet that it was, by its name in the registry.
+    pub agent: Option<String>,
     /// Globs over names that are kept.
     pub keep: Vec<String>,
     /// Whether its end was recorded.

@@ -185,6 +185,7 @@ impl UnitSettings {
             horizon: self.horizon.map_or(short, Into::into),
             recycle: self.recycle.unwrap_or_default(),
             fail_on_leak,
+            agent: self.agent.id.as_ref().map(ToString::to_string),
             command: self.command,
         })
     }

@@ -59,6 +59,7 @@ fn run(watchers: &[i32], mains: &[i32]) -> KnownRun {
         watchers: watchers.iter().map(|pid| identity(*pid)).collect(),
         mains: mains.iter().map(|pid| identity(*pid)).collect(),
         profile: Profile::Web,
+        agent: None,
         keep: Vec::new(),
         ended: false,
     }

@@ -52,6 +52,7 @@ pub(super) fn status(unit: &str) -> UnitStatus {
             profile: Profile::Web,
             policy: Policy::Kill,
             limits,
+            agent: None,
             keep: Vec::new(),
             grace: std::time::Duration::from_secs(30),
             phase: UnitPhase::Running,

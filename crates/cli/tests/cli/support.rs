@@ -73,6 +73,7 @@ pub(crate) fn record(unit: &str, supervisor: Identity) -> UnitRecord {
         profile: Profile::Web,
         policy: Policy::Kill,
         limits: Limits { mem_soft: Some(Size::Absolute(Bytes::mib(450))), ..Limits::default() },
+        agent: None,
         keep: Vec::new(),
         grace: std::time::Duration::from_secs(1),
         phase: UnitPhase::Running,

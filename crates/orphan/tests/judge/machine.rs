@@ -165,6 +165,7 @@ impl Machine {
             watchers: watchers.iter().map(|&n| identity(n)).collect(),
             mains: mains.iter().map(|&n| identity(n)).collect(),
             profile: Profile::Agent,
+            agent: None,
             keep: Vec::new(),
             ended: false,
         });

@@ -3,7 +3,7 @@
 //! The registry says that an agent is over and which process it was. That is a claim: anybody who can write to the registry
 //! can make it, of any process. Nothing is ended by it. It only says where to look; what is found there is judged as `reap`
 //! judges it, by what Scupper itself recorded on this host. Ended is what is certainly left behind of the one unit that the
-//! named process was: recorded at its start, in the unit's cgroup, or carrying the marks of its run, where nobody watches
+//! named process was, and that was recorded as that agent: recorded at its start, in the unit's cgroup, or carrying the marks of its run, where nobody watches
 //! over it any more. Two looks at least 2 s apart have to say so, what is kept is kept, and every signal is an event.
 //!
 //! All of it happens on a thread of its own: no sweep waits for it.
@@ -143,7 +143,7 @@ impl Ending {
         let seen_at = wait::now();
         let mut meant: Vec<(Request, Unit)> = Vec::new();
         for request in requests {
-            match confirm::standing(&first, &request.identity) {
+            match confirm::standing(&first, &request.who.id, &request.identity) {
                 Standing::Gone => self.tell(request, Fate::Gone),
                 Standing::Left { because } => self.tell(request, Fate::Left { because }),
                 Standing::Confirmed(unit) => meant.push((request, unit)),

