@@ -89,8 +89,13 @@ impl Redis {
     }
 
     fn with(query: &str) -> Self {
+        Self::of(query, |store| store)
+    }
+
+    /// With a store that is odd in some way.
+    pub fn of(query: &str, odd: impl FnOnce(RedisStore) -> RedisStore) -> Self {
         let server = RedisServer::start();
-        let store = Arc::new(store(&(server.url() + query)));
+        let store = Arc::new(odd(store(&(server.url() + query))));
         Self { server: Mutex::new(server), store, passes_for_seed: false }
     }
 
