@@ -1,6 +1,7 @@
 //! What the fuzz targets do, one function each: bytes of a stranger in, no panic, and what must hold of any answer.
 //! Without libFuzzer they are ordinary functions, so every input that once broke something stays a test.
 
+mod fleet;
 mod lines;
 mod mcp;
 mod recordings;
@@ -17,6 +18,7 @@ use scupper_supervise::unit::{Bounds, contradiction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use fleet::fleet_api;
 pub use lines::{fatal_log, glob, heap_limit, notify};
 pub use mcp::mcp_files;
 pub use recordings::recording;
@@ -33,6 +35,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("control", control),
     ("event_json", event_json),
     ("fatal_log", fatal_log),
+    ("fleet_api", fleet_api),
     ("glob", glob),
     ("heap_limit", heap_limit),
     ("machine", machine),

@@ -327,6 +327,9 @@ impl World {
                     Vec::new()
                 }
             }
+            Effect::HoldTree { .. } | Effect::ReleaseTree { .. } => {
+                panic!("held, and nobody has asked for it: {effect:?}")
+            }
             Effect::Record(event) => {
                 serde_json::to_string(&event).expect("every fact can be written");
                 Vec::new()
