@@ -4,5 +4,8 @@
 
 mod machine;
 mod properties;
+#[path = "../common/redis_server.rs"]
+mod redis_server;
 mod registry;
 mod threads;
+mod zombie;
