@@ -244,13 +244,13 @@ pub fn r116_leases_that_end_one_by_one_are_braked_too(fixture: &dyn Fixture) {
     assert!(held, "all {claimed} were claimed, a few at a time");
     assert!(claimed <= allowed(24), "{claimed} were claimed before the hold");
     // The hold lasts, though those that were claimed are of an earlier round before it ends.
-    let hold = scene.timing.hold;
+    let lasts = scene.timing.hold;
     let mut waited = Duration::ZERO;
-    while waited + scene.timing.tick * 2 < hold {
+    while waited + scene.timing.tick * 2 < lasts {
         fixture.pass(scene.timing.tick);
         waited += scene.timing.tick;
         scene.beat_all();
-        assert_eq!(scene.sweep("a").claims, [], "claimed {waited:?} after a hold of {hold:?} began");
+        assert_eq!(scene.sweep("a").claims, [], "claimed {waited:?} after a hold of {lasts:?} began");
     }
 }
 
