@@ -275,41 +275,53 @@ fn two_stores_of_one_file_claim_each_orphan_once() {
 
 #[test]
 fn a_heartbeat_is_before_a_claim_or_after_it() {
-    let embedded = Embedded::chunked(500);
+    let embedded = Embedded::start();
     let scene = Scene::new(&embedded);
     let (sweeper, beater) = (Arc::new(embedded.another()), Arc::new(embedded.another()));
+    let all: Vec<_> = (0..200).map(|number| scene.doomed(&format!("agent-{number}"))).collect();
+    // Every lease is over; who beats now, before somebody claims him, lives on.
+    scene.expire();
+    let (start, end) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let beats = {
+        let (start, end, all) = (start.clone(), end.clone(), all.clone());
+        thread::spawn(move || {
+            let one = |(number, who)| {
+                start.wait();
+                // Sometimes a little later, so that both orders are seen.
+                thread::park_timeout(Duration::from_micros(100 * (number % 16)));
+                let answer = beat(&beater, who);
+                end.wait();
+                answer
+            };
+            (0..).zip(&all).map(one).collect::<Vec<_>>()
+        })
+    };
+    let claims: Vec<_> = all
+        .iter()
+        .map(|who| {
+            // They are more than a sweep believes, and a person has named this one.
+            let sweep = Sweep { asked: true, only: vec![who.id.clone()], ..scene.sweep_of("a") };
+            start.wait();
+            let swept = sweeper.sweep(&sweep).unwrap();
+            end.wait();
+            assert_eq!(swept.phase, Phase::Open);
+            swept.claims.into_iter().next()
+        })
+        .collect();
     let (mut before, mut after) = (0, 0);
-    for round in 0..150 {
-        let who = scene.living(&format!("agent-{round}"));
-        scene.silence(&who);
-        // The last moment at which it can be renewed has passed.
-        embedded.clock.pass(scene.timing.ttl + Duration::from_millis(1));
-        // Everybody else is silent as well, and nobody doubts a person.
-        let sweep = Sweep { asked: true, only: vec![who.id.clone()], ..scene.sweep_of("a") };
-        while !matches!(scene.store.sweep(&Sweep { dry: true, ..sweep.clone() }).unwrap().phase, Phase::Open)
-        {
-            scene.settle();
-        }
-        let barrier = Arc::new(Barrier::new(2));
-        let beat = {
-            let (beater, barrier, who) = (beater.clone(), barrier.clone(), who.clone());
-            thread::spawn(move || {
-                barrier.wait();
-                beat(&beater, &who)
-            })
-        };
-        barrier.wait();
-        let claims = sweeper.sweep(&sweep).unwrap().claims;
-        match (beat.join().unwrap(), claims.first()) {
-            (Answer::Accepted { .. }, None) => before += 1,
+    for ((who, answer), claim) in all.iter().zip(beats.join().unwrap()).zip(claims) {
+        let standing = scene.store.agent(&who.id).unwrap().unwrap().standing;
+        match (answer, claim) {
+            (Answer::Accepted { .. }, None) => {
+                assert_eq!(standing, Standing::Active);
+                before += 1;
+            }
             (Answer::Fenced { by: None }, Some(claim)) => {
-                assert_eq!(claim.epoch, Some(who.epoch));
+                assert_eq!((claim.epoch, standing), (Some(who.epoch), Standing::Reaping));
                 after += 1;
             }
             third => panic!("a third order: {third:?}"),
         }
-        let view = scene.store.agent(&who.id).unwrap().unwrap();
-        assert_eq!(view.standing == Standing::Active, claims.is_empty());
     }
     println!("{before} before, {after} after");
 }
