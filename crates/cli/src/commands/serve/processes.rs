@@ -187,11 +187,7 @@ impl Ending {
     fn brakes(&self, looked: &look::Looked, meant: &[(Request, Unit)]) -> bool {
         let units: HashSet<&str> = meant.iter().map(|(_, unit)| unit.name.as_str()).collect();
         let known = looked.known.runs.iter().filter(|run| !run.ended).map(|run| run.unit.as_str());
-        let members: HashSet<&str> = known.chain(units.iter().copied()).collect();
-        let (dead, members) = (units.len(), members.len());
-        if !brake(dead, members) {
-            return false;
-        }
+        let Some((dead, members)) = too_many(&units, known) else { return false };
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let allowed = allowed(members);
         let held = scupper_model::format_duration(self.hold);
@@ -283,6 +279,13 @@ impl Processes for Ending {
     }
 }
 
+/// How many units are to be ended, and of how many that are known here; `None` where so many can be believed.
+fn too_many<'n>(units: &HashSet<&'n str>, known: impl Iterator<Item = &'n str>) -> Option<(usize, usize)> {
+    let members: HashSet<&str> = known.chain(units.iter().copied()).collect();
+    let (dead, members) = (units.len(), members.len());
+    brake(dead, members).then_some((dead, members))
+}
+
 /// What became of units' processes.
 #[derive(Debug, Default)]
 struct Fates {
@@ -337,5 +340,53 @@ impl Fates {
         let Some(target) = target else { return Fate::Gone };
         let processes = u32::try_from(ended.processes.len()).unwrap_or(u32::MAX);
         Fate::Ended { unit: unit.name.clone(), target, processes, forced: ended.forced }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scupper_model::{Pid, StartTime};
+
+    use super::*;
+
+    #[test]
+    fn safety_6_more_units_of_this_host_than_three_or_thirty_percent_are_not_ended_at_once() {
+        let names: Vec<String> = (0..20).map(|n| format!("unit-{n}")).collect();
+        let some = |count: usize| names.iter().take(count).map(String::as_str);
+        for (dead, known, brakes) in
+            [(3, 3, false), (4, 4, true), (6, 20, false), (7, 20, true), (4, 0, true)]
+        {
+            let units: HashSet<&str> = some(dead).collect();
+            assert_eq!(too_many(&units, some(known)).is_some(), brakes, "{dead} of {known}");
+        }
+    }
+
+    fn identity(pid: i32) -> Identity {
+        Identity {
+            pid: Pid::new(pid).unwrap(),
+            start_time: StartTime(7),
+            boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_became_of_one_unit_is_told_of_that_one() {
+        let mut fates = Fates::default();
+        for (pid, unit, outcome) in [
+            (1, "a", Outcome::Ended),
+            (2, "a", Outcome::Forced),
+            (3, "b", Outcome::Ended),
+            (4, "b", Outcome::Refused("EPERM".to_owned())),
+            (5, "c", Outcome::GoneBefore),
+        ] {
+            fates.unit_of(identity(pid), Some(unit));
+            fates.add(&Reaped { identity: identity(pid), name: "x".to_owned(), outcome });
+        }
+        let of = |name: &str, pid| fates.of(&Unit { name: name.to_owned() }, &identity(pid));
+        let ended = |target| Fate::Ended { unit: "a".to_owned(), target, processes: 2, forced: 1 };
+        assert_eq!(of("a", 2), ended(identity(2)));
+        assert_eq!(of("a", 99), ended(identity(1)), "the named one was gone, what it had started was not");
+        assert_eq!(of("b", 3), Fate::Left { because: "EPERM".to_owned() });
+        assert_eq!(of("c", 5), Fate::Gone);
     }
 }

@@ -191,3 +191,24 @@ fn r115_safety_3_what_was_left_of_a_unit_that_was_no_such_agent_is_spared() {
     kill(main.pid.get(), 9);
     fleet.scene.expect_nothing_left();
 }
+
+/// Its scupper is stopped and not dead: it cannot beat, and it holds its tree.
+#[test]
+fn r115_safety_1_what_a_living_scupper_looks_after_is_left_to_it() {
+    let fleet = Fleet::new();
+    let (running, main, host) = agent(&fleet, "coder");
+    let engine = running.engine();
+    kill(running.pid(), 19);
+    kill(engine, 19);
+    let serve = fleet.serve(&host, &FLAGS);
+    fleet.wait_for_completed(1);
+    let left = serve.wait_for("process_left");
+    assert_eq!(left["agent"], "coder");
+    assert!(alive(main.pid.get()) && serve.told("signal_sent").is_empty(), "{left}");
+    drop(serve);
+    for pid in [main.pid.get(), engine, running.pid()] {
+        kill(pid, 9);
+    }
+    running.wait();
+    fleet.scene.expect_nothing_left();
+}

@@ -35,6 +35,17 @@ fn a_registry_that_is_none_or_cannot_be_reached_is_refused_without_its_password(
     }
 }
 
+/// No server, no address: files in the state directory.
+#[test]
+fn where_no_registry_is_named_it_is_the_one_of_this_user() {
+    let scene = Scene::new();
+    let out = scene.scupper(&["serve", "--once", "--ttl", "2s"]).output().unwrap();
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let said: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((&said["phase"], &said["healthyAgents"]), (&"open".into(), &0.into()));
+    assert!(scene.path("state/scupper").read_dir().unwrap().count() > 0);
+}
+
 /// With a policy that evicts, Redis forgets members by itself.
 #[test]
 fn a_redis_that_forgets_by_itself_is_refused_with_the_reason() {
