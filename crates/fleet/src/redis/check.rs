@@ -1,8 +1,5 @@
 //! Whether a server can be a registry: its version, that it forgets nobody by itself, and what we may do.
 
-use redis::{ConnectionLike, RedisResult};
-
-use super::link::info;
 use crate::StoreError;
 
 /// Which server, and how new.
@@ -19,11 +16,6 @@ const OLDEST: (u32, u32) = (6, 2);
 const MODERN: u32 = 7;
 
 impl Version {
-    /// Asks the server.
-    pub(super) fn ask(connection: &mut dyn ConnectionLike) -> RedisResult<Option<Self>> {
-        Ok(Self::read(&info(connection, "server")?))
-    }
-
     /// Reads `INFO server`; `None` where it says nothing that is understood. Valkey says which Redis it is like.
     pub(super) fn read(info: &str) -> Option<Self> {
         let (major, rest) = field(info, "redis_version")?.split_once('.')?;

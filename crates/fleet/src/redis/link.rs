@@ -7,10 +7,11 @@ use std::time::Duration;
 use redis::cluster::ClusterClient;
 use redis::{
     Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, ConnectionLike, ErrorKind, IntoConnectionInfo,
-    RedisConnectionInfo, RedisError, RedisResult, TlsCertificates, Value,
+    RedisConnectionInfo, RedisError, RedisResult, TlsCertificates,
 };
 
 use super::check::Version;
+use super::keys::PREFIX;
 use crate::address::{RedisAddress, RedisHost, RedisServers, TlsFiles};
 use crate::{Clock, StoreError, SystemClock};
 
@@ -158,7 +159,7 @@ impl Link {
             }
         }
         let opened = self.connect().and_then(|mut wire| {
-            let version = Version::ask(&mut *wire)?;
+            let version = Version::read(&info(&mut *wire, "server", self.is_cluster())?);
             Ok(Line { wire, version })
         });
         let mut state = self.state();
@@ -332,17 +333,16 @@ fn jitter() -> f64 {
     f64::from(u32::try_from(random).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
-/// The text of an `INFO`, also where every node of a cluster gives its own: then one of them.
-pub(super) fn info(connection: &mut dyn ConnectionLike, section: &str) -> RedisResult<String> {
-    let said: Value = redis::cmd("INFO").arg(section).query(connection)?;
-    let text = |value: &Value| match value {
-        Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => text.clone(),
-        _ => String::new(),
-    };
-    Ok(match &said {
-        Value::Map(nodes) => nodes.first().map(|(_, said)| text(said)).unwrap_or_default(),
-        Value::Array(nodes) => nodes.last().map(text).unwrap_or_default(),
-        one => text(one),
-    })
+/// The text of an `INFO`; of a cluster, that of the node which has our keys.
+pub(super) fn info(
+    connection: &mut dyn ConnectionLike,
+    section: &str,
+    is_cluster: bool,
+) -> RedisResult<String> {
+    let mut ask = redis::cmd(if is_cluster { "EVAL" } else { "INFO" });
+    if is_cluster {
+        ask.arg("return redis.call('INFO', ARGV[1])").arg(1).arg(PREFIX);
+    }
+    let said: Vec<u8> = ask.arg(section).query(connection)?;
+    Ok(String::from_utf8_lossy(&said).into_owned())
 }

@@ -55,7 +55,7 @@ impl RedisStore {
         let info = self.link.ask("a look at its settings", |connection, _| {
             let mut all = String::new();
             for section in ["server", "memory", "replication", "cluster"] {
-                all.push_str(&info(connection, section)?);
+                all.push_str(&info(connection, section, self.link.is_cluster())?);
             }
             Ok(all)
         })?;
@@ -187,7 +187,10 @@ impl RedisStore {
         let mut status = self.call("its state", &self.scripts.status, &arguments, status)?;
         status.round_trip = SystemClock.since_boot().saturating_sub(before);
         let info = self.link.ask("its state", |connection, _| {
-            Ok(info(connection, "server")? + &info(connection, "memory")?)
+            let of = |section, connection: &mut dyn redis::ConnectionLike| {
+                info(connection, section, self.link.is_cluster())
+            };
+            Ok(of("server", connection)? + &of("memory", connection)?)
         })?;
         status.store = name(&info);
         status.memory = field(&info, "used_memory").and_then(|bytes| bytes.parse().ok()).map(Bytes);

@@ -32,8 +32,13 @@ impl RedisServer {
 
     /// One with more arguments (`["--maxmemory", "10mb"]`); later ones win over those that are always there.
     pub fn start_with(args: &[&str]) -> Self {
+        Self::start_in(|_| args.iter().map(|arg| (*arg).to_owned()).collect())
+    }
+
+    /// One whose arguments depend on its directory: certificates, a configuration file that stands before all of them.
+    pub fn start_in(args: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let dir = tempfile::Builder::new().prefix("scupper-redis-").tempdir().expect("a directory");
-        let mut server = Self { dir, args: args.iter().map(|arg| (*arg).to_owned()).collect(), child: None };
+        let mut server = Self { args: args(dir.path()), dir, child: None };
         server.restart();
         server
     }
@@ -64,13 +69,21 @@ impl RedisServer {
         let at = |name: &str| self.dir.path().join(name);
         let _ = std::fs::remove_file(self.socket());
         let log = std::fs::File::create(at("redis.log")).expect("a log");
+        // A configuration file comes first.
+        let (file, args) = match self.args.split_first() {
+            Some((first, rest)) if Path::new(first).extension().is_some_and(|end| end == "conf") => {
+                (Some(first), rest)
+            }
+            _ => (None, self.args.as_slice()),
+        };
         let child = Command::new("redis-server")
+            .args(file)
             .args(["--port", "0", "--save", "", "--appendonly", "no", "--daemonize", "no"])
             .arg("--unixsocket")
             .arg(self.socket())
             .arg("--dir")
             .arg(self.dir.path())
-            .args(&self.args)
+            .args(args)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log"))
             .stderr(log)
@@ -141,6 +154,12 @@ impl RedisServer {
         stream.write_all(&request)?;
         answer(&mut std::io::BufReader::new(stream))
     }
+}
+
+/// A port of this host's loopback that nobody uses now.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").port()
 }
 
 impl Drop for RedisServer {

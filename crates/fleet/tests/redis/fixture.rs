@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use scupper_fleet::{Address, RedisAddress, RedisLimits, RedisStore, Store};
 
-use crate::redis_server::RedisServer;
+use crate::redis_server::{RedisServer, free_port};
 use crate::suite::Fixture;
 
 /// Moves all moments of the registry back by ARGV[1] ms, and of the seed's heartbeats where ARGV[2] is "1".
@@ -141,5 +141,87 @@ impl Fixture for Redis {
         server.kill();
         server.restart();
         true
+    }
+}
+
+/// A cluster of three nodes, which have all slots between them.
+pub struct Cluster {
+    servers: Vec<RedisServer>,
+    store: Arc<RedisStore>,
+    url: String,
+}
+
+/// The same servers with nothing in them.
+pub struct Fresh<'c>(&'c Cluster, Arc<RedisStore>);
+
+impl Cluster {
+    pub fn start() -> Self {
+        let ports: Vec<(String, String)> =
+            (0..3).map(|_| (free_port().to_string(), free_port().to_string())).collect();
+        let start = |(port, bus): &(String, String)| {
+            let own =
+                ["--bind", "127.0.0.1", "--port", port, "--cluster-port", bus, "--cluster-enabled", "yes"];
+            RedisServer::start_with(&[&own[..], &["--cluster-node-timeout", "10000"]].concat())
+        };
+        let servers: Vec<RedisServer> = ports.iter().map(start).collect();
+        for (server, range) in servers.iter().zip([["0", "5000"], ["5001", "10000"], ["10001", "16383"]]) {
+            assert_eq!(server.ask(&["CLUSTER", "ADDSLOTSRANGE", range[0], range[1]]), "+OK");
+        }
+        for (port, bus) in &ports[1..] {
+            assert_eq!(servers[0].ask(&["CLUSTER", "MEET", "127.0.0.1", port, bus]), "+OK");
+        }
+        let is_up = |server: &RedisServer| {
+            let info = server.ask(&["CLUSTER", "INFO"]);
+            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+        };
+        until("the cluster", || servers.iter().all(is_up).then_some(()));
+        let url = format!("redis+cluster://127.0.0.1:{}", ports[0].0);
+        Self { servers, store: Arc::new(store(&url)), url }
+    }
+
+    pub fn servers(&self) -> &[RedisServer] {
+        &self.servers
+    }
+
+    pub fn fresh(&self) -> Fresh<'_> {
+        for server in &self.servers {
+            assert_eq!(server.ask(&["FLUSHALL"]), "+OK");
+        }
+        Fresh(self, Arc::new(store(&self.url)))
+    }
+
+    /// The node that has our slot.
+    fn node(&self) -> &RedisServer {
+        let has = |server: &&RedisServer| !server.ask(&["GET", "scupper:{0}:"]).starts_with("-MOVED");
+        self.servers.iter().find(has).expect("a node")
+    }
+}
+
+impl Fixture for Cluster {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn pass(&self, time: Duration) {
+        let by = time.as_millis().to_string();
+        assert_eq!(self.node().ask(&["EVAL", PASS, "1", "scupper:{0}:", &by, "0"]), "passed");
+    }
+
+    fn is_exact(&self) -> bool {
+        false
+    }
+}
+
+impl Fixture for Fresh<'_> {
+    fn store(&self) -> Arc<dyn Store> {
+        self.1.clone()
+    }
+
+    fn pass(&self, time: Duration) {
+        self.0.pass(time);
+    }
+
+    fn is_exact(&self) -> bool {
+        false
     }
 }

@@ -11,6 +11,7 @@ mod suite;
 mod bad;
 mod fixture;
 mod seed;
+mod servers;
 
 use redis_server::RedisServer;
 

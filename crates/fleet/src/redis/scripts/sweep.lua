@@ -129,7 +129,7 @@ local claims, unclaimed, fresh, freed = {}, {}, 0, 0
 if dry or phase ~= 'open' then
   for _, id in ipairs(expired) do
     local had = string.sub(redis.call('HGET', P .. 'ep', id) or '', 17)
-    local seen = tonumber(redis.call('ZSCORE', dl, id)) - (tonumber(had) or 0)
+    local seen = math.max(0, tonumber(redis.call('ZSCORE', dl, id)) - (tonumber(had) or 0))
     unclaimed[#unclaimed + 1] = {id, 'stale_heartbeat', num(seen), num(NOW - seen)}
   end
   for i = 19 + names, #ARGV, 7 do
@@ -145,7 +145,7 @@ else
     if fresh >= most then break end
     local rec = P .. 'rec:' .. id
     local ep = redis.call('HGET', P .. 'ep', id) or ''
-    local seen = tonumber(redis.call('ZSCORE', dl, id)) - (tonumber(string.sub(ep, 17)) or 0)
+    local seen = math.max(0, tonumber(redis.call('ZSCORE', dl, id)) - (tonumber(string.sub(ep, 17)) or 0))
     local had = redis.pcall('HMGET', rec, 'process', 'host', 'co')
     local fence = not had.err and claim(id, rec, by, host, 'stale_heartbeat', num(seen), lease)
     if had.err then

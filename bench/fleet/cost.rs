@@ -1,0 +1,332 @@
+//! What a registry in Redis costs its server: sweeps with one orphan in a hundred, an idle tick, heartbeats; and seed 004's
+//! design beside it, on the same data. Starts a redis-server of its own, on a Unix socket; nothing is left behind.
+//!
+//! `cargo run --release -p scupper-fleet --example fleet_cost -- [AGENTS...]` (1000 and 100000 where nothing is said).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a measurement")]
+#![allow(clippy::disallowed_methods, reason = "it reads the clock")]
+#![allow(clippy::cast_precision_loss, reason = "for people to read")]
+
+#[path = "../../crates/fleet/tests/common/redis_server.rs"]
+mod redis_server;
+
+use std::time::{Duration, Instant};
+
+use redis::{Connection, cmd};
+use redis_server::RedisServer;
+use scupper_fleet::{
+    Address, Beat, Incarnation, Item, ItemKind, Members, MemoryUse, Process, Reaped, RedisStore, Registered,
+    Registration, Report, Store, Sweep, Timing,
+};
+use scupper_model::Bytes;
+
+const UNRELATED: usize = 1_000_000;
+const ROUNDS: usize = 1000;
+
+/// What the server did between two moments.
+struct Cost {
+    cpu: Duration,
+    commands: u64,
+    wall: Duration,
+}
+
+struct Bench {
+    connection: Connection,
+    store: RedisStore,
+    /// Ended with this.
+    _server: RedisServer,
+}
+
+impl Bench {
+    fn start(query: &str) -> Self {
+        let server = RedisServer::start();
+        let connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+        let Ok(Address::Redis(address)) = (server.url() + query).parse() else { panic!("an address") };
+        Self { connection, store: RedisStore::open(&address).unwrap(), _server: server }
+    }
+
+    fn used(&mut self) -> (Duration, u64) {
+        let info: String = cmd("INFO").arg("cpu").query(&mut self.connection).unwrap();
+        let cpu = ["used_cpu_user:", "used_cpu_sys:"]
+            .iter()
+            .filter_map(|name| info.lines().find_map(|line| line.strip_prefix(name)))
+            .map(|secs| Duration::from_secs_f64(secs.trim().parse().unwrap()))
+            .sum();
+        // All that was called, also inside of scripts; without our own questions.
+        let info: String = cmd("INFO").arg("commandstats").query(&mut self.connection).unwrap();
+        let calls = info.lines().filter(|line| !line.starts_with("cmdstat_info:"));
+        let calls =
+            calls.filter_map(|line| line.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok());
+        (cpu, calls.sum())
+    }
+
+    fn cost(&mut self, doing: impl FnOnce(&mut Self)) -> Cost {
+        let (cpu, commands) = self.used();
+        let begin = Instant::now();
+        doing(self);
+        let wall = begin.elapsed();
+        let after = self.used();
+        Cost { cpu: after.0.saturating_sub(cpu), commands: after.1 - commands, wall }
+    }
+
+    /// Keys that are nobody's: what a keyspace scan has to pass.
+    fn fill(&mut self) {
+        for part in 0..10 {
+            let script = "for i = 1, ARGV[1] do redis.call('SET', 'other:' .. ARGV[2] .. ':' .. i, i) end";
+            let () = cmd("EVAL")
+                .arg(script)
+                .arg(0)
+                .arg(UNRELATED / 10)
+                .arg(part)
+                .query(&mut self.connection)
+                .unwrap();
+        }
+    }
+
+    /// Members with a state and two tasks each; none of them looks dead.
+    fn members(&mut self, count: usize) -> Vec<Incarnation> {
+        let who: Vec<_> = (0..count)
+            .map(|number| {
+                let registration = Registration {
+                    id: format!("agent-{number}").parse().unwrap(),
+                    nonce: format!("n-{number}").parse().unwrap(),
+                    ttl: Duration::from_hours(24),
+                    takeover: false,
+                    earlier: None,
+                    coordinator: None,
+                    process: Process { host: "host-1".parse().unwrap(), identity: None },
+                    secret: None,
+                };
+                match self.store.register(&registration).unwrap() {
+                    Registered::Accepted { epoch, .. } => registration.incarnation(epoch),
+                    other => panic!("{other:?}"),
+                }
+            })
+            .collect();
+        for who in &who {
+            for (kind, name) in [(ItemKind::State, ""), (ItemKind::Task, "1"), (ItemKind::Task, "2")] {
+                let item = Item { kind, name: name.to_owned(), value: Some(b"{}".to_vec()) };
+                self.store.put(who, &item).unwrap();
+            }
+        }
+        who
+    }
+
+    fn sweep() -> Sweep {
+        Sweep {
+            coordinator: "bench".parse().unwrap(),
+            host: "host-1".parse().unwrap(),
+            timing: Timing { batch: 500, ..Timing::DEFAULT },
+            dry: false,
+            asked: false,
+            only: Vec::new(),
+        }
+    }
+
+    /// The first sweep begins a grace; this ends it.
+    fn open(&mut self) {
+        self.store.sweep(&Self::sweep()).unwrap();
+        let () = cmd("HSET").arg("scupper:{0}:meta").arg("grace").arg(0).query(&mut self.connection).unwrap();
+    }
+
+    /// One in a hundred was silent for too long.
+    fn orphan(&mut self, members: usize) -> usize {
+        let orphans = members / 100;
+        let (secs, _): (usize, usize) = cmd("TIME").query(&mut self.connection).unwrap();
+        let past = (secs - 1000) * 1000;
+        for number in 0..orphans {
+            let id = format!("agent-{}", number * 100);
+            let () = cmd("ZADD")
+                .arg("scupper:{0}:dl")
+                .arg(past + number)
+                .arg(id)
+                .query(&mut self.connection)
+                .unwrap();
+        }
+        orphans
+    }
+
+    fn sweep_and_reap(&mut self) -> (usize, Duration) {
+        let (mut cleaned, mut longest) = (0, Duration::ZERO);
+        let sweep = Self::sweep();
+        loop {
+            let begin = Instant::now();
+            let swept = self.store.sweep(&sweep).unwrap();
+            longest = longest.max(begin.elapsed());
+            if swept.claims.is_empty() {
+                return (cleaned, longest);
+            }
+            for claim in swept.claims {
+                while !matches!(
+                    self.store.reap(&claim, None, &sweep.timing).unwrap(),
+                    Reaped::Completed { .. }
+                ) {}
+                cleaned += 1;
+            }
+        }
+    }
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn micros_each(cost: &Cost, count: usize) -> f64 {
+    cost.cpu.as_secs_f64() * 1e6 / count as f64
+}
+
+fn sweeps(agents: usize) {
+    for (seed, query) in [("without seed 004's keys", "?seed=off"), ("with seed 004's keys", "")] {
+        let mut bench = Bench::start(query);
+        bench.fill();
+        bench.members(agents);
+        bench.open();
+        let idle = bench.cost(|bench| {
+            for _ in 0..ROUNDS {
+                bench.store.sweep(&Bench::sweep()).unwrap();
+            }
+        });
+        println!(
+            "| idle tick, {agents} agents, {seed} | {:.4} ms | {:.1} | |",
+            millis(idle.cpu) / ROUNDS as f64,
+            idle.commands as f64 / ROUNDS as f64
+        );
+        let orphans = bench.orphan(agents);
+        let mut done = (0, Duration::ZERO);
+        let cost = bench.cost(|bench| done = bench.sweep_and_reap());
+        assert_eq!(done.0, orphans);
+        println!(
+            "| sweep and cleanup, {orphans} orphans of {agents} agents, {seed} | {:.2} ms | {} | {:.0} ms |",
+            millis(cost.cpu),
+            cost.commands,
+            millis(cost.wall)
+        );
+        if query.is_empty() {
+            // Once a minute one coordinator looks for members that were written to the seed; here there are none.
+            let look = Sweep { dry: true, ..Bench::sweep() };
+            let cost = bench.cost(|bench| drop(bench.store.sweep(&look).unwrap()));
+            println!(
+                "| a look for the seed's own agents among {agents} of ours (one a minute) | {:.2} ms | {} | {:.0} ms |",
+                millis(cost.cpu),
+                cost.commands,
+                millis(cost.wall)
+            );
+        }
+    }
+}
+
+fn beats() {
+    let memory =
+        MemoryUse { rss: Some(Bytes::mib(50)), heap_used: Some(Bytes::mib(20)), ..MemoryUse::default() };
+    let report = Report { state: "busy".to_owned(), verdict: None, memory };
+    for (name, query, report) in [
+        ("lean", "?seed=off", None),
+        ("lean, with a report in each", "?seed=off", Some(&report)),
+        ("mirrored every second time for the seed's readers", "", None),
+        ("mirrored each time, with a report in each", "", Some(&report)),
+    ] {
+        let mut bench = Bench::start(query);
+        let members = bench.members(100);
+        for (how, size) in [("100 in one call", 100), ("one by one", 1)] {
+            let beats: Vec<Beat> =
+                members.iter().map(|who| Beat { who: who.clone(), report: report.cloned() }).collect();
+            let calls = if size == 1 { 200 } else { 2000 };
+            let cost = bench.cost(|bench| {
+                for _ in 0..calls {
+                    for some in beats.chunks(size) {
+                        bench.store.beat(some).unwrap();
+                    }
+                }
+            });
+            println!("| heartbeat, {how}, {name} | {:.2} us | | |", micros_each(&cost, calls * beats.len()));
+        }
+    }
+}
+
+/// Seed 004's heartbeat, and its sweep; of the cleanups one is measured and multiplied, since all are alike.
+fn seed(agents: usize) {
+    let mut bench = Bench::start("");
+    let cost = bench.cost(|bench| {
+        for round in 0..200 {
+            for number in 0..100 {
+                let id = format!("agent-{number}");
+                let json = format!(r#"{{"agentId":"{id}","timestamp":{round},"pid":1,"memoryUsage":{{"rss":1}},"state":"x"}}"#);
+                let key = format!("agent:heartbeat:{id}");
+                let () = cmd("SETEX").arg(key).arg(180).arg(&json).query(&mut bench.connection).unwrap();
+                let () = cmd("SADD").arg("agents:active").arg(&id).query(&mut bench.connection).unwrap();
+                let () = cmd("PUBLISH").arg("agent:lifecycle").arg(&json).query(&mut bench.connection).unwrap();
+            }
+        }
+    });
+    println!("| seed 004: heartbeat, three round trips | {:.2} us | | |", micros_each(&cost, 20_000));
+    bench.fill();
+    for number in 0..agents {
+        let id = format!("agent-{number}");
+        for key in ["heartbeat", "state", "task", "deps"] {
+            let () =
+                cmd("SET").arg(format!("agent:{key}:{id}")).arg("{}").query(&mut bench.connection).unwrap();
+        }
+        let () = cmd("SADD").arg("agents:active").arg(&id).query(&mut bench.connection).unwrap();
+    }
+    let found = bench.cost(|bench| {
+        let active: Vec<String> = cmd("SMEMBERS").arg("agents:active").query(&mut bench.connection).unwrap();
+        for id in active {
+            let _: Option<String> =
+                cmd("GET").arg(format!("agent:heartbeat:{id}")).query(&mut bench.connection).unwrap();
+        }
+    });
+    let cleaned = bench.cost(|bench| {
+        for pattern in
+            ["heartbeat:agent-0", "memory:agent-0", "state:agent-0", "task:agent-0*", "deps:agent-0*"]
+        {
+            let mut cursor = "0".to_owned();
+            loop {
+                let (next, keys): (String, Vec<String>) = cmd("SCAN")
+                    .arg(&cursor)
+                    .arg("MATCH")
+                    .arg(format!("agent:{pattern}"))
+                    .arg("COUNT")
+                    .arg(100)
+                    .query(&mut bench.connection)
+                    .unwrap();
+                if !keys.is_empty() {
+                    let () = cmd("DEL").arg(keys).query(&mut bench.connection).unwrap();
+                }
+                if next == "0" {
+                    break;
+                }
+                cursor = next;
+            }
+        }
+    });
+    let orphans = agents / 100;
+    println!(
+        "| seed 004: finding the orphans of {agents} agents | {:.0} ms | {} | {:.0} ms |",
+        millis(found.cpu),
+        found.commands,
+        millis(found.wall)
+    );
+    println!(
+        "| seed 004: cleaning up after one of them (measured) | {:.0} ms | {} | {:.0} ms |",
+        millis(cleaned.cpu),
+        cleaned.commands,
+        millis(cleaned.wall)
+    );
+    println!(
+        "| seed 004: the whole sweep, {orphans} orphans (extrapolated from one) | {:.1} s | {} | {:.0} s |",
+        (found.cpu + cleaned.cpu * u32::try_from(orphans).unwrap()).as_secs_f64(),
+        found.commands + cleaned.commands * orphans as u64,
+        (found.wall + cleaned.wall * u32::try_from(orphans).unwrap()).as_secs_f64()
+    );
+}
+
+fn main() {
+    let given: Vec<usize> = std::env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
+    let agents = if given.is_empty() { vec![1000, 100_000] } else { given };
+    println!("| what | server CPU | commands | wall |\n|---|---|---|---|");
+    beats();
+    for agents in agents {
+        sweeps(agents);
+        seed(agents);
+    }
+}
