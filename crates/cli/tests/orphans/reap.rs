@@ -1,50 +1,19 @@
 //! `scupper reap` on real processes: whom it ends, whom it leaves alone, and that each of the safety rules holds (R118,
 //! R115). Each test has a machine of its own, so that `--yes` can mean nobody else.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::machine::{Answer, Machine};
+use super::machine::Machine;
 use super::scene::{PATIENCE, SCUPPER, wait_for};
 
-/// A server whose client is gone: nobody holds the other end of its stdin, and its parent has ended.
-const ORPHANED: &str = "
-import os, subprocess, sys
-child = subprocess.Popen([sys.executable, '-S', '-c', sys.argv[2]], stdin=subprocess.PIPE,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-print(child.pid, file=open(sys.argv[1], 'w'))
-os._exit(0)
-";
+mod ending;
+mod picked;
+mod stage;
 
-/// Does nothing, and ignores that its stdin has ended.
-const IDLE: &str = "import time; time.sleep(1000)";
-
-/// Starts three hundred children that ignore nothing and waits.
-const MANY: &str = "
-import os, sys, time
-for _ in range(300):
-    if os.fork() == 0:
-        time.sleep(1000)
-        os._exit(0)
-open(sys.argv[1], 'w').write('up')
-time.sleep(1000)
-";
-
-/// Waits for its server, starts another one in its place, and ends: nobody sees the new one below it.
-const AGAIN: &str = "
-import os, signal, subprocess, sys
-signal.signal(signal.SIGTERM, lambda *_: None)
-IDLE = 'import time; time.sleep(1000)'
-server = lambda: subprocess.Popen([sys.executable, '-S', '-c', IDLE])
-first = server()
-open('SERVER', 'w').write(str(first.pid))
-first.wait()
-server()
-os._exit(0)
-";
+use self::stage::{abandoned, kill_scupper, none_lives, on_a_terminal, orphan, pid_of, pids, record, sorted};
 
 /// Waits until a process is gone and takes its number for a stranger, who has a child; writes down both.
 const STRANGER: &str = "
@@ -70,96 +39,6 @@ open(sys.argv[2] + '.new', 'w').write(os.read(again, 32).decode())
 os.rename(sys.argv[2] + '.new', sys.argv[2])
 time.sleep(1000)
 ";
-
-fn script(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name).to_string_lossy().into_owned()
-}
-
-/// The record of a unit that runs.
-fn record(machine: &Machine, unit: &str) -> Value {
-    let path = machine.scene.path(&format!("run/scupper/{unit}.json"));
-    wait_for("the record says running", PATIENCE, || {
-        let record: Value =
-            fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        if record["phase"] == "running" { Ok(record) } else { Err(machine.scene.text("others")) }
-    })
-}
-
-fn pid_of(identity: &Value) -> i32 {
-    identity["pid"].as_i64().unwrap().try_into().unwrap()
-}
-
-/// Guardian and engine are killed at once: nobody is left who could end the tree.
-fn kill_scupper(machine: &Machine, unit: &str) {
-    let record = record(machine, unit);
-    let (engine, guardian) = (pid_of(&record["supervisor"]), pid_of(&record["guardian"]));
-    machine.kill(engine, 19);
-    machine.kill(guardian, 9);
-    machine.kill(engine, 9);
-    for pid in [engine, guardian] {
-        wait_for(
-            "scupper is gone",
-            PATIENCE,
-            || if machine.alive(pid) { Err(String::new()) } else { Ok(()) },
-        );
-    }
-}
-
-/// A unit with children of every kind whose scupper was killed: what is left of it lives.
-fn abandoned(machine: &Machine, unit: &str) -> BTreeMap<String, i32> {
-    let kids_file = format!("kids-{unit}");
-    let path = machine.scene.path(&kids_file).to_string_lossy().into_owned();
-    let tree = script("run/tree.py");
-    machine.start_command(&[SCUPPER, "run", "--name", unit, "--", "python3", "-S", &tree, &path, "wait"]);
-    let kids: BTreeMap<String, i32> = wait_for("the workload has its children", PATIENCE, || {
-        let kids = serde_json::from_str::<BTreeMap<String, i32>>(&machine.scene.text(&kids_file));
-        kids.map_err(|_| machine.scene.text("others"))
-    });
-    kill_scupper(machine, unit);
-    kids
-}
-
-/// An orphan that nothing was recorded of.
-fn orphan(machine: &Machine) -> i32 {
-    orphan_that_does(machine, IDLE)
-}
-
-fn orphan_that_does(machine: &Machine, what: &str) -> i32 {
-    let name = format!("orphan-{}", machine.living().len());
-    let path = machine.scene.path(&name).to_string_lossy().into_owned();
-    let parent = machine.start_command(&["python3", "-S", "-c", ORPHANED, &path, what]);
-    machine.wait(parent);
-    machine.scene.text(&name).trim().parse().unwrap()
-}
-
-fn pids(entries: &Value) -> Vec<i32> {
-    let list = entries.as_array().unwrap_or_else(|| panic!("{entries}"));
-    list.iter().map(|entry| i32::try_from(entry["pid"].as_i64().unwrap()).unwrap()).collect()
-}
-
-fn sorted(pids: impl IntoIterator<Item = i32>) -> Vec<i32> {
-    let mut pids: Vec<i32> = pids.into_iter().collect();
-    pids.sort_unstable();
-    pids
-}
-
-fn none_lives(machine: &Machine, pids: impl IntoIterator<Item = i32>, said: &Answer) {
-    for pid in pids {
-        assert!(!machine.alive(pid), "{pid} lives: {said:?}");
-    }
-}
-
-/// `scupper reap` on a terminal, and what a person does there.
-fn on_a_terminal(machine: &Machine, arguments: &[&str], person: &[(&str, &str)]) -> Answer {
-    let mut argv = vec!["python3".to_owned(), script("orphans/terminal.py")];
-    argv.push(machine.scene.path("shown").to_string_lossy().into_owned());
-    argv.extend(person.iter().flat_map(|(shown, typed)| [(*shown).to_owned(), (*typed).to_owned()]));
-    argv.extend(["--", SCUPPER, "reap"].map(str::to_owned));
-    argv.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-    let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
-    let answer = machine.run(&argv);
-    Answer { out: machine.scene.text("shown"), ..answer }
-}
 
 /// Safety 7: without `--yes` nobody is signalled, and the plan says who would be.
 #[test]
@@ -487,38 +366,6 @@ fn a_timer_ends_what_is_certain() {
     }
 }
 
-#[test]
-fn a_tree_of_three_hundred_ends() {
-    let Some(machine) = Machine::start() else { return };
-    let up = machine.scene.path("up").to_string_lossy().into_owned();
-    machine.start_command(&[SCUPPER, "run", "--name", "many", "--", "python3", "-S", "-c", MANY, &up]);
-    wait_for("all are there", PATIENCE, || {
-        if machine.living().len() > 300 { Ok(()) } else { Err(String::new()) }
-    });
-    kill_scupper(&machine, "many");
-    wait_for("its main process got its TERM", PATIENCE, || {
-        let left = machine.living().len();
-        if left <= 301 { Ok(()) } else { Err(left.to_string()) }
-    });
-    let said = machine.scupper(&["reap", "--yes", "--grace", "2s", "--json"]);
-    assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.json()["ended"].as_array().unwrap().len() >= 300);
-    assert_eq!(machine.living(), Vec::<i32>::new());
-}
-
-#[test]
-fn an_interrupt_stops_it_and_it_says_what_was_done() {
-    let Some(machine) = Machine::start() else { return };
-    let kids = abandoned(&machine, "web");
-    let said = on_a_terminal(&machine, &["--yes", "--grace", "60s"], &[("TERM", "^C")]);
-    assert_eq!(said.code, 1, "{said:?}");
-    assert!(machine.alive(kids["deaf"]), "no KILL was sent: {said:?}");
-    assert!(said.out.contains("interrupted"), "{said:?}");
-    let finished =
-        machine.events("reap").into_iter().find(|event| event["event"] == "reap_finished").unwrap();
-    assert_eq!(finished["because"], "interrupted");
-}
-
 /// Safety 1: where what is kept cannot be read, nothing is certain and nobody is ended.
 #[test]
 fn r118_safety_1_an_unreadable_answer_means_keep() {
@@ -530,87 +377,6 @@ fn r118_safety_1_an_unreadable_answer_means_keep() {
     assert!(kids.values().any(|pid| machine.alive(*pid)), "{said:?}");
     assert!(said.code != 0, "{said:?}");
     assert!(machine.events("reap").iter().all(|event| event["event"] != "signal_sent"));
-}
-
-/// What a member forks while its tree is ended is of the tree: here on TERM itself, in a session of its own.
-#[test]
-fn what_is_forked_while_it_ends_ends_too() {
-    const FORKS: &str = "
-import os, signal, subprocess, sys, time
-def more(number, frame):
-    child = subprocess.Popen(['sleep', '1000'], start_new_session=True)
-    open(sys.argv[1], 'a').write(f'{child.pid}\\n')
-signal.signal(signal.SIGTERM, more)
-open(sys.argv[2], 'w').write('up')
-while True: time.sleep(0.05)
-";
-    let Some(machine) = Machine::start() else { return };
-    let path = |name: &str| machine.scene.path(name).to_string_lossy().into_owned();
-    let (children, up) = (path("children"), path("up"));
-    machine.start_command(&[
-        SCUPPER, "run", "--name", "forks", "--", "python3", "-S", "-c", FORKS, &children, &up,
-    ]);
-    wait_for("it listens", PATIENCE, || {
-        if machine.scene.text("up") == "up" { Ok(()) } else { Err(String::new()) }
-    });
-    kill_scupper(&machine, "forks");
-    // The kernel's TERM, since its scupper is gone.
-    wait_for("it has forked", PATIENCE, || {
-        if machine.scene.text("children").lines().count() == 1 { Ok(()) } else { Err(String::new()) }
-    });
-    let said = machine.scupper(&["reap", "--yes", "--grace", "2s"]);
-    assert_eq!(said.code, 0, "{said:?}");
-    let children: Vec<i32> = machine.scene.text("children").lines().map(|pid| pid.parse().unwrap()).collect();
-    assert!(children.len() >= 2, "{children:?}");
-    none_lives(&machine, children, &said);
-    assert_eq!(machine.living(), Vec::<i32>::new());
-}
-
-/// What it starts in a session of its own on its TERM may be a daemon by choice: it is judged by itself, by all the rules,
-/// and of an orphan that was named it was not named.
-#[test]
-fn r118_safety_5_what_is_started_in_a_session_of_its_own_while_it_ends_is_judged_by_itself() {
-    const LEAVES: &str = "
-import os, signal, subprocess, time
-def leave(number, frame):
-    child = subprocess.Popen(['sleep', '1000'], start_new_session=True)
-    open('CHILD', 'w').write(str(child.pid))
-    time.sleep(0.5)
-    os._exit(0)
-signal.signal(signal.SIGTERM, leave)
-open('UP', 'w').write('up')
-while True: time.sleep(1)
-";
-    let Some(machine) = Machine::start() else { return };
-    let path = |name: &str| machine.scene.path(name).to_string_lossy().into_owned();
-    let orphan =
-        orphan_that_does(&machine, &LEAVES.replace("CHILD", &path("child")).replace("UP", &path("up")));
-    wait_for("it listens", PATIENCE, || {
-        if machine.scene.text("up") == "up" { Ok(()) } else { Err(machine.scene.text("others")) }
-    });
-    let said = machine.scupper(&["reap", &orphan.to_string(), "--yes", "--json"]);
-    let child: i32 = machine.scene.text("child").parse().unwrap();
-    assert_eq!(pids(&said.json()["ended"]), [orphan], "{said:?}");
-    assert!(machine.alive(child), "{said:?}");
-}
-
-/// A shell's loop starts its server anew when it ends. The new one is confirmed by two looks of its own.
-#[test]
-fn what_is_started_in_place_of_what_ends_ends_too() {
-    let Some(machine) = Machine::start() else { return };
-    let before = sorted(machine.living());
-    let file = machine.scene.path("server").to_string_lossy().into_owned();
-    let again = AGAIN.replace("SERVER", &file);
-    let orphan = orphan_that_does(&machine, &again);
-    let server: i32 = wait_for("the server is there", PATIENCE, || {
-        machine.scene.text("server").parse().map_err(|_| machine.scene.text("others"))
-    });
-    let answer = machine.scupper(&["reap", &orphan.to_string(), "--yes", "--json"]);
-    assert_eq!(answer.code, 0, "{answer:?}");
-    assert_eq!(sorted(machine.living()), before, "{answer:?}");
-    let ended = pids(&answer.json()["ended"]);
-    assert_eq!(ended.len(), 3, "{answer:?}");
-    assert!(ended.contains(&orphan) && ended.contains(&server), "{answer:?}");
 }
 
 /// Policy, and no orphan: what a living parent holds and does not use is ended by its pid alone.

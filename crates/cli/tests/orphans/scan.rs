@@ -12,6 +12,8 @@ use super::support::{
 };
 
 const NOBODY: u32 = 65534;
+const NOBODYS_PYTHON: [&str; 5] =
+    ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3"];
 
 #[test]
 fn r118_a_process_whose_parent_died_and_whose_stdin_nobody_holds_is_found() {
@@ -387,11 +389,9 @@ fn r118_a_user_without_rights_gets_a_complete_answer_that_says_what_was_not_read
     let Some(binary) = for_nobody(&scene) else { return };
     let roots = left_behind(&scene, &mut strays, &SLEEPER);
     // Its pipes have to be nobody's as well: the kernel is asked about them.
-    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    let python = [&nobody[..], &["/usr/bin/python3"]].concat();
-    let theirs = left_behind_by(&scene, &mut strays, &python, &["sleep", "1000"], |_| ());
+    let theirs = left_behind_by(&scene, &mut strays, &NOBODYS_PYTHON, &["sleep", "1000"], |_| ());
     let mut command = Command::new("setpriv");
-    command.args(&nobody[1..]).arg(&binary).args(["scan", "--json"]);
+    command.args(&NOBODYS_PYTHON[1..4]).arg(&binary).args(["scan", "--json"]);
     scene.dress(&mut command);
     let answer = answer(&mut quiet(command, &scene));
     let scan = answer.json();
@@ -403,6 +403,25 @@ fn r118_a_user_without_rights_gets_a_complete_answer_that_says_what_was_not_read
     let found = entry(&scan, "left_behind", theirs);
     assert!(kinds(&found).contains("stdin_gone"), "{found}");
     assert_eq!(found["uid"], NOBODY);
+}
+
+/// Root is told of everybody, and of one user where it asks for that.
+#[test]
+fn one_users_processes_can_be_asked_about() {
+    let (scene, mut strays) = (Scene::new(), Strays::default());
+    if for_nobody(&scene).is_none() {
+        return;
+    }
+    let roots = left_behind(&scene, &mut strays, &SLEEPER);
+    let theirs = left_behind_by(&scene, &mut strays, &NOBODYS_PYTHON, &["sleep", "1000"], |_| ());
+    for pid in [roots, theirs] {
+        found(&scene, pid, &[]);
+    }
+    for (user, is, is_not) in [("0", roots, theirs), ("root", roots, theirs), ("65534", theirs, roots)] {
+        let scan = scupper(&scene, &["scan", "--user", user, "--json"]).json();
+        let left = pids_in(&scan, "left_behind");
+        assert!(left.contains(&is) && !left.contains(&is_not), "{user}: {left:?}, {is} and not {is_not}");
+    }
 }
 
 #[test]
