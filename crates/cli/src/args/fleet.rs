@@ -95,12 +95,14 @@ pub(crate) enum FleetCommand {
 
 /// Which registry, and how it is told.
 #[derive(Args, Debug)]
+#[expect(clippy::doc_markdown, reason = "the help of a flag")]
 pub(crate) struct RegistryArgs {
-    /// The registry: redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://..., unix sockets and files as `scupper serve --help`
-    /// says [default: the embedded one in the state directory]
+    /// The registry: redis://..., rediss://..., redis+sentinel://..., redis+cluster://..., redis+unix://..., or embedded:/DIR
+    /// [default: embedded, in the state directory]
+    // Text: a parser that repeats what it refuses would show a password.
     #[arg(long, value_name = "URL", env = "SCUPPER_REGISTRY", hide_env_values = true)]
     pub registry: Option<String>,
-    /// Where the embedded registry is.
+    /// Where the embedded registry is
     #[arg(long, value_name = "DIR", help = STATE_HELP)]
     pub state: Option<PathBuf>,
     /// Print JSON
