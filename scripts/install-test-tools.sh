@@ -7,6 +7,7 @@
 #   tmux       a real terminal for job control                 node, npm           the Node examples
 #   puma       a prefork master to try our recipe on           cargo-nextest       runs the tests
 #   chromium   a browser that a request leaves behind      curl                an agent of a fleet in a few lines of shell
+#   redis-server  a registry; each test starts its own     openssl             the certificates of its TLS
 set -euo pipefail
 say() { echo "tools: $*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -27,6 +28,8 @@ if [ "${1:-}" != demo ]; then
   has unshare || wanted+=(util-linux)
   has chromium || wanted+=(chromium)
   has curl || wanted+=(curl)
+  has redis-server || wanted+=(redis-server)
+  has openssl || wanted+=(openssl)
 fi
 
 if [ ${#wanted[@]} -gt 0 ]; then
@@ -74,4 +77,4 @@ if [ -x "$servers" ]; then "$servers" >/dev/null; fi
 # The tool that makes requests out of the API's description.
 schemathesis=$(dirname "$0")/../crates/cli/tests/fleet/install-schemathesis.sh
 if [ -x "$schemathesis" ]; then "$schemathesis" >/dev/null; fi
-say "all there: promtool, tmux, puma, chromium, python3, node, npm, cargo-nextest"
+say "all there: promtool, tmux, puma, chromium, redis-server, python3, node, npm, cargo-nextest"
