@@ -285,7 +285,7 @@ fn a_heartbeat_is_before_a_claim_or_after_it() {
     let beats = {
         let (start, end, all) = (start.clone(), end.clone(), all.clone());
         thread::spawn(move || {
-            let one = |(number, who)| {
+            let one = |(number, who): (u64, &Incarnation)| {
                 start.wait();
                 // Sometimes a little later, so that both orders are seen.
                 thread::park_timeout(Duration::from_micros(100 * (number % 16)));
@@ -293,7 +293,7 @@ fn a_heartbeat_is_before_a_claim_or_after_it() {
                 end.wait();
                 answer
             };
-            (0..).zip(&all).map(one).collect::<Vec<_>>()
+            (0_u64..).zip(&all).map(one).collect::<Vec<_>>()
         })
     };
     let claims: Vec<_> = all
