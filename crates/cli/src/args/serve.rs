@@ -50,7 +50,7 @@ pub(crate) struct ServeArgs {
     /// The file with the token of the API [default: $SCUPPER_TOKEN, else the file `token` in the state directory, which is made]
     #[arg(long, value_name = "FILE", help_heading = "API")]
     pub token_file: Option<PathBuf>,
-    /// This coordinator's name [default: the host's name, and something of its own]
+    /// This coordinator's name: another one for each [default: the host's name]
     #[arg(long, value_name = "ID", help_heading = "Fleet")]
     pub id: Option<CoordinatorId>,
     /// This host's name, as its agents say it [default: the kernel's]
@@ -71,7 +71,8 @@ pub(crate) struct ServeArgs {
     /// Between TERM and KILL, where an orphan's process is ended
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s", help_heading = "Fleet")]
     pub grace: Duration,
-    /// Sweep once and print the result as JSON. Where nobody has swept lately, agents are first given time to beat
+    /// Sweep once and print the result as JSON. Where nobody has swept lately, agents are first given time to beat. Orphans'
+    /// processes are left to a coordinator that stays
     #[arg(long)]
     pub once: bool,
     /// How log lines on stderr look: text or json [default: text]

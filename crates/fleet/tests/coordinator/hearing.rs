@@ -35,6 +35,36 @@ fn r114_heartbeats_that_come_together_are_sent_together_and_each_is_answered() {
     }
 }
 
+/// As it runs in `serve`: a thread that sends, and many that wait for their answers.
+#[test]
+fn r114_agents_that_beat_at_once_are_each_answered_until_the_coordinator_ends() {
+    let scene = Scene::new();
+    let a = scene.coordinator("a");
+    let batch = a.batch();
+    let sending = std::thread::spawn({
+        let batch = a.batch();
+        move || batch.run()
+    });
+    let agents: Vec<_> =
+        (0..40).map(|n| scene.register_by(&format!("agent-{n}"), &*batch, "host-a", None)).collect();
+    std::thread::scope(|scope| {
+        for who in &agents {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    let beats = [Beat { who: who.clone(), report: None }];
+                    let answers = batch.beat(&beats).unwrap().answers;
+                    assert!(matches!(answers[..], [Answer::Accepted { .. }]), "{answers:?}");
+                }
+            });
+        }
+    });
+    assert!(scene.store.calls("beat") <= 120);
+    batch.close();
+    sending.join().unwrap();
+    let refused = batch.beat(&[Beat { who: agents[0].clone(), report: None }]);
+    assert!(refused.unwrap_err().is_outage());
+}
+
 #[test]
 fn where_the_registry_does_not_answer_no_agent_is_told_that_its_lease_holds() {
     let scene = Scene::new();
