@@ -212,6 +212,41 @@ fn without_a_cgroup_each_process_is_stopped_and_let_go_on() {
     assert_eq!(code(running), 7);
 }
 
+/// A unit that stands still because its registry does not answer.
+fn held(cgroup: &str) -> (Registry, Running) {
+    let registry = Registry::redis();
+    let flags: Vec<&str> = SOON.into_iter().chain(["--cgroup", cgroup]).collect();
+    let running = run_worker(&registry, &flags);
+    registry.server.as_ref().unwrap().pause();
+    wait_for("it stands still", PATIENCE, || still(&registry, &running));
+    (registry, running)
+}
+
+#[test]
+fn what_stands_still_is_ended_by_whoever_asks() {
+    let (registry, running) = held("auto");
+    assert!(registry.scene.scupper(&["stop", &registry.scene.unit]).status().unwrap().success());
+    assert_eq!(code(running), 7, "{}", registry.scene.text("stderr"));
+    registry.scene.expect_nothing_left();
+}
+
+/// The guardian's TERM waits, its KILL after 5 s does not.
+#[test]
+fn what_is_frozen_is_ended_by_the_guardian_when_the_engine_is_gone() {
+    let (registry, running) = held("auto");
+    kill(running.engine(), 9);
+    assert_eq!(code(running), 137, "{}", registry.scene.text("stderr"));
+    registry.scene.expect_nothing_left();
+}
+
+#[test]
+fn what_is_stopped_is_ended_by_the_guardian_when_the_engine_is_gone() {
+    let (registry, running) = held("off");
+    kill(running.engine(), 9);
+    assert_eq!(code(running), 137, "{}", registry.scene.text("stderr"));
+    registry.scene.expect_nothing_left();
+}
+
 #[test]
 fn whoever_was_told_to_finish_or_to_exit_when_the_lease_is_lost_exits_75() {
     for (policy, told) in [("finish", true), ("exit", false)] {
