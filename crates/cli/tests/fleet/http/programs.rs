@@ -88,7 +88,7 @@ fn a_shell_with_curl_ends_on_term_and_when_its_name_is_taken_over() {
         })
     };
     let gone = |pid: i32| {
-        wait_for("its command is gone", PATIENCE, || (!alive(pid)).then_some(()).ok_or_else(String::new))
+        wait_for("its command is gone", PATIENCE, || if alive(pid) { Err(String::new()) } else { Ok(()) });
     };
     let mut curl = Curl::start(&scene, &served, "a", false, &["sh", "-c", &stays]);
     let pid = runs(&curl);
