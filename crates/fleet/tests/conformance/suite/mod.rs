@@ -23,6 +23,7 @@
 
 pub mod members;
 pub mod outages;
+pub mod races;
 pub mod reaps;
 pub mod scene;
 pub mod sweeps;
@@ -131,6 +132,9 @@ macro_rules! promises {
             reaps::a_made_up_claim_deletes_nothing
             reaps::r115_a_process_elsewhere_is_delegated_once
             reaps::r101_five_coordinators_clean_a_hundred_orphans_once
+            races::r092_a_beat_and_a_claim_in_one_moment
+            races::many_want_one_name_and_one_has_it
+            races::a_cleanup_by_many_at_once_is_completed_once
         }
     };
 }
