@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scupper_fleet::{
-    Event, Happened, Incarnation, Item, ItemKind, Process, RedisStore, Registered, Registration, Store,
-    StoreError,
+    Event, Happened, Incarnation, Item, ItemKind, Process, Registered, Registration, Store, StoreError,
 };
 use scupper_model::Identity;
 
@@ -24,29 +23,38 @@ const LONG: Duration = Duration::from_hours(1);
 /// The shortest that there is.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// A registry on a real Redis, and a place for coordinators.
+/// A registry, on a real Redis or in files, and a place for coordinators.
 struct Fleet {
-    server: RedisServer,
-    store: Arc<RedisStore>,
+    server: Option<RedisServer>,
+    url: String,
+    store: Arc<dyn Store>,
     scene: Scene,
 }
 
 impl Fleet {
     fn new() -> Self {
         let server = RedisServer::start();
-        let address = match server.url().parse().unwrap() {
-            scupper_fleet::Address::Redis(address) => address,
-            other => panic!("{other}"),
-        };
-        let store = Arc::new(RedisStore::open(&address).unwrap());
-        Self { server, store, scene: Scene::new() }
+        Self::at(server.url(), Some(server), Scene::new())
+    }
+
+    fn embedded() -> Self {
+        let scene = Scene::new();
+        Self::at(format!("embedded:{}", scene.path("registry").display()), None, scene)
+    }
+
+    fn at(url: String, server: Option<RedisServer>, scene: Scene) -> Self {
+        let store = scupper_fleet::open(&url.parse().unwrap(), None).unwrap();
+        Self { server, url, store, scene }
+    }
+
+    fn redis(&mut self) -> &mut RedisServer {
+        self.server.as_mut().unwrap()
     }
 
     /// `scupper serve` on a host of this name, without an API.
     fn serve(&self, host: &str, flags: &[&str]) -> Serve {
-        let url = self.server.url();
         let api = ["--no-listen", "--no-socket"];
-        let args = ["serve", "--registry", &url, "--host", host, "--log-format", "json", "--verbose"];
+        let args = ["serve", "--registry", &self.url, "--host", host, "--log-format", "json", "--verbose"];
         let mut command = self.scene.scupper(&[&args, &api[..], flags].concat());
         let log = self.scene.path(&format!("{host}.log"));
         command.stderr(fs::File::options().create(true).append(true).open(&log).unwrap());
@@ -64,7 +72,6 @@ impl Fleet {
         host: &str,
         identity: Option<Identity>,
     ) -> Incarnation {
-        use scupper_fleet::Members;
         let registration = Registration {
             id: id.parse().unwrap(),
             nonce: format!("nonce-{id}").parse().unwrap(),
@@ -81,7 +88,6 @@ impl Fleet {
     }
 
     fn tasks(&self, who: &Incarnation, count: usize) {
-        use scupper_fleet::Members;
         for n in 0..count {
             let item = Item { kind: ItemKind::Task, name: format!("t{n}"), value: Some(b"x".to_vec()) };
             self.store.put(who, &item).unwrap();

@@ -4,15 +4,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use scupper_fleet::{Answer, Beat, Members, Store};
+use scupper_fleet::{Answer, Beat, ItemKind};
 
 use super::{Fleet, LONG, SHORT, Serve};
 use crate::scene::{PATIENCE, kill, wait_for};
 
-/// Stopped while it holds claims, seen to hold them, and killed. Orphans come in waves, until one is caught.
 #[test]
 fn heavy_r101_a_coordinator_killed_in_the_middle_of_cleanups_leaves_nothing_and_nothing_is_done_twice() {
-    let fleet = Fleet::new();
+    let mut fleet = Fleet::new();
+    some_die_in_the_middle(&fleet);
+    // What an agent kept, and seed 004's keys of it; tombstones tell why it ended, for a day.
+    assert_eq!(fleet.redis().ask(&["KEYS", "agent:*:dead-*"]), "");
+    let left = fleet.redis().ask(&["KEYS", "*dead-*"]);
+    assert!(left.lines().all(|key| key.contains(":tomb:")), "{left}");
+}
+
+#[test]
+fn heavy_r101_the_same_where_the_registry_is_files_of_this_host() {
+    some_die_in_the_middle(&Fleet::embedded());
+}
+
+/// Stopped while it holds claims, seen to hold them, and killed. Orphans come in waves, until two are caught.
+fn some_die_in_the_middle(fleet: &Fleet) {
     for n in 0..250 {
         fleet.register(&format!("living-{n}"), LONG);
     }
@@ -30,7 +43,7 @@ fn heavy_r101_a_coordinator_killed_in_the_middle_of_cleanups_leaves_nothing_and_
             dead += 1;
         }
         if killed < 2 {
-            killed += usize::from(kill_who_claims(&fleet, &mut serves));
+            killed += usize::from(kill_who_claims(fleet, &mut serves));
         }
     }
     assert!(killed > 0, "one was killed while it held claims");
@@ -41,10 +54,11 @@ fn heavy_r101_a_coordinator_killed_in_the_middle_of_cleanups_leaves_nothing_and_
         let status = fleet.store.status().unwrap();
         if (status.claims, status.members) == (0, 250) { Ok(()) } else { Err(format!("{status:?}")) }
     });
-    // What an agent kept, and seed 004's keys of it; tombstones tell why it ended, for a day.
-    assert_eq!(fleet.server.ask(&["KEYS", "agent:*:dead-*"]), "");
-    let left = fleet.server.ask(&["KEYS", "*dead-*"]);
-    assert!(left.lines().all(|key| key.contains(":tomb:")), "{left}");
+    for n in 0..100 {
+        let id = format!("dead-{n}").parse().unwrap();
+        assert!(fleet.store.agent(&id).unwrap().is_none());
+        assert_eq!(fleet.store.get(&id, ItemKind::Task, "t0").unwrap(), None);
+    }
     for (_, serve) in serves {
         assert!(serve.end().success());
     }
@@ -98,14 +112,14 @@ fn heavy_r116_redis_away_for_longer_than_a_lease_costs_nobody_but_the_dead() {
     serve.wait_for("fleet_open");
     fleet.register("dead-1", LEASE);
     fleet.register("dead-2", LEASE);
-    fleet.server.save();
-    fleet.server.kill();
+    fleet.redis().save();
+    fleet.redis().kill();
     let away = Instant::now();
     serve.wait_for("registry_lost");
     wait_for("a lease is over", PATIENCE, || {
         if away.elapsed() > LEASE + Duration::from_secs(1) { Ok(()) } else { Err(String::new()) }
     });
-    fleet.server.restart();
+    fleet.redis().restart();
     let before = accepted.load(Ordering::Relaxed);
     serve.wait_for("registry_back");
     let completed = fleet.wait_for_completed(2);

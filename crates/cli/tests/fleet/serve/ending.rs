@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use scupper_fleet::{Happened, Store};
+use scupper_fleet::Happened;
 use scupper_model::{Identity, Pid, StartTime};
 use scupper_probe::Proc;
 
@@ -28,8 +28,7 @@ fn identity(pid: i32) -> Identity {
 
 /// The same as an agent of the fleet; gives where it says that it runs.
 fn agent(fleet: &Fleet, id: &str) -> (crate::scene::Running, Identity, String) {
-    let url = fleet.server.url();
-    let (running, main) = unit(fleet, &["--agent", id, "--registry", &url, "--ttl", "2s"]);
+    let (running, main) = unit(fleet, &["--agent", id, "--registry", &fleet.url, "--ttl", "2s"]);
     let host = wait_for("it has said which process it is", PATIENCE, || {
         let process = fleet.store.agent(&id.parse().unwrap()).unwrap().and_then(|agent| agent.process);
         let said = process.filter(|process| process.identity == Some(main));

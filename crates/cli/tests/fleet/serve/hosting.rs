@@ -5,8 +5,6 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::process::Output;
 
-use scupper_fleet::Store;
-
 use super::{Fleet, LONG, SHORT};
 use crate::scene::{PATIENCE, Scene, wait_for};
 
@@ -49,12 +47,11 @@ fn where_no_registry_is_named_it_is_the_one_of_this_user() {
 /// With a policy that evicts, Redis forgets members by itself.
 #[test]
 fn a_redis_that_forgets_by_itself_is_refused_with_the_reason() {
-    let fleet = Fleet::new();
+    let mut fleet = Fleet::new();
     for (name, value) in [("maxmemory", "100mb"), ("maxmemory-policy", "volatile-ttl")] {
-        assert_eq!(fleet.server.ask(&["CONFIG", "SET", name, value]), "+OK");
+        assert_eq!(fleet.redis().ask(&["CONFIG", "SET", name, value]), "+OK");
     }
-    let url = fleet.server.url();
-    let said = refused(&fleet.scene, &["--registry", &url]);
+    let said = refused(&fleet.scene, &["--registry", &fleet.url]);
     assert!(said.contains("noeviction"), "{said}");
 }
 
@@ -63,8 +60,8 @@ fn r094_once_sweeps_once_and_prints_what_came_of_it() {
     let fleet = Fleet::new();
     fleet.register("living", LONG);
     fleet.register("dead", SHORT);
-    let url = fleet.server.url();
-    let out = fleet.scene.scupper(&["serve", "--once", "--registry", &url, "--ttl", "2s"]).output().unwrap();
+    let out =
+        fleet.scene.scupper(&["serve", "--once", "--registry", &fleet.url, "--ttl", "2s"]).output().unwrap();
     assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
     let said: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!(said["schema"], "scupper.sweep/1");
@@ -81,9 +78,17 @@ fn it_is_ready_when_it_sweeps_and_gives_its_lease_back_at_the_end() {
     let path = fleet.scene.path("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
-    let url = fleet.server.url();
-    let args =
-        ["serve", "--registry", &url, "--listen", "127.0.0.1:0", "--host", "here", "--log-format", "json"];
+    let args = [
+        "serve",
+        "--registry",
+        &fleet.url,
+        "--listen",
+        "127.0.0.1:0",
+        "--host",
+        "here",
+        "--log-format",
+        "json",
+    ];
     let mut command = fleet.scene.scupper(&args);
     command.env("NOTIFY_SOCKET", &path);
     let log = fleet.scene.path("here.log");
@@ -105,7 +110,7 @@ fn it_is_ready_when_it_sweeps_and_gives_its_lease_back_at_the_end() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 
     // R114: one manager for a host.
-    let second = refused(&fleet.scene, &["--registry", &url, "--host", "here"]);
+    let second = refused(&fleet.scene, &["--registry", &fleet.url, "--host", "here"]);
     assert!(second.contains("coordinates the host here"), "{second}");
 
     wait_for("it has a lease", PATIENCE, || {
