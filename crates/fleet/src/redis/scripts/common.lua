@@ -19,10 +19,12 @@ local function say(what, channel)
 end
 
 -- Larger than the last one, and than any that was given before this moment, also where the server lost its memory of them.
+local numbers = {}
 local function next_number(what)
-  local last = tonumber(redis.call('HGET', P .. 'meta', what) or '') or 0
+  local last = numbers[what] or tonumber(redis.call('HGET', P .. 'meta', what) or '') or 0
   local n = math.min(math.max(last + 1, MICROS), 9007199254740991)
   redis.call('HSET', P .. 'meta', what, num(n))
+  numbers[what] = n
   return num16(n)
 end
 

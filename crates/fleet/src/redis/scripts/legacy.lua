@@ -10,8 +10,11 @@ local dry, some_missing = ARGV[5] == '1', redis.call('EXISTS', P .. 'miss') == 1
 if some_missing and not dry and ARGV[3] == '0' then
   redis.call('ZREMRANGEBYSCORE', P .. 'miss', '-inf', num(NOW - 3600000))
 end
-for _, id in ipairs(page[2]) do
-  if #id > 128 or not string.match(id, '^[%w%._:%-]+$') then
+local ours = #page[2] > 0 and redis.call('ZMSCORE', P .. 'ids', unpack(page[2]))
+for i, id in ipairs(page[2]) do
+  if ours[i] then
+    -- One of ours, which is judged by its lease.
+  elseif #id > 128 or not string.match(id, '^[%w%._:%-]+$') then
     out[#out + 1] = {'bad', string.sub(id, 1, 40)}
   elseif redis.call('EXISTS', P .. 'rec:' .. id) == 0 then
     local key = 'agent:heartbeat:' .. id

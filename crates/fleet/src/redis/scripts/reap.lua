@@ -47,9 +47,6 @@ end
 
 redis.call('HSET', rec, 'begun', '1')
 redis.call('ZADD', P .. 'claims', num(NOW + lease), id)
-if SEED and had[8] and redis.pcall('GET', 'cleanup:lock:' .. id) == had[8] then
-  redis.call('PEXPIRE', 'cleanup:lock:' .. id, 300000)
-end
 local base = {}
 if SEED then
   base = {'agent:heartbeat:' .. id, 'agent:memory:' .. id, 'agent:state:' .. id}
@@ -79,6 +76,9 @@ if #keys > 0 then
   if #free > 0 then gone = redis.call('UNLINK', unpack(free)) end
 end
 if left > #keys then
+  if SEED and had[8] and redis.pcall('GET', 'cleanup:lock:' .. id) == had[8] then
+    redis.call('PEXPIRE', 'cleanup:lock:' .. id, 300000)
+  end
   redis.call('HSET', rec, 'deleted', num(deleted + gone))
   redis.call('SREM', own, unpack(keys))
   return {'more', gone}
@@ -87,21 +87,22 @@ end
 -- The last step. What ends it, the record, goes when everything else is gone.
 if #base > 0 then gone = gone + redis.call('UNLINK', unpack(base)) end
 local total = num(deleted + gone)
-redis.call('DEL', own)
 redis.call('HSET', P .. 'tomb:' .. id, 'ep', had[7] or '', 'reason', had[3], 'at', num(NOW))
 redis.call('EXPIRE', P .. 'tomb:' .. id, 86400)
 redis.call('HDEL', P .. 'rep', id)
-redis.call('HDEL', P .. 'who', id)
 redis.call('HDEL', P .. 'dir', id)
 if had[10] and had[10] ~= '' then redis.call('SREM', P .. 'co:' .. had[10], id) end
 redis.call('ZREM', P .. 'ids', id)
-redis.call('ZREM', P .. 'miss', id)
+if SEED then
+  redis.call('HDEL', P .. 'who', id)
+  redis.call('ZREM', P .. 'miss', id)
+end
 say('{"type":"cleanup_completed","agentId":"' .. id .. '","keysDeleted":' .. total .. '}')
-redis.call('DEL', rec)
+redis.call('DEL', own, rec)
 redis.call('ZREM', P .. 'claims', id)
 unlock(id, had[8])
 if SEED then
   redis.pcall('SREM', 'agents:active', id)
-  redis.pcall('SREM', 'agent:active', id)
+  if legacy then redis.pcall('SREM', 'agent:active', id) end
 end
 return {'done', total}

@@ -114,22 +114,23 @@ if names > 0 then
   for i = 1, names do
     local id = ARGV[18 + i]
     local score = redis.call('ZSCORE', dl, id)
-    if score and tonumber(score) < NOW then expired[#expired + 1] = id end
+    if score and tonumber(score) < NOW then expired[#expired + 1], expired[#expired + 2] = id, score end
     local till_then = redis.call('ZSCORE', claims_key, id)
     if till_then and tonumber(till_then) < NOW then over[#over + 1] = id end
   end
 elseif dead > sdead then
   local wanted = (dry or phase ~= 'open') and most_entries or most
-  expired = redis.call('ZRANGEBYSCORE', dl, '-inf', '(' .. num(NOW), 'LIMIT', 0, wanted)
+  expired = redis.call('ZRANGEBYSCORE', dl, '-inf', '(' .. num(NOW), 'WITHSCORES', 'LIMIT', 0, wanted)
 end
 local is_named = {}
 for i = 1, names do is_named[ARGV[18 + i]] = true end
 local claims, unclaimed, fresh, freed = {}, {}, 0, 0
 
 if dry or phase ~= 'open' then
-  for _, id in ipairs(expired) do
+  for i = 1, #expired, 2 do
+    local id = expired[i]
     local had = string.sub(redis.call('HGET', P .. 'ep', id) or '', 17)
-    local seen = math.max(0, tonumber(redis.call('ZSCORE', dl, id)) - (tonumber(had) or 0))
+    local seen = math.max(0, tonumber(expired[i + 1]) - (tonumber(had) or 0))
     unclaimed[#unclaimed + 1] = {id, 'stale_heartbeat', num(seen), num(NOW - seen)}
   end
   for i = 19 + names, #ARGV, 7 do
@@ -141,12 +142,12 @@ else
   local function started(id, reason, taken)
     say('{"type":"cleanup_started","agentId":"' .. id .. '","reason":"' .. reason .. '"' .. (taken and ',"takenOn":true' or '') .. '}')
   end
-  for _, id in ipairs(expired) do
+  for i = 1, #expired, 2 do
     if fresh >= most then break end
+    local id = expired[i]
     local rec = P .. 'rec:' .. id
-    local ep = redis.call('HGET', P .. 'ep', id) or ''
-    local seen = math.max(0, tonumber(redis.call('ZSCORE', dl, id)) - (tonumber(string.sub(ep, 17)) or 0))
-    local had = redis.pcall('HMGET', rec, 'process', 'host', 'co')
+    local had = redis.pcall('HMGET', rec, 'process', 'host', 'co', 'ep', 'ttl')
+    local seen = math.max(0, tonumber(expired[i + 1]) - (tonumber(had[5] or '') or 0))
     local fence = not had.err and claim(id, rec, by, host, 'stale_heartbeat', num(seen), lease)
     if had.err then
       -- Told as trouble; the others are not to wait behind it.
@@ -155,7 +156,7 @@ else
     elseif fence then
       fresh = fresh + 1
       started(id, 'stale_heartbeat')
-      claims[#claims + 1] = {id, string.sub(ep, 1, 16), fence, 'stale_heartbeat', num(seen), num(NOW - seen),
+      claims[#claims + 1] = {id, had[4] or '', fence, 'stale_heartbeat', num(seen), num(NOW - seen),
         had[1] or '', had[2] or '', had[3] or '', '0'}
     else
       -- A coordinator of the seed is at it: the others are not to wait behind it.
