@@ -376,6 +376,27 @@ fn help_never_shows_the_address_of_the_environment() {
     );
 }
 
+/// R094, R100: a cleanup that fails is counted by nobody, is told, and stops no other.
+#[test]
+fn r100_a_cleanup_that_fails_stops_no_other() {
+    let registry = Registry::redis();
+    registry.out_of_grace();
+    registry.orphans(&["o1", "o2", "o3"]);
+    let server = registry.server.as_ref().unwrap();
+    // What should be a list of the keys that it owns is none.
+    server.ask(&["SET", "scupper:{0}:own:o2", "odd"]);
+    let (code, said) = registry.json(&["clean", "--yes"]);
+    assert_eq!(
+        (code, &said["orphansDetected"], &said["orphansCleaned"]),
+        (1, &json!(3), &json!(2)),
+        "{said}"
+    );
+    assert_eq!(said["left"][0]["agentId"], json!("o2"), "{said}");
+    assert!(!said["left"][0]["because"].as_str().unwrap().is_empty(), "{said}");
+    assert!(registry.has("o2") && !registry.has("o1") && !registry.has("o3"));
+    assert_eq!(registry.json(&["locks"]).1["claims"][0]["agent"], json!("o2"));
+}
+
 /// R112: seed 004's own two tests, with the keys as it writes them.
 #[test]
 fn r112_agents_of_the_seed_are_cleaned_up_after_and_kept() {

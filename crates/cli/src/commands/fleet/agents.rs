@@ -2,7 +2,7 @@
 //! listed in the memory of one page.
 
 use scupper_fleet::{AgentView, Store};
-use scupper_model::Timestamp;
+use scupper_model::{Timestamp, printable};
 
 use super::{registry, view};
 use crate::args::AgentsArgs;
@@ -11,6 +11,8 @@ use crate::output::{Printer, Table};
 
 /// Agents that are asked for at once. Also how often a table says again what its columns are.
 const PAGE: usize = 500;
+/// The longest place in a list that a store gives.
+const LONGEST_PLACE: usize = 400;
 
 pub(super) fn run(args: &AgentsArgs, printer: &mut Printer) -> Result<u8, Failure> {
     let store = registry::open(&args.registry)?;
@@ -102,7 +104,7 @@ impl Listing {
             printer.note("no such agents are registered here");
         }
         if let Some(next) = next {
-            let next = view::text(next);
+            let next = printable(next.as_bytes(), LONGEST_PLACE);
             printer.note(&format!("there is more: --from '{next}' shows the next page, --all everything"));
         }
         Ok(())
