@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use scupper_model::{BootId, EVENT_SCHEMA, Pid, Profile, StartTime};
+use scupper_model::{BootId, EVENT_SCHEMA, Identity, Pid, ProcessState, Profile, StartTime};
+use scupper_probe::snapshot::Marks;
 
 use super::*;
 
