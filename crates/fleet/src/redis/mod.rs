@@ -53,6 +53,8 @@ pub struct RedisStore {
     unsearched: Mutex<HashMap<AgentId, crate::Fence>>,
     /// Keys that one call of [`Store::reap`] deletes: the server does nothing else meanwhile.
     chunk: u64,
+    /// Whether scripts are sent in the form for servers before Redis 7, whatever answers.
+    plain: bool,
 }
 
 /// Keys of one call, where nothing else is said.
@@ -76,6 +78,7 @@ impl RedisStore {
             mirrored: Mutex::default(),
             unsearched: Mutex::default(),
             chunk: CHUNK,
+            plain: false,
         })
     }
 
@@ -94,6 +97,13 @@ impl RedisStore {
         Some(Self { scripts, ..self })
     }
 
+    /// Sends scripts as to a server before Redis 7, to test these where there is a newer one only.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn as_before_redis_7(self) -> Self {
+        Self { plain: true, ..self }
+    }
+
     /// The first argument of every script but the heartbeat's.
     fn arguments(&self) -> Arguments {
         let mut arguments = Arguments::new();
@@ -103,7 +113,8 @@ impl RedisStore {
 
     fn run(&self, doing: &'static str, script: &Lua, arguments: &Arguments) -> Result<Value, StoreError> {
         self.link.ask(doing, |connection, version| {
-            script.run(connection, version.is_some_and(check::Version::is_modern), arguments)
+            let is_modern = version.is_some_and(check::Version::is_modern) && !self.plain;
+            script.run(connection, is_modern, arguments)
         })
     }
 

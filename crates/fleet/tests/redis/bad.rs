@@ -193,6 +193,18 @@ fn a_full_server_still_takes_heartbeats() {
     redis.redis().check().unwrap();
 }
 
+/// Before Redis 7 a script cannot say that it may run all the same: then it is told what is wrong.
+#[test]
+fn an_older_server_that_is_full_is_told_of() {
+    let redis = Redis::of("", RedisStore::as_before_redis_7);
+    let scene = Scene::new(&redis);
+    let who = scene.doomed("coder-1");
+    assert_eq!(redis.ask(&["CONFIG", "SET", "maxmemory", "1"]), "+OK");
+    let said = refusal(redis.redis().beat(&[Beat { who, report: None }]));
+    assert!(said.contains("its memory is full: raise maxmemory"), "{said}");
+    assert!(refusal(redis.redis().check()).contains("its memory is full"));
+}
+
 #[test]
 fn a_replica_is_refused() {
     // Of nobody who answers: it takes no writes all the same.

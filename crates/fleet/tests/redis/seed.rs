@@ -176,6 +176,38 @@ fn r113_the_seeds_chaos_test() {
     assert_eq!(redis.ask(&["SCARD", "agents:active"]), ":7");
 }
 
+/// The same in real time, with nothing scaled and nothing passed by hand.
+#[test]
+#[ignore = "takes three to four minutes of real time"]
+#[expect(clippy::disallowed_methods, reason = "it takes the time that it takes")]
+fn r113_the_seeds_chaos_test_in_real_time() {
+    let redis = Redis::start();
+    let scene = Scene::unswept(&redis);
+    let crashed = ["agent-1", "agent-4", "agent-7"];
+    let begin = std::time::Instant::now();
+    let (mut last, mut cleaned) = (None::<std::time::Instant>, Vec::new());
+    while cleaned.len() < crashed.len() {
+        assert!(begin.elapsed() < Duration::from_mins(4), "{cleaned:?}");
+        if last.is_none_or(|last| last.elapsed() >= scene.timing.interval) {
+            for number in 0..10 {
+                let name = format!("agent-{number}");
+                if last.is_none() || !crashed.contains(&name.as_str()) {
+                    beat(&redis, &name, 0, "180000");
+                }
+            }
+            last = Some(std::time::Instant::now());
+        }
+        for claim in scene.sweep("a").claims {
+            scene.reap_all(&claim);
+            cleaned.push(claim.id.to_string());
+        }
+        std::thread::sleep(scene.timing.tick);
+    }
+    cleaned.sort();
+    assert_eq!(cleaned, crashed);
+    assert_eq!(redis.ask(&["SCARD", "agents:active"]), ":7");
+}
+
 /// Half of twenty is a mass: it is held for 60 s, and gone within the four minutes of R113 all the same.
 #[test]
 fn r113_half_of_twenty_within_four_minutes() {

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use scupper_fleet::{Phase, Store};
+use scupper_fleet::{Phase, RedisStore, Store};
 
-use crate::fixture::{Cluster, store, until};
+use crate::fixture::{Cluster, Redis, store, until};
 use crate::redis_server::{RedisServer, free_port};
 use crate::suite::Promise;
 use crate::suite::scene::Scene;
@@ -192,18 +192,29 @@ const OF_EACH_SCRIPT: [&str; 14] = [
     "r115_a_process_elsewhere_is_delegated_once",
 ];
 
+fn of_each_script() -> Vec<&'static (&'static str, Promise)> {
+    let promises: &[(&str, Promise)] = promises!(list_promises);
+    let of_each: Vec<_> = promises.iter().filter(|(name, _)| OF_EACH_SCRIPT.contains(name)).collect();
+    assert_eq!(of_each.len(), OF_EACH_SCRIPT.len(), "one of them has another name by now");
+    of_each
+}
+
+/// The form of the scripts that a server before Redis 7 is sent, on the one that is here.
+#[test]
+fn scripts_without_flags_keep_the_same() {
+    for (name, promise) in of_each_script() {
+        println!("{name}");
+        promise(&Redis::of("", RedisStore::as_before_redis_7));
+    }
+}
+
 #[test]
 fn heavy_a_cluster_keeps_what_one_server_does() {
     let cluster = Cluster::start();
-    let promises: &[(&str, Promise)] = promises!(list_promises);
-    let of_each = promises.iter().filter(|(name, _)| OF_EACH_SCRIPT.contains(name));
-    let mut kept = 0;
-    for (name, promise) in of_each {
+    for (name, promise) in of_each_script() {
         println!("{name}");
         promise(&cluster.fresh());
-        kept += 1;
     }
-    assert_eq!(kept, OF_EACH_SCRIPT.len(), "one of them has another name by now");
     // Everything is at the node of one slot, and nothing at the keys of the seed.
     let scene = Scene::unswept(&cluster);
     scene.store.check().unwrap();
