@@ -34,8 +34,11 @@ struct Got {
 impl Served {
     /// Starts one, and waits until it answers.
     fn start(scene: &Scene, registry: &str, flags: &[&str]) -> Self {
+        Self::begin(scene, serve(scene, registry, flags))
+    }
+
+    fn begin(scene: &Scene, mut command: Command) -> Self {
         let log = scene.path("serve.log");
-        let mut command = serve(scene, registry, flags);
         command.stderr(fs::File::options().create(true).append(true).open(&log).unwrap());
         let before = fs::read_to_string(&log).unwrap_or_default().len();
         let mut child = command.spawn().unwrap();

@@ -176,3 +176,30 @@ fn a_registry_that_is_away_fences_nobody() {
     });
     served.end();
 }
+
+/// So many connections that say nothing that no other gets a place: those of the socket have their own, the registry its
+/// descriptors, and the silent ones are let go of.
+#[test]
+fn waits_connections_that_say_nothing_take_no_descriptor_from_anybody_else() {
+    let scene = Scene::new();
+    let served = serve(&scene, "embedded", &[]);
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "ulimit -n 160; exec \"$@\"", "sh"])
+        .arg(served.get_program())
+        .args(served.get_args());
+    scene.dress(&mut limited);
+    limited.env_remove("SCUPPER_TOKEN");
+    let served = Served::begin(&scene, limited);
+    let silent: Vec<TcpStream> =
+        (0..40).map(|_| TcpStream::connect(("127.0.0.1", served.port)).unwrap()).collect();
+    let (epoch, own) = served.join("a");
+    let state = format!("/v1/agents/a/items/state?epoch={epoch}");
+    assert_eq!(served.unix("PUT", &state, Some(&own), b"written").status, 200);
+    assert_eq!(served.unix("GET", "/v1/status", None, b"").json()["members"], 1);
+    let open = fs::read_dir(format!("/proc/{}/fd", served.child.id())).unwrap().count();
+    assert!(open < 80, "{open}");
+    assert_eq!(served.tcp("GET", "/healthz", None, b"").status, 200);
+    drop(silent);
+    served.end();
+}

@@ -129,6 +129,8 @@ fn heavy_a_tool_that_reads_the_description_finds_no_answer_that_is_not_in_it() {
         // A stream has no end, and 1.0 is an integer for JSON Schema alone.
         .args(["--exclude-operation-id", "events", "--exclude-checks", "positive_data_acceptance"])
         .args(["--request-timeout", "30", "--continue-on-failure", "--no-color", "--warnings", "off"])
+        // A busy machine makes them slowly: that is no finding.
+        .args(["--suppress-health-check", "all"])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&out.stdout).replace(token.trim(), "TOKEN");

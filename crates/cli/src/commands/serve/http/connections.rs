@@ -21,10 +21,14 @@ use super::access::Way;
 use super::listen::Listener;
 use super::{Api, Inner, Shared, router};
 
-/// Connections of one socket. Whoever comes after waits until one ends; the other sockets have their own.
-const OPEN_LIMIT: usize = 512;
-/// How long a request's header may take, and how long a connection may do nothing.
-const HEADER_WITHIN: Duration = Duration::from_secs(10);
+/// Connections of one socket, at least and at most. Whoever comes after waits until one ends; the other sockets have their
+/// own.
+const OPEN_LIMITS: (u64, u64) = (32, 1024);
+/// Descriptors that are left to everything else of this process, beside half of what there are.
+const SPARED: u64 = 64;
+/// How long a request's header may take, and how long a connection may do nothing: most agents beat twice a minute, and
+/// need none in between.
+const HEADER_WITHIN: Duration = Duration::from_secs(5);
 /// Bytes of a header.
 const HEADER_LIMIT: usize = 16 << 10;
 /// How long one connection may stay, busy or not: a reader that takes nothing does not stay for ever.
@@ -89,6 +93,7 @@ impl Drop for Serving {
 async fn all(listeners: Vec<Listener>, api: &Shared, stopped: watch::Receiver<bool>) {
     let ended = Arc::new(Semaphore::new(0));
     let sockets = u32::try_from(listeners.len()).unwrap_or(u32::MAX);
+    let most = open_limit(sockets);
     for listener in listeners {
         let way = match listener {
             Listener::Tcp(_) => Way::Tcp,
@@ -98,7 +103,7 @@ async fn all(listeners: Vec<Listener>, api: &Shared, stopped: watch::Receiver<bo
         let (stopped, ended) = (stopped.clone(), Arc::clone(&ended));
         tokio::spawn(async move {
             // Nothing but a lack of descriptors at the very start gets here: the others go on.
-            let _ = one(listener, answers, stopped).await;
+            let _ = one(listener, answers, most, stopped).await;
             ended.add_permits(1);
         });
     }
@@ -106,8 +111,13 @@ async fn all(listeners: Vec<Listener>, api: &Shared, stopped: watch::Receiver<bo
 }
 
 /// One socket, until the end; and then what is open on it.
-async fn one(listener: Listener, answers: Router, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
-    let slots = Arc::new(Semaphore::new(OPEN_LIMIT));
+async fn one(
+    listener: Listener,
+    answers: Router,
+    most: u32,
+    mut stopped: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let slots = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
     match listener {
         Listener::Tcp(listener) => {
             let listener = TcpListener::from_std(listener)?;
@@ -129,9 +139,15 @@ async fn one(listener: Listener, answers: Router, mut stopped: watch::Receiver<b
             }
         }
     }
-    let all = u32::try_from(OPEN_LIMIT).unwrap_or(u32::MAX);
-    let _ = timeout(END_WITHIN, slots.acquire_many(all)).await;
+    let _ = timeout(END_WITHIN, slots.acquire_many(most)).await;
     Ok(())
+}
+
+/// So many that the registry, the sweeps and the evidence always have a descriptor left.
+fn open_limit(sockets: u32) -> u32 {
+    let all = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    let each = (all / 2).saturating_sub(SPARED) / u64::from(sockets.max(1));
+    u32::try_from(each.clamp(OPEN_LIMITS.0, OPEN_LIMITS.1)).unwrap_or(u32::MAX)
 }
 
 type Slot = tokio::sync::OwnedSemaphorePermit;
