@@ -47,6 +47,8 @@ pub(super) struct Pulse {
     pub reader: Open,
     /// Of the heartbeats' file.
     pub generation: i64,
+    /// The minute in which samples of memory that are too old were last removed.
+    pub trimmed: Option<u64>,
 }
 
 /// The one row of the durable file.
@@ -140,7 +142,7 @@ impl Place {
         };
         let fail = |source| self.fault("to be opened", durable(source));
         reader.connection.execute_batch("PRAGMA query_only = ON").map_err(fail)?;
-        Ok(Pulse { beats, reader, generation })
+        Ok(Pulse { beats, reader, generation, trimmed: None })
     }
 
     /// The heartbeats' file, if it is the one that belongs to this registry and this boot. Whatever goes wrong says that it

@@ -89,17 +89,18 @@ pub(super) fn report(beats: &Connection, who: &Incarnation, report: &Report, now
     Ok(())
 }
 
-/// Removes some of the samples that are too old, or of a time that is yet to come.
-pub(super) fn trim_memory(beats: &Connection, now: Timestamp) -> Sql<()> {
-    let minute = now.0 / 60_000;
-    for range in ["minute <= ?1", "minute > ?1"] {
+/// Removes some of the samples that are too old, or of a time that is yet to come. Gives whether none is left.
+pub(super) fn trim_memory(beats: &Connection, minute: u64) -> Sql<bool> {
+    let mut removed = 0;
+    for (range, bound) in
+        [("minute <= ?1", minute.saturating_sub(MINUTES)), ("minute > ?1", minute.saturating_add(1))]
+    {
         let sql = format!(
             "DELETE FROM memory WHERE (minute, epoch) IN (SELECT minute, epoch FROM memory WHERE {range} LIMIT ?2)"
         );
-        let bound = if range == "minute > ?1" { minute + 1 } else { minute.saturating_sub(MINUTES) };
-        beats.prepare_cached(&sql)?.execute((signed(bound), count(SAMPLES_PER_CALL)))?;
+        removed += beats.prepare_cached(&sql)?.execute((signed(bound), count(SAMPLES_PER_CALL)))?;
     }
-    Ok(())
+    Ok(removed < SAMPLES_PER_CALL)
 }
 
 /// What every incarnation took in one minute.

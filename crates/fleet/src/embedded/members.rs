@@ -126,8 +126,10 @@ impl EmbeddedStore {
             };
             answers.push(answer);
         }
-        if reported {
-            leases::trim_memory(&transaction, now).map_err(beats)?;
+        let minute = now.0 / 60_000;
+        if reported && pulse.trimmed != Some(minute) {
+            let is_done = leases::trim_memory(&transaction, minute).map_err(beats)?;
+            pulse.trimmed = is_done.then_some(minute);
         }
         transaction.commit().map_err(beats)?;
         Ok(Beaten { now, answers })
