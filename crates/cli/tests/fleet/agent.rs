@@ -49,6 +49,15 @@ fn run_worker(registry: &Registry, flags: &[&str]) -> Running {
     running
 }
 
+/// A command that ignores TERM, once it does.
+fn run_stubborn(registry: &Registry) -> Running {
+    let work = registry.scene.path("work").display().to_string();
+    let script = format!("trap '' TERM; echo step > {work}; while :; do sleep 0.05; done");
+    let running = run(registry, &SAFE, &["sh", "-c", &script]);
+    wait_for("it ignores TERM", PATIENCE, || works(registry, 0));
+    running
+}
+
 fn steps(registry: &Registry) -> usize {
     registry.scene.text("work").lines().filter(|line| *line == "step").count()
 }
@@ -146,9 +155,7 @@ fn r108_it_leaves_when_its_command_ends_or_crashes() {
 #[test]
 fn r108_a_second_signal_forces() {
     let registry = Registry::redis();
-    let running = run(&registry, &SAFE, &["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"]);
-    wait_for_event(&registry, "agent_registered");
-    wait_for_member(&registry, "it is a member", |view| view.process.is_some());
+    let running = run_stubborn(&registry);
     running.signal(TERM);
     wait_for_event(&registry, "signal_received");
     // It ignores TERM, and its grace is 30 s.
@@ -336,7 +343,7 @@ fn what_the_registry_asks_is_done() {
 
     // Stop does not wait for the whole grace.
     let registry = Registry::redis();
-    let running = run(&registry, &SAFE, &["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"]);
+    let running = run_stubborn(&registry);
     wait_for_member(&registry, "it is a member", |_| true);
     registry.store.direct(&id("a-1"), Some(Directive::Stop)).unwrap();
     let status = running.wait_at_most(Duration::from_secs(25));
@@ -386,6 +393,8 @@ fn a_command_that_is_started_again_is_another_process_of_the_same_agent() {
         identity(view).is_some() && identity(view) != identity(&first)
     });
     assert_eq!(second.epoch, first.epoch);
+    let stood = steps(&registry);
+    wait_for("it works again", PATIENCE, || works(&registry, stood));
     running.signal(TERM);
     assert_eq!(code(running), 7);
     expect_left(&registry, "SIGTERM");
