@@ -10,13 +10,10 @@ use crate::words::{Happened, Phase};
 
 /// Lines of one kind of trouble that are told.
 const TROUBLE_LINES: usize = 10;
-/// Under which the outage of the registry is remembered.
-const SWEEP: &str = "sweep";
 
 impl Coordinator {
     pub(super) fn answered(&mut self) {
         self.pace.answered();
-        self.trouble.retain(|(what, _)| *what != SWEEP);
         if let Some(since) = self.lost.take() {
             self.view.change(|view| view.lost_since = None);
             let after_ms = millis(self.clock.since_boot().saturating_sub(since));
@@ -24,19 +21,19 @@ impl Coordinator {
         }
     }
 
-    /// Nothing is known of anybody, and nothing is done about anybody. Said once, and again when the reason changes.
+    /// Nothing is known of anybody, and nothing is done about anybody. Said once, until it answers again.
     pub(super) fn failed(&mut self, error: &StoreError) {
         let now = self.clock.since_boot();
         self.pace.failed(now);
         let wall = self.clock.wall();
-        self.lost.get_or_insert(now);
         self.view.change(|view| {
             view.failures += 1;
             view.lost_since.get_or_insert(wall);
         });
-        let message = chain(error);
-        if self.is_news(SWEEP, &message) {
-            self.tell(FleetFact::RegistryLost { registry: self.setup.registry.clone(), message });
+        if self.lost.is_none() {
+            self.lost = Some(now);
+            let registry = self.setup.registry.clone();
+            self.tell(FleetFact::RegistryLost { registry, message: chain(error) });
         }
     }
 
