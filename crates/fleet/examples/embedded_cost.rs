@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use scupper_fleet::{
     Beat, EmbeddedStore, Incarnation, Item, ItemKind, Members, MemoryUse, Process, Registered, Registration,
-    Report, Store, Sweep, SystemClock, Timing,
+    Report, Store, Sweep, SystemClock, Timing, Written,
 };
 use scupper_model::Bytes;
 
@@ -161,9 +161,10 @@ fn measure_changes(directory: &Path) {
     let mut agents = Vec::new();
     let came = median(200, |number| agents.push(register(&store, &format!("agent-{number}"))));
     let item = Item { kind: ItemKind::State, name: String::new(), value: Some(vec![7; 200]) };
-    let wrote = median(200, |number| drop(store.put(&agents[number], &item).unwrap()));
+    let wrote =
+        median(200, |number| assert_eq!(store.put(&agents[number], &item).unwrap(), Written::Accepted));
     let left = median(200, |number| {
-        assert!(store.depart(&agents[number], "done", &Timing::DEFAULT).unwrap().is_some())
+        assert!(store.depart(&agents[number], "done", &Timing::DEFAULT).unwrap().is_some());
     });
     println!("| registration | write of 200 bytes | departure (claim and cleanup) |");
     println!("|---|---|---|");

@@ -291,3 +291,77 @@ pub(super) fn millis(time: Duration) -> i64 {
 pub(super) fn later(now: Timestamp, time: Duration) -> Timestamp {
     Timestamp(now.0.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rusqlite::types::Value;
+
+    use super::super::{history, leases, schema};
+    use super::*;
+    use crate::EventId;
+
+    fn registry() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, 9).unwrap();
+        connection
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            2 => Just(Value::Null),
+            3 => any::<i64>().prop_map(Value::Integer),
+            3 => (0..3_i64).prop_map(Value::Integer),
+            1 => any::<f64>().prop_map(Value::Real),
+            2 => ".{0,40}".prop_map(Value::Text),
+            3 => prop_oneof![Just("drain"), Just("shutdown"), Just("host-1"), Just("{}"), Just("*")]
+                .prop_map(|text| Value::Text(text.to_owned())),
+            1 => prop::collection::vec(any::<u8>(), 30..34).prop_map(Value::Blob),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_of_a_stranger_is_understood_or_broken(
+            values in prop::collection::vec((0..22_usize, value()), 0..12),
+            event in ".{0,60}",
+        ) {
+            let connection = registry();
+            connection.execute_batch("PRAGMA ignore_check_constraints = ON; PRAGMA writable_schema = ON").unwrap();
+            connection.execute(
+                "INSERT INTO agents (id, epoch, nonce, ttl_ms, since_ms, host) VALUES ('a', 7, 'n', 1000, 1, 'h')",
+                [],
+            ).unwrap();
+            let names: Vec<_> = COLUMNS.split(',').map(str::trim).collect();
+            for (column, value) in values {
+                // What the schema itself refuses was never there.
+                let _ = connection.execute(&format!("UPDATE agents SET {} = ?1", names[column]), [value]);
+            }
+            let all = after(&connection, None, false, 10).unwrap();
+            for agent in &all {
+                match agent {
+                    Ok(agent) => {
+                        prop_assert!(agent.epoch.0 < NUMBERS_END && !agent.ttl.is_zero());
+                        prop_assert_eq!(by_id(&connection, &agent.id).unwrap(), Some(Ok(agent.clone())));
+                        prop_assert_eq!(by_epoch(&connection, agent.epoch).unwrap(), Some(Ok(agent.clone())));
+                        prop_assert_eq!(agent.claim().is_some(), agent.cleanup.is_some());
+                    }
+                    Err(Broken(said)) => prop_assert!(said.len() < 300 && !said.contains(char::is_control), "{}", said),
+                }
+            }
+            ended_claims(&connection, Timestamp(u64::MAX), 10).unwrap();
+            connection.execute("INSERT INTO events VALUES (5, ?1)", [&event]).unwrap();
+            history::after(&connection, Some(&EventId(event.clone())), 10).unwrap();
+            connection.execute("INSERT INTO epitaphs VALUES ('a', 3, 4, ?1)", [&event]).unwrap();
+            prop_assert!(history::epitaph(&connection, &"a".parse().unwrap()).unwrap().unwrap().is_err());
+            prop_assert_eq!(leases::counts(&beats(), Timestamp(u64::MAX), Duration::ZERO).unwrap(), (1, 1));
+        }
+    }
+
+    fn beats() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        schema::make_beats(&connection).unwrap();
+        leases::renew(&connection, Epoch(7), Duration::from_secs(1), Timestamp(5)).unwrap();
+        connection
+    }
+}
