@@ -268,7 +268,7 @@ impl Link {
     /// An error in the house's words.
     pub(super) fn fault(&self, doing: &'static str, error: RedisError) -> StoreError {
         let url = self.shown.clone();
-        let advice = match (error.kind(), error.code().unwrap_or_default()) {
+        let advice = match (error.kind(), code(&error)) {
             (ErrorKind::AuthenticationFailed, _) | (_, "WRONGPASS" | "NOAUTH") => {
                 "the user or the password is missing or wrong"
             }
@@ -296,14 +296,25 @@ impl Link {
                 return StoreError::Damaged { url, at: doing.to_owned(), what: error.to_string() };
             }
             (ErrorKind::InvalidClientConfig, _) => "the address or its certificates cannot be used",
-            // A script's error carries that of the command inside of it.
-            _ if error.to_string().contains("WRONGTYPE") => {
-                return StoreError::Damaged { url, at: doing.to_owned(), what: error.to_string() };
-            }
             (ErrorKind::Server(_) | ErrorKind::Extension, _) => "it does not know this, or does not allow it",
             _ => return StoreError::Unreachable { url, doing, source: Box::new(error) },
         };
         StoreError::Refused { url, doing, advice, source: Box::new(error) }
+    }
+}
+
+/// The server's word for what is wrong. Before Redis 7 the error of a script has that of its command somewhere inside.
+fn code(error: &RedisError) -> &str {
+    match error.code() {
+        Some("ERR") => {
+            let detail = error.detail().unwrap_or_default();
+            ["WRONGTYPE", "OOM", "READONLY", "NOPERM", "MISCONF", "NOREPLICAS"]
+                .into_iter()
+                .find(|word| detail.split([' ', '-', ':']).any(|part| part == *word))
+                .unwrap_or("ERR")
+        }
+        Some(code) => code,
+        None => "",
     }
 }
 
@@ -345,4 +356,39 @@ pub(super) fn info(
     }
     let said: Vec<u8> = ask.arg(section).query(connection)?;
     Ok(String::from_utf8_lossy(&said).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(line: &str) -> StoreError {
+        let Ok(crate::Address::Redis(address)) = "redis://h".parse() else { panic!("an address") };
+        let link = Link::new(&address, RedisLimits::default()).unwrap();
+        let error =
+            redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap().extract_error().unwrap_err();
+        link.fault("heartbeats", error)
+    }
+
+    #[test]
+    fn an_error_is_what_its_command_said_also_inside_of_an_older_servers_script() {
+        let inside = "ERR Error running script (call to f_0123): @user_script:7: -";
+        for prefix in ["", inside] {
+            let full = said(&format!("{prefix}OOM command not allowed when used memory > 'maxmemory'."));
+            assert!(full.to_string().contains("its memory is full"), "{full}");
+            let replica = said(&format!("{prefix}READONLY You can't write against a read only replica."));
+            assert!(replica.to_string().contains("this is a replica"), "{replica}");
+            let odd =
+                said(&format!("{prefix}WRONGTYPE Operation against a key holding the wrong kind of value"));
+            assert!(matches!(odd, StoreError::Damaged { .. }), "{odd}");
+        }
+        for away in [
+            "LOADING Redis is loading the dataset in memory",
+            "BUSY Redis is busy running a script",
+            "MASTERDOWN x",
+        ] {
+            assert!(said(away).is_outage(), "{away}");
+        }
+        assert!(!said("ERR unknown command 'EVALSHA'").is_outage());
+    }
 }

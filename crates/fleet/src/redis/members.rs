@@ -115,6 +115,7 @@ impl RedisStore {
                 arguments.add("").add("").add("").add("");
                 continue;
             }
+            // The seed's readers count an agent's memory only where all of it is there: of what is not known they read 0.
             for size in [memory.rss, memory.heap_total, memory.heap_used, memory.external] {
                 arguments.number(size.map_or(0, |size| size.0));
             }

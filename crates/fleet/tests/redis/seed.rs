@@ -180,7 +180,7 @@ fn r113_the_seeds_chaos_test() {
 #[test]
 #[ignore = "takes three to four minutes of real time"]
 #[expect(clippy::disallowed_methods, reason = "it takes the time that it takes")]
-fn r113_the_seeds_chaos_test_in_real_time() {
+fn heavy_r113_the_seeds_chaos_test_in_real_time() {
     let redis = Redis::start();
     let scene = Scene::unswept(&redis);
     let crashed = ["agent-1", "agent-4", "agent-7"];
