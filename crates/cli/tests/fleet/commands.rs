@@ -376,6 +376,24 @@ fn help_never_shows_the_address_of_the_environment() {
     );
 }
 
+/// Nobody has swept this registry before: everybody first gets time to beat, from a person as well.
+#[test]
+fn r116_clean_waits_for_the_end_of_a_grace() {
+    let registry = Registry::redis();
+    registry.orphans(&["o1"]);
+    let looked = registry.fleet(&["orphans", "--ttl", "6s"]);
+    assert!(looked.code == 1 && looked.err.contains("clean-up is in grace"), "{looked:?}");
+    let answer = registry.fleet(&["clean", "--yes", "--ttl", "6s"]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert!(
+        answer.err.contains("waiting for its end") && answer.out.contains("cleaned up after o1"),
+        "{answer:?}"
+    );
+    let events = registry.fleet(&["events"]).out;
+    let place = |kind: &str| events.find(kind).unwrap_or_else(|| panic!("{kind}: {events}"));
+    assert!(place("grace_started") < place("cleanup_started"), "{events}");
+}
+
 /// R094, R100: a cleanup that fails is counted by nobody, is told, and stops no other.
 #[test]
 fn r100_a_cleanup_that_fails_stops_no_other() {
