@@ -7,8 +7,8 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::Parser;
-use scupper_model::{EVENT_SCHEMA, Event, EventKind, UnitRecord};
-use scupper_supervise::shell::{self, Keeps, Sink, clock};
+use scupper_model::{Event, EventKind, UnitRecord};
+use scupper_supervise::shell::{self, Keeps, Sink};
 
 use crate::args::Cli;
 use crate::commands;
@@ -47,14 +47,7 @@ fn output(argv: &[OsString]) -> Output {
 
 /// A fact about a unit that has no engine to record it.
 pub(crate) fn event(record: &UnitRecord, kind: EventKind) -> Event {
-    Event {
-        schema: EVENT_SCHEMA.to_owned(),
-        id: uuid::Uuid::now_v7(),
-        at: clock::wall(),
-        unit: record.unit.clone(),
-        run: record.run,
-        kind,
-    }
+    shell::stamp(&record.unit, record.run, kind)
 }
 
 /// Whether the first word of a command line is `run`, `up` or `soak`, or `mcp` with a command of its own behind `--`, and

@@ -13,9 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{PidfdFlags, Resource, Rlimit};
-use scupper_model::{
-    EVENT_SCHEMA, Event, EventKind, Pid, RunId, SignalReason, UnitName, UnitPhase, UnitSpec,
-};
+use scupper_model::{Event, EventKind, Pid, RunId, SignalReason, UnitName, UnitPhase, UnitSpec};
 use scupper_probe::cgroup::{self, Mounts};
 use scupper_probe::{ProbeError, Proc};
 
@@ -31,6 +29,7 @@ use super::observer::Observer;
 use super::poller::{Poller, Token};
 use super::relay::Relay;
 use super::signals::{Signals, is_child};
+use super::stamp::stamp;
 use super::trim::Program;
 use super::unit::{Surrounding, UnitShell, stdio_has_another_end, terminal_is_there};
 use crate::record::{RecordError, Records};
@@ -502,14 +501,7 @@ impl Engine {
         let unit = &mut self.units[unit];
         for kind in facts {
             unit.events += 1;
-            let event = Event {
-                schema: EVENT_SCHEMA.to_owned(),
-                id: uuid::Uuid::now_v7(),
-                at: clock::wall(),
-                unit: unit.spec.name.clone(),
-                run: unit.run,
-                kind,
-            };
+            let event = stamp(&unit.spec.name, unit.run, kind);
             if let Some(observer) = &mut self.observer {
                 observer.event(&event);
             }

@@ -16,6 +16,7 @@ mod guardian;
 mod judge;
 mod launch;
 mod lease;
+mod listed;
 mod logs;
 mod membership;
 mod nearer;

@@ -48,8 +48,6 @@ use scupper_knowledge::notify;
 const WHOLE_LOOK: Duration = Duration::from_secs(30);
 /// PSS is asked for above this share of the nearest limit.
 const PSS_FROM_PERCENT: u64 = 90;
-/// Processes that a status lists.
-const MOST_LISTED: usize = 200;
 
 /// What all units of an engine share.
 #[derive(Debug)]

@@ -3,15 +3,9 @@
 use scupper_model::{Policy, Profile, RECORD_SCHEMA, UnitPhase, UnitRecord};
 
 use super::Watcher;
-use crate::control::{ProcessStatus, Reply, Request, UnitCounts, UnitStatus};
+use crate::control::{Reply, Request, UnitCounts, UnitStatus};
 use crate::shell::clock;
-use crate::shell::nearer::Nearer;
-use crate::watch::Watch;
-
-use super::following::Following;
-
-/// Processes that a status lists.
-const MOST_LISTED: usize = 200;
+use crate::shell::listed::listed;
 
 impl Watcher {
     /// Its record. It has no main process, no cgroup, and a run that marks nobody: when this scupper is killed and the
@@ -73,7 +67,7 @@ impl Watcher {
             size_bytes: self.look.size,
             growth_bytes_per_second: self.look.slope,
             limits: self.setup.limits.resolved(self.memory),
-            processes: listed(&self.following, &mut self.watch, &self.nearer, now),
+            processes: listed(self.following.members(), &mut self.watch, &self.nearer, now),
             helpers,
             helper_counts,
             standing: self.watch.standing(now),
@@ -86,29 +80,4 @@ impl Watcher {
             next_look_ms: u64::try_from(self.next_look.saturating_sub(now).as_millis()).unwrap_or(0),
         }
     }
-}
-
-fn listed(
-    following: &Following,
-    watch: &mut Watch,
-    nearer: &Nearer,
-    now: std::time::Duration,
-) -> Vec<ProcessStatus> {
-    let mut processes: Vec<ProcessStatus> = following
-        .members()
-        .filter_map(|member| {
-            Some(ProcessStatus {
-                sample: member.sample.clone()?,
-                standing: watch.process(&member.identity, now).unwrap_or_default(),
-                role: member.role.name().to_owned(),
-                connections: nearer.connections(&member.identity),
-                growth_bytes: member.history.growth(),
-                generation: member.generation,
-                command: member.shown_command(),
-            })
-        })
-        .collect();
-    processes.sort_by_key(|process| std::cmp::Reverse(process.sample.rss_bytes));
-    processes.truncate(MOST_LISTED);
-    processes
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use scupper_model::{EventKind, RECORD_SCHEMA, SignalReason, UnitPhase, UnitRecord};
 
-use super::{Fact, MOST_LISTED, Surrounding, UnitShell};
-use crate::control::{LimitChange, ProcessStatus, Reply, Request, UnitStatus};
+use super::{Fact, Surrounding, UnitShell};
+use crate::control::{LimitChange, Reply, Request, UnitStatus};
 use crate::shell::clock;
 use crate::shell::lease::View;
+use crate::shell::listed::listed;
 use crate::shell::server::Server;
 use crate::unit::{Ask, Input, contradiction};
 
@@ -101,24 +102,7 @@ impl UnitShell {
     }
 
     pub(in crate::shell) fn status(&mut self, now: Duration, around: &Surrounding) -> UnitStatus {
-        let mut processes: Vec<ProcessStatus> = self
-            .tree
-            .members()
-            .filter_map(|member| {
-                let sample = member.sample.clone()?;
-                Some(ProcessStatus {
-                    standing: self.watch.process(&member.identity, now).unwrap_or_default(),
-                    sample,
-                    role: member.role.name().to_owned(),
-                    connections: self.nearer.connections(&member.identity),
-                    growth_bytes: member.history.growth(),
-                    generation: member.generation,
-                    command: member.shown_command(),
-                })
-            })
-            .collect();
-        processes.sort_by_key(|p| std::cmp::Reverse(p.sample.rss_bytes));
-        processes.truncate(MOST_LISTED);
+        let processes = listed(self.tree.members(), &mut self.watch, &self.nearer, now);
         let mut counts = self.machine.counts();
         counts.left_behind_ended = self.left_behind_total;
         counts.zombies_reaped = self.zombies_reaped;
