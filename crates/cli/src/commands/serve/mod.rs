@@ -83,9 +83,15 @@ fn begin(args: &ServeArgs) -> Result<Begun, Failure> {
         None => CoordinatorId::try_from(host.to_string())?,
     };
     let directory = paths::records()?.directory().to_path_buf();
-    let single = Single::take(&directory, &host, &registry)?;
+    // Every state directory may have a registry of its own.
+    let state = paths::state(args.state.as_deref());
+    let place = match (&address, &state) {
+        (Address::Embedded(None), Some(state)) => state.display().to_string(),
+        _ => registry.clone(),
+    };
+    let single = Single::take(&directory, &host, &place)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = scupper_fleet::open(&address, paths::state(args.state.as_deref()).as_deref())?;
+    let store = scupper_fleet::open(&address, state.as_deref())?;
     store.check()?;
     Ok(Begun { store, clock, registry, id, host, timing, directory, _single: single })
 }

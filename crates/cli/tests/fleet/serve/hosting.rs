@@ -42,6 +42,16 @@ fn where_no_registry_is_named_it_is_the_one_of_this_user() {
     let said: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!((&said["phase"], &said["healthyAgents"]), (&"open".into(), &0.into()));
     assert!(scene.path("state/scupper").read_dir().unwrap().count() > 0);
+
+    // Another state directory is another registry: both have a coordinator on this host.
+    let other = scene.path("other");
+    let log = scene.path("serve.log");
+    let mut command = scene.scupper(&["serve", "--no-listen", "--no-socket", "--log-format", "json"]);
+    command.args(["--state".as_ref(), other.as_os_str()]).stderr(std::fs::File::create(&log).unwrap());
+    let serve = super::Serve { child: command.spawn().unwrap(), log: log.display().to_string() };
+    serve.wait_for("coordinator_started");
+    let out = scene.scupper(&["serve", "--once", "--ttl", "2s"]).output().unwrap();
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
 }
 
 /// With a policy that evicts, Redis forgets members by itself.
