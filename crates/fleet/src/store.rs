@@ -69,7 +69,8 @@ pub trait Store: Members {
     fn reap(&self, claim: &Claim, delegate: Option<&Process>, timing: &Timing) -> Result<Reaped, StoreError>;
 
     /// Objects to a claim of somebody else, because the agent is known to live: the next [`Store::reap`] of it is aborted
-    /// and the agent has a fresh lease.
+    /// and the agent has a fresh lease. `false`, and nothing changes, where nothing of that name is being cleaned up, where
+    /// something of it was deleted already (what has lost a part of its state does not live on), and where it left by itself.
     fn object(&self, id: &AgentId, by: &CoordinatorId, why: &str) -> Result<bool, StoreError>;
 
     /// Processes of this host that others found to be orphans'; each is given until [`Store::settle`].
