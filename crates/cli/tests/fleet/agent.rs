@@ -401,6 +401,34 @@ fn a_command_that_is_started_again_is_another_process_of_the_same_agent() {
     expect_left(&registry, "SIGTERM");
 }
 
+/// The coordinator of its host is a registry as well: it says who the agent is, and lets it go.
+#[test]
+fn an_agent_may_have_the_coordinator_of_its_host_for_a_registry() {
+    let registry = Registry::redis();
+    let socket = registry.scene.path("run/scupper/serve.sock");
+    let mut serve =
+        registry.scene.scupper(&["serve", "--no-listen", "--no-processes", "--registry", &registry.url]);
+    serve.stderr(fs::File::create(registry.scene.path("serve")).unwrap());
+    let serve = Running { child: serve.spawn().unwrap() };
+    wait_for("it listens", PATIENCE, || {
+        if socket.exists() { Ok(()) } else { Err(registry.scene.text("serve")) }
+    });
+    let worker = worker(&registry);
+    let url = format!("unix:{}", socket.display());
+    let flags: Vec<&str> = ["-v", "--agent", "a-1", "--registry", &url].into_iter().chain(SAFE).collect();
+    let running = registry.scene.run(&flags, &[&worker[0], &worker[1], &worker[2]]);
+    wait_for("it works", PATIENCE, || works(&registry, 0));
+    wait_for_member(&registry, "it says who it is and what it takes", |view| {
+        let said = view.report.as_ref().is_some_and(|report| report.memory.rss.is_some());
+        said && view.coordinator.is_some() && view.process.as_ref().is_some_and(|p| p.identity.is_some())
+    });
+    running.signal(TERM);
+    assert_eq!(code(running), 7, "{}", registry.scene.text("stderr"));
+    expect_left(&registry, "SIGTERM");
+    serve.signal(TERM);
+    assert_eq!(code(serve), 0, "{}", registry.scene.text("serve"));
+}
+
 #[test]
 fn the_settings_of_a_file_and_the_variable_are_obeyed() {
     let registry = Registry::redis();
