@@ -376,6 +376,48 @@ fn help_never_shows_the_address_of_the_environment() {
     );
 }
 
+/// R117, safety 12: whatever stands in a registry is shown as text, or as unknown.
+#[test]
+fn what_others_have_written_is_text() {
+    let registry = Registry::redis();
+    registry.out_of_grace();
+    registry.register("a1", LONG);
+    let server = registry.server.as_ref().unwrap();
+    let odd = "\u{1b}[2Jevil\nAGENT\u{202e}";
+    for (key, field) in [("rec:a1", "host"), ("rec:a1", "process"), ("who", "a1")] {
+        server.ask(&["HSET", &format!("scupper:{{0}}:{key}"), field, odd]);
+    }
+    let heartbeat =
+        json!({ "agentId": "s1", "timestamp": registry.status().now.0, "state": odd }).to_string();
+    for (id, text) in [("s1", heartbeat.as_str()), ("s2", "{trunca"), ("s3", odd)] {
+        server.ask(&["SET", &format!("agent:heartbeat:{id}"), text]);
+        server.ask(&["SADD", "agents:active", id]);
+    }
+    for foreign in ["*", odd] {
+        server.ask(&["SADD", "agents:active", foreign]);
+        server.ask(&["ZADD", "scupper:{0}:dl", "1", foreign]);
+        server.ask(&["ZADD", "scupper:{0}:ids", "0", foreign]);
+    }
+    for command in ["status", "agents", "orphans", "clean", "locks", "events"] {
+        let answer = registry.fleet(&[command]);
+        let said = answer.out.clone() + &answer.err;
+        assert!([0, 1].contains(&answer.code), "{command}: {answer:?}");
+        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{command}: {answer:?}");
+        let json = registry.command(&[command, "--json"]).output().unwrap();
+        assert!(!json.stdout.contains(&0x1b), "{command}: {json:?}");
+    }
+    let (_, all) = registry.json(&["agents", "--all"]);
+    let listed: Vec<&str> =
+        all["agents"].as_array().unwrap().iter().map(|agent| agent["id"].as_str().unwrap()).collect();
+    assert_eq!(BTreeSet::from_iter(listed), BTreeSet::from(["a1", "s1", "s2", "s3"]), "{all}");
+    // Nobody is cleaned up after for it.
+    registry.fleet(&["clean", "--yes"]);
+    assert!(registry.has("a1"));
+    for id in ["s1", "s2", "s3"] {
+        assert_eq!(server.ask(&["SISMEMBER", "agents:active", id]), ":1", "{id}");
+    }
+}
+
 /// Nobody has swept this registry before: everybody first gets time to beat, from a person as well.
 #[test]
 fn r116_clean_waits_for_the_end_of_a_grace() {

@@ -11,7 +11,7 @@ use super::check::{field, name, verdict};
 use super::keys::{PREFIX, SEED_SETS, ours};
 use super::link::info;
 use super::members::{directive, process};
-use super::reply::{Odd, Parts, Read, bytes, list, number, text, whole};
+use super::reply::{Odd, Parts, Read, bytes, damaged, list, number, text, whole};
 use super::seed::judge;
 use super::sweeping::reason;
 use crate::rules::Judged;
@@ -112,13 +112,18 @@ impl RedisStore {
             let mut range = redis::cmd("ZRANGEBYLEX");
             let begin = from.map_or_else(|| "-".to_owned(), |from| format!("({from}"));
             range.arg(ours("ids")).arg(begin).arg("+").arg("LIMIT").arg(0).arg(limit + 1);
-            let ids = self.command("a list of agents", &range, |said| ids(&list(said)?))?;
-            for some in ids[..ids.len().min(limit)].chunks(VIEWED) {
+            let names = self.command("a list of agents", &range, list)?;
+            let page = &names[..names.len().min(limit)];
+            // What is no id is nobody's, and hides nobody.
+            let ids: Vec<AgentId> = page.iter().filter_map(|name| text(name).ok()?.parse().ok()).collect();
+            for some in ids.chunks(VIEWED) {
                 let (now, found) = self.stored(some)?;
                 entries.extend(found.into_iter().filter_map(|stored| stored.view(now)));
             }
-            if let Some(last) = ids.get(..limit).and_then(<[_]>::last).filter(|_| ids.len() > limit) {
-                return Ok(Page { entries, next: Some(last.to_string()) });
+            if names.len() > limit {
+                let last = page.iter().rev().find_map(|name| text(name).ok());
+                let last = last.ok_or_else(|| damaged(self.link.url(), "a list of agents"))?;
+                return Ok(Page { entries, next: Some(last) });
             }
         }
         if !self.seed {
@@ -412,10 +417,6 @@ fn seed_view(id: AgentId, judged: &Judged) -> AgentView {
         report: None,
         secret: None,
     }
-}
-
-fn ids(said: &[Value]) -> Read<Vec<AgentId>> {
-    said.iter().map(|id| text(id)?.parse().map_err(|_| Odd)).collect()
 }
 
 /// Where a list of the seed's members goes on.
