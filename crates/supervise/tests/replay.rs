@@ -384,7 +384,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_policy_holds_its_budgets_over_any_recording(
+    fn heavy_any_policy_holds_its_budgets_over_any_recording(
         setup in any_setup(),
         memory in any_track(5e8),
         descriptors in any_track(900.0),
