@@ -362,11 +362,13 @@ pub(super) fn info(
 mod tests {
     use super::*;
 
-    fn said(line: &str) -> StoreError {
+    fn told(error: &str) -> StoreError {
         let Ok(crate::Address::Redis(address)) = "redis://h".parse() else { panic!("an address") };
         let link = Link::new(&address, RedisLimits::default()).unwrap();
-        let error =
-            redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap().extract_error().unwrap_err();
+        let error = redis::parse_redis_value(format!("-{error}\r\n").as_bytes())
+            .unwrap()
+            .extract_error()
+            .unwrap_err();
         link.fault("heartbeats", error)
     }
 
@@ -374,12 +376,12 @@ mod tests {
     fn an_error_is_what_its_command_said_also_inside_of_an_older_servers_script() {
         let inside = "ERR Error running script (call to f_0123): @user_script:7: -";
         for prefix in ["", inside] {
-            let full = said(&format!("{prefix}OOM command not allowed when used memory > 'maxmemory'."));
+            let full = told(&format!("{prefix}OOM command not allowed when used memory > 'maxmemory'."));
             assert!(full.to_string().contains("its memory is full"), "{full}");
-            let replica = said(&format!("{prefix}READONLY You can't write against a read only replica."));
+            let replica = told(&format!("{prefix}READONLY You can't write against a read only replica."));
             assert!(replica.to_string().contains("this is a replica"), "{replica}");
             let odd =
-                said(&format!("{prefix}WRONGTYPE Operation against a key holding the wrong kind of value"));
+                told(&format!("{prefix}WRONGTYPE Operation against a key holding the wrong kind of value"));
             assert!(matches!(odd, StoreError::Damaged { .. }), "{odd}");
         }
         for away in [
@@ -387,8 +389,8 @@ mod tests {
             "BUSY Redis is busy running a script",
             "MASTERDOWN x",
         ] {
-            assert!(said(away).is_outage(), "{away}");
+            assert!(told(away).is_outage(), "{away}");
         }
-        assert!(!said("ERR unknown command 'EVALSHA'").is_outage());
+        assert!(!told("ERR unknown command 'EVALSHA'").is_outage());
     }
 }
