@@ -1,12 +1,14 @@
 //! What the file system and `SQLite` say, in the words of a store.
 
-use std::fmt;
 use std::io;
 use std::path::Path;
 
 use rusqlite::ErrorCode;
 
 use crate::StoreError;
+
+/// Characters of what `SQLite` says.
+const LONGEST: usize = 300;
 
 /// What went wrong while one of the two files was used, before it is a store's error.
 #[derive(Debug)]
@@ -65,15 +67,18 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 }
 
 /// In the words of a store.
-pub(super) fn sqlite(url: &str, path: &Path, doing: &'static str, source: rusqlite::Error) -> StoreError {
+pub(super) fn sqlite(url: &str, path: &Path, doing: &'static str, source: &rusqlite::Error) -> StoreError {
     let url = url.to_owned();
+    let said = one_line(&source.to_string());
     let advice = match source.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            return StoreError::Unreachable { url, doing, source: Box::new(Locked(source)) };
+            let said =
+                format!("another process has its file locked for seconds; find it with `fuser -v` ({said})");
+            return StoreError::Unreachable { url, doing, source: said.into() };
         }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             let what = format!(
-                "the file is damaged ({source}); move it away to begin a new registry, or try `sqlite3 FILE .recover`"
+                "the file is damaged ({said}); move it away to begin a new registry, or try `sqlite3 FILE .recover`"
             );
             return StoreError::Damaged { url, at: path.display().to_string(), what };
         }
@@ -83,7 +88,18 @@ pub(super) fn sqlite(url: &str, path: &Path, doing: &'static str, source: rusqli
         }
         _ => "check its file system, or choose another with --state DIR",
     };
-    StoreError::Refused { url, doing, advice, source: Box::new(source) }
+    StoreError::Refused { url, doing, advice, source: said.into() }
+}
+
+/// `SQLite` quotes whole statements, and what stands in the file.
+pub(super) fn one_line(said: &str) -> String {
+    let words: Vec<_> =
+        said.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
 }
 
 /// In the words of a store.
@@ -100,15 +116,3 @@ pub(super) fn io(url: &str, doing: &'static str, source: io::Error) -> StoreErro
     };
     StoreError::Refused { url, doing, advice, source: Box::new(source) }
 }
-
-/// Somebody else has the lock for longer than anybody should.
-#[derive(Debug)]
-struct Locked(rusqlite::Error);
-
-impl fmt::Display for Locked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "another process has its file locked for seconds; find it with `fuser -v` ({})", self.0)
-    }
-}
-
-impl std::error::Error for Locked {}

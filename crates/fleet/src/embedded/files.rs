@@ -90,7 +90,7 @@ impl Place {
         let path = &self.durable;
         disk::make_directory(&self.directory).map_err(self.io("to make its directory"))?;
         let is_missing = || disk::is_missing_or_empty(path).map_err(self.io("to be opened"));
-        let fail = |source| error::sqlite(&self.url, path, "to be opened", source);
+        let fail = |source| error::sqlite(&self.url, path, "to be opened", &source);
         if is_missing()? {
             let _lock = DirectoryLock::take(&self.directory).map_err(self.io("to be made"))?;
             if is_missing()? {
@@ -240,8 +240,8 @@ impl Place {
     pub(super) fn fault(&self, doing: &'static str, fault: Fault) -> StoreError {
         match fault {
             Fault::Store(error) => error,
-            Fault::Durable(source) => error::sqlite(&self.url, &self.durable, doing, source),
-            Fault::Beats(source) => error::sqlite(&self.url, &self.beats, doing, source),
+            Fault::Durable(source) => error::sqlite(&self.url, &self.durable, doing, &source),
+            Fault::Beats(source) => error::sqlite(&self.url, &self.beats, doing, &source),
             Fault::Moved => StoreError::Unreachable {
                 url: self.url.clone(),
                 doing,

@@ -270,7 +270,11 @@ impl Store for EmbeddedStore {
                 writer.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(durable)?;
             // Whether it can be written at all.
             write_durable(writer)?.execute("UPDATE registry SET last = last", []).map_err(durable)?;
-            if said == "ok" { Ok(()) } else { Err(self.broken(rows::Broken(said))) }
+            if said == "ok" {
+                return Ok(());
+            }
+            // It says what and where on two lines.
+            Err(self.broken(rows::Broken(error::one_line(&said))))
         })
     }
 
