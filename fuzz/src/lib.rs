@@ -6,6 +6,7 @@ mod lines;
 mod mcp;
 mod recordings;
 mod redaction;
+mod registry;
 mod tree;
 mod unit;
 
@@ -23,6 +24,7 @@ pub use lines::{fatal_log, glob, heap_limit, notify};
 pub use mcp::mcp_files;
 pub use recordings::recording;
 pub use redaction::redact;
+pub use registry::{fleet_address, fleet_files};
 pub use tree::{prefork, spare};
 pub use unit::machine;
 
@@ -35,7 +37,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("control", control),
     ("event_json", event_json),
     ("fatal_log", fatal_log),
+    ("fleet_address", fleet_address),
     ("fleet_api", fleet_api),
+    ("fleet_files", fleet_files),
     ("glob", glob),
     ("heap_limit", heap_limit),
     ("machine", machine),
