@@ -56,7 +56,7 @@ mod tests {
         assert_eq!((short.interval, short.margin), (Duration::from_secs(3), Duration::from_secs(1)));
         assert_eq!(short.drain, Timing::DEFAULT.drain);
         let often = times(None, Some(Duration::from_secs(5))).unwrap();
-        assert_eq!((often.ttl, often.interval), (Duration::from_secs(120), Duration::from_secs(5)));
+        assert_eq!((often.ttl, often.interval), (Duration::from_mins(2), Duration::from_secs(5)));
     }
 
     #[test]
