@@ -125,7 +125,7 @@ fn heavy_a_tool_that_reads_the_description_finds_no_answer_that_is_not_in_it() {
         .current_dir(scene.dir.path())
         .args(["run", &format!("http://127.0.0.1:{}/v1/openapi.json", served.port)])
         .args(["--header", &format!("Authorization: Bearer {}", token.trim())])
-        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "10", "--generation-deterministic"])
+        .args(["--phases", "examples,coverage,fuzzing", "--max-examples", "4", "--generation-deterministic"])
         // A stream has no end, and 1.0 is an integer for JSON Schema alone.
         .args(["--exclude-operation-id", "events", "--exclude-checks", "positive_data_acceptance"])
         .args(["--request-timeout", "30", "--continue-on-failure", "--no-color", "--warnings", "off"])
@@ -136,7 +136,7 @@ fn heavy_a_tool_that_reads_the_description_finds_no_answer_that_is_not_in_it() {
     let said = String::from_utf8_lossy(&out.stdout).replace(token.trim(), "TOKEN");
     assert!(out.status.success(), "{said}\n{}", served.log());
     let made = said.lines().find_map(|line| line.trim().split_once(" generated")?.0.parse::<u32>().ok());
-    assert!(made > Some(300), "{said}");
+    assert!(made > Some(200), "{said}");
     assert_eq!(served.tcp("GET", "/healthz", None, b"").status, 200);
     served.end();
 }
