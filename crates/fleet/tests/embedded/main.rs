@@ -6,7 +6,10 @@
 #[path = "../conformance/suite/mod.rs"]
 #[macro_use]
 mod suite;
+#[path = "../chaos/world/mod.rs"]
+mod world;
 
+mod chaos;
 mod files;
 mod fixture;
 mod processes;
