@@ -115,7 +115,7 @@ mod tests {
                 .map(|_| {
                     assert!(pace.sweep_is_due(now));
                     pace.swept(now);
-                    let wait = pace.next_sweep() - now;
+                    let wait = pace.next_sweep().saturating_sub(now);
                     now = pace.next_sweep();
                     wait
                 })

@@ -180,7 +180,7 @@ fn what_happens_in_a_fleet_is_read_back_under_its_name() {
                 registry: "redis://h".into(),
                 resumed: false,
             },
-            Severity::Notice,
+            Severity::Routine,
         ),
         (
             FleetFact::LeaseLost { agent: agent(), epoch: 2, how: "fenced".into(), action: "exit".into() },
