@@ -12,8 +12,6 @@ use scupper_fleet::{Address, Members, StoreError};
 
 use crate::paths;
 
-/// The variable that may hold a coordinator's token.
-const TOKEN_VARIABLE: &str = "SCUPPER_TOKEN";
 /// The file of it in the state directory.
 const TOKEN_FILE: &str = "token";
 /// A file that is larger holds no token.
@@ -28,7 +26,7 @@ pub(super) fn open(address: &Address, state: Option<&Path>) -> Result<Arc<dyn Me
 /// The token of a coordinator over TCP: from the environment, else the one that the coordinator of this user has made. A
 /// coordinator that wants another one says so.
 fn token(state: Option<&Path>) -> Option<Token> {
-    if let Ok(text) = std::env::var(TOKEN_VARIABLE) {
+    if let Ok(text) = std::env::var(scupper_model::TOKEN) {
         return text.trim().parse().ok();
     }
     let mut text = String::new();

@@ -458,6 +458,22 @@ fn the_settings_of_a_file_and_the_variable_are_obeyed() {
     assert!(exit == Some(1) && text.contains("registry is for an agent"), "{exit:?} {text}");
 }
 
+/// With a coordinator's token one agent could take the name of another over.
+#[test]
+fn an_agents_command_is_not_given_the_coordinators_token() {
+    for (agent, expected) in [(true, "none"), (false, "secret")] {
+        let registry = Registry::embedded();
+        let mut args = vec!["run", "--name", &registry.scene.unit];
+        if agent {
+            args.extend(["--agent", "a-1", "--registry", &registry.url]);
+        }
+        args.extend(["--", "sh", "-c", "echo ${SCUPPER_TOKEN:-none}"]);
+        let out = registry.scene.scupper(&args).env("SCUPPER_TOKEN", "secret").output().unwrap();
+        assert_eq!(String::from_utf8(out.stdout).unwrap().trim(), expected);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+}
+
 #[test]
 fn what_cannot_be_is_said_in_one_line_without_the_password() {
     let scene = Scene::new();

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use scupper_model::{KEEP, MARK, RunId, UNIT, UnitSpec};
+use scupper_model::{KEEP, MARK, RunId, TOKEN, UNIT, UnitSpec};
 
 use super::guardian::HANDOVER;
 use super::launch::Orders;
@@ -51,6 +51,9 @@ pub(super) fn start(spec: &UnitSpec, around: Surroundings<'_>) -> Result<Child, 
     command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
     // A mark to be kept counts only where it is set inside the unit.
     command.env_remove(KEEP).env_remove(HANDOVER);
+    if spec.agent.is_some() {
+        command.env_remove(TOKEN);
+    }
     command.envs(spec.environment.iter().map(|(name, value)| (name, value)));
     command.env(MARK, around.run.to_string()).env(UNIT, spec.name.as_str());
     if let Some(address) = around.notify {

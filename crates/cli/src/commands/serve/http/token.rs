@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 /// The variable that may hold the token.
-pub(crate) const VARIABLE: &str = "SCUPPER_TOKEN";
+pub(crate) const VARIABLE: &str = scupper_model::TOKEN;
 /// The name of the file in the state directory.
 const FILE: &str = "token";
 /// A file that is larger holds no token.
