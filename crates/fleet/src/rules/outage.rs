@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn r116_a_restart_gives_everybody_a_whole_lease() {
         let mut guard = open(0);
-        assert_eq!(guard.sweep(at(1), true, Duration::from_secs(300), &TIMING), Some(Why::Restarted));
+        assert_eq!(guard.sweep(at(1), true, Duration::from_mins(5), &TIMING), Some(Why::Restarted));
         assert_eq!(guard.grace(at(1)), Some(at(301)));
         let mut guard = open(0);
         guard.sweep(at(1), true, Duration::ZERO, &TIMING);

@@ -158,11 +158,11 @@ mod tests {
     #[test]
     fn r117_the_stores_clock_counts_where_it_tells() {
         // 125 s slow, beat a moment ago; an hour fast, silent for 175 s.
-        let moment = Some(Duration::from_secs(180));
+        let moment = Some(Duration::from_mins(3));
         assert_eq!(judged(&beat(NOW.0 - 125_000), moment), Judged::Alive { last_seen: NOW });
         assert_eq!(judged(&beat(NOW.0 + 3_600_000), Some(Duration::from_secs(5))), stale(175_000));
         // Kept for longer than the protocol says: that tells nothing.
-        assert_eq!(judged(&beat(NOW.0 - 130_000), Some(Duration::from_secs(600))), stale(130_000));
+        assert_eq!(judged(&beat(NOW.0 - 130_000), Some(Duration::from_mins(10))), stale(130_000));
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
             &beat(NOW.0 + 60_000),
             &long,
         ] {
-            for left in [None, Some(Duration::from_secs(600))] {
+            for left in [None, Some(Duration::from_mins(10))] {
                 let Judged::Unknown { trouble } = judged(text, left) else { panic!("{text:?}") };
                 assert!(
                     trouble.contains("coder-1") && !trouble.contains('\n') && trouble.len() < 400,
