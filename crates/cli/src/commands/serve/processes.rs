@@ -86,18 +86,28 @@ impl Ending {
 
     fn work(&self) {
         let mut held: Option<Instant> = None;
-        while let Some(requests) = self.next(held) {
-            match self.look(requests, &mut held) {
-                Ok(()) => {}
-                // An error means keep: they are looked at again.
-                Err((error, requests)) => {
-                    let message = format!("cannot look at orphans' processes: {error:#}");
-                    self.journal.record(EventKind::Trouble { message });
-                    self.put_back(requests);
-                    wait::until(self.hold, |_| self.is_stopped());
+        while self.turn(&mut held) {}
+    }
+
+    /// Looks at those who wait, once; `false` at the end. `held` is the brake: until then nobody is ended, then one by one.
+    fn turn(&self, held: &mut Option<Instant>) -> bool {
+        let Some(requests) = self.next(*held) else { return false };
+        match self.look(requests, held) {
+            // One by one, until nobody waits any more, whatever became of the last.
+            Ok(()) => {
+                if self.queue().waiting.is_empty() {
+                    *held = None;
                 }
             }
+            // An error means keep: they are looked at again.
+            Err((error, requests)) => {
+                let message = format!("cannot look at orphans' processes: {error:#}");
+                self.journal.record(EventKind::Trouble { message });
+                self.put_back(requests);
+                wait::until(self.hold, |_| self.is_stopped());
+            }
         }
+        true
     }
 
     /// Those that wait: all of them, or one alone after the brake held. `None` at the end.
@@ -173,10 +183,6 @@ impl Ending {
                 for (request, unit) in meant {
                     let fate = fates.of(&unit, &request.identity);
                     self.tell(request, fate);
-                }
-                // One by one, until nobody waits any more.
-                if self.queue().waiting.is_empty() {
-                    *held = None;
                 }
                 Ok(())
             }
@@ -359,6 +365,31 @@ mod tests {
             let units: HashSet<&str> = some(dead).collect();
             assert_eq!(too_many(&units, some(known)).is_some(), brakes, "{dead} of {known}");
         }
+    }
+
+    #[test]
+    fn safety_6_the_brake_is_armed_again_when_the_last_of_a_held_batch_turns_out_to_be_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = Some(dir.path().to_path_buf());
+        let journal = Journal::new(&crate::config::Output { state: state.clone(), ..Default::default() });
+        let ending = Ending {
+            state,
+            grace: Duration::ZERO,
+            hold: Duration::ZERO,
+            journal,
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            stopped: AtomicBool::new(false),
+        };
+        let who = Incarnation { id: "a".parse().unwrap(), epoch: scupper_fleet::Epoch(7) };
+        // Of another boot, so that it is gone.
+        let process = Process { host: "here".parse().unwrap(), identity: Some(identity(1)) };
+        let mut held = Some(wait::now());
+        let armed = |held: &Option<Instant>| held.is_none();
+        assert!(ending.look_at(&who, &process) && ending.look_at(&who, &process));
+        assert!(ending.turn(&mut held) && !armed(&held), "one more of the batch waits");
+        assert!(ending.turn(&mut held) && armed(&held));
+        assert_eq!(ending.looked_at().len(), 2);
     }
 
     fn identity(pid: i32) -> Identity {
