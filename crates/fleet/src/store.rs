@@ -21,7 +21,8 @@ pub const BEATS_LIMIT: usize = 500;
 pub trait Members: Send + Sync {
     /// Makes an agent a member. Sent again with the nonce of the incarnation that lives, it is the same registration: the
     /// answer has the same epoch, the lease is renewed, and its process is the one that was said last (a command that was
-    /// only then started, or started again).
+    /// only then started, or started again). So is its secret: whoever asked has the token of this answer (another
+    /// coordinator's, or one made with a newer key).
     ///
     /// Every other one is decided in this order:
     ///

@@ -63,12 +63,12 @@ impl EmbeddedStore {
                 let Some(agent) = &agent else { return Ok(Registered::Busy) };
                 leases::renew(&transaction, agent.epoch, agent.ttl, now).map_err(beats)?;
                 transaction.commit().map_err(beats)?;
-                if agent.process != registration.process {
+                if (&agent.process, agent.secret) != (&registration.process, registration.secret) {
                     let (host, identity) = process(registration);
                     registry
                         .execute(
-                            "UPDATE agents SET host = ?2, identity = ?3 WHERE id = ?1",
-                            (id.as_str(), host, identity),
+                            "UPDATE agents SET host = ?2, identity = ?3, secret = ?4 WHERE id = ?1",
+                            (id.as_str(), host, identity, registration.secret.map(|secret| secret.0)),
                         )
                         .map_err(durable)?;
                     registry.commit().map_err(durable)?;

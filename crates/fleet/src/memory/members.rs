@@ -23,6 +23,7 @@ impl Call<'_> {
         }
         if member.nonce == registration.nonce || !same {
             member.process = registration.process.clone();
+            member.secret = registration.secret;
             member.last_seen = now;
             let ttl = member.ttl;
             let (epoch, resumed) = (member.epoch, member.resumed);

@@ -17,8 +17,8 @@ if had[1] == 'R' then
   end
   return {'busy'}
 elseif current and had[3] == nonce then
-  -- The same registration again: it says which process it is by now.
-  redis.call('HSET', rec, 'host', host, 'process', process)
+  -- The same registration again: it says which process it is by now, and was given the secret that came with it.
+  redis.call('HSET', rec, 'host', host, 'process', process, 'secret', secret)
   if SEED then redis.call('HSET', P .. 'who', id, tail .. ',"epoch":' .. num(tonumber(current))) end
   redis.call('ZADD', P .. 'dl', num(NOW + string.sub(lives, 17)), id)
   return {'ok', current, num(NOW), had[7] or '0'}

@@ -64,6 +64,26 @@ pub fn the_same_nonce_is_the_same_registration(fixture: &dyn Fixture) {
     assert!(scene.lives(&who));
 }
 
+/// Sent again through another coordinator, whose token is another one: the agent has the token of the answer that it got.
+pub fn a_registration_sent_again_has_the_secret_that_came_with_it(fixture: &dyn Fixture) {
+    let scene = Scene::new(fixture);
+    let first = Registration { secret: Some(SecretHash([1; 32])), ..scene.registration("coder-1") };
+    let who = scene.accepted(&first);
+    let secret = || scene.store.agent(&who.id).unwrap().unwrap().secret;
+    assert_eq!(secret(), Some(SecretHash([1; 32])));
+    // Nothing but the secret is another one; then the process is too.
+    let again = Registration { secret: Some(SecretHash([2; 32])), ..first.clone() };
+    assert_eq!(scene.accepted(&again), who);
+    assert_eq!(secret(), Some(SecretHash([2; 32])));
+    let moved = Registration { secret: Some(SecretHash([3; 32])), process: process("host-2"), ..first };
+    assert_eq!(scene.accepted(&moved), who);
+    assert_eq!(secret(), Some(SecretHash([3; 32])));
+    // Another registration of that name changes nothing.
+    let other = Registration { secret: Some(SecretHash([4; 32])), ..scene.registration("coder-1") };
+    assert!(matches!(scene.register(&other), Registered::Taken { .. }));
+    assert_eq!(secret(), Some(SecretHash([3; 32])));
+}
+
 pub fn a_second_process_of_a_name_is_refused(fixture: &dyn Fixture) {
     let scene = Scene::new(fixture);
     let who = scene.living("coder-1");

@@ -80,6 +80,7 @@ macro_rules! promises {
         $to! { $($with)*
             members::a_member_beats_and_is_seen
             members::the_same_nonce_is_the_same_registration
+            members::a_registration_sent_again_has_the_secret_that_came_with_it
             members::a_second_process_of_a_name_is_refused
             members::a_takeover_fences_and_inherits
             members::every_incarnation_has_a_larger_epoch
