@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use scupper_detect::Verdict;
 use scupper_model::{Bytes, Identity, Timestamp};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::words::{
     AgentId, AgentView, CoordinatorId, CoordinatorView, Directive, Epoch, Event, EventId, HostId, MemoryUse,
@@ -29,6 +29,8 @@ pub const REPLY_LIMIT: usize = 4 << 20;
 pub const PAGE_LIMIT: usize = 500;
 /// Entries of a page where nobody says how many.
 pub const PAGE_DEFAULT: usize = 100;
+/// Characters that the nonce of a registration has at least: who guesses it has the agent's token.
+pub const NONCE_SHORTEST: usize = 16;
 /// Characters of [`Report::state`].
 pub const STATE_LIMIT: usize = 64;
 /// Characters of the reason for which an agent leaves.
@@ -41,9 +43,9 @@ pub const TTL_LIMITS: (Duration, Duration) = (Duration::from_millis(100), Durati
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Register {
-    /// The same in every retry of this registration, and in no other; unguessable. Without one a retry is refused until
-    /// the lease of the first try has ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The same in every retry of this registration, and in no other; unguessable, and therefore of at least
+    /// [`NONCE_SHORTEST`] characters. Without one a retry is refused until the lease of the first try has ended.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "long_nonce")]
     pub nonce: Option<Nonce>,
     /// How long one heartbeat is good for; the coordinator's own where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -475,6 +477,15 @@ pub fn read<T: Request>(body: &[u8]) -> Result<T, String> {
     }
 }
 
+fn long_nonce<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Nonce>, D::Error> {
+    let nonce = Option::<Nonce>::deserialize(from)?;
+    if nonce.as_ref().is_some_and(|nonce| nonce.as_str().len() < NONCE_SHORTEST) {
+        let what = format!("`nonce` has at least {NONCE_SHORTEST} characters that nobody can guess");
+        return Err(D::Error::custom(what));
+    }
+    Ok(nonce)
+}
+
 /// Milliseconds, as they stand in JSON.
 pub fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
@@ -499,6 +510,15 @@ mod tests {
         assert_eq!(serde_json::from_str::<Renewed>(renewed).unwrap().directive, None);
         let fault = r#"{"code":"on_fire","error":"e","advice":"a"}"#;
         assert_eq!(serde_json::from_str::<Fault>(fault).unwrap().code, Code::Other);
+    }
+
+    #[test]
+    fn a_nonce_that_can_be_guessed_is_refused() {
+        let said = |nonce: &str| read::<Register>(format!(r#"{{"nonce":"{nonce}"}}"#).as_bytes());
+        let short = said("0123456789abcde").unwrap_err();
+        assert!(short.contains("at least 16 characters") && !short.contains("abcde"), "{short}");
+        assert_eq!(said("0123456789abcdef").unwrap().nonce, "0123456789abcdef".parse().ok());
+        assert_eq!(read::<Register>(br#"{"nonce":null}"#), Ok(Register::default()));
     }
 
     #[test]

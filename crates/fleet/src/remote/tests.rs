@@ -86,7 +86,7 @@ fn member() -> Vec<u8> {
 fn registration() -> Registration {
     Registration {
         id: "a".parse().unwrap(),
-        nonce: "n".parse().unwrap(),
+        nonce: "0123456789abcdef".parse().unwrap(),
         ttl: Duration::from_secs(2),
         takeover: false,
         earlier: None,

@@ -45,7 +45,7 @@ fn an_agents_life_through_our_client_is_that_of_a_store_over_tcp_and_unix() {
     let world = World::new();
     let remotes = [Remote::tcp("127.0.0.1", world.port, Some(host())), Remote::unix(&world.socket)];
     for (remote, id) in remotes.iter().zip(["tcp", "unix"]) {
-        let asked = registration(id, &format!("nonce-{id}"));
+        let asked = registration(id, &format!("nonce-of-an-agent-{id}"));
         let epoch = accepted(remote.register(&asked).unwrap());
         // Sent twice it is one registration, whose token still holds.
         assert_eq!(accepted(remote.register(&asked).unwrap()), epoch);

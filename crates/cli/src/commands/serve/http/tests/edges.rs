@@ -29,6 +29,7 @@ fn every_refusal_has_its_status_a_code_an_error_and_advice() {
         ("POST", "/v1/agents/b", host, br#"{"ttl_ms":99}"#, 400, "bad_request"),
         ("POST", "/v1/agents/b", host, br#"{"ttl_ms":86400001}"#, 400, "bad_request"),
         ("POST", "/v1/agents/b", host, br#"{"nonce":"a b"}"#, 400, "bad_request"),
+        ("POST", "/v1/agents/b", host, br#"{"nonce":"0123456789abcde"}"#, 400, "bad_request"),
         ("POST", "/v1/agents/b", host, br#"{"host":"*"}"#, 400, "bad_request"),
         ("POST", "/v1/agents/b", host, br#"{"identity":{"pid":0}}"#, 400, "bad_request"),
         ("POST", "/v1/agents/b", None, b"", 401, "unauthorized"),
