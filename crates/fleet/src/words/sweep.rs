@@ -48,7 +48,8 @@ pub enum Phase {
         until: Timestamp,
         /// How many look dead.
         dead: u64,
-        /// Of how many.
+        /// Of how many. In JSON it stands beside a fleet's `members`.
+        #[serde(rename = "of")]
         members: u64,
     },
 }

@@ -19,6 +19,7 @@ const CLAIMS_PAGE: usize = 500;
 struct Report<'s> {
     schema: &'static str,
     now: Timestamp,
+    #[serde(flatten)]
     phase: &'s Phase,
     orphans_detected: usize,
     /// As in seed 004: members that are no orphans.

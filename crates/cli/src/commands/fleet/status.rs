@@ -17,6 +17,7 @@ struct Report<'s> {
     store: &'s str,
     now: Timestamp,
     round_trip_seconds: f64,
+    #[serde(flatten)]
     phase: &'s Phase,
     members: u64,
     /// Members whose lease has ended and who are not claimed.

@@ -15,6 +15,7 @@ pub(super) struct Report<'c> {
     /// `dry_run` or `person`.
     mode: &'static str,
     now: Timestamp,
+    #[serde(flatten)]
     phase: &'c Phase,
     orphans_detected: usize,
     orphans_cleaned: usize,
@@ -33,16 +34,14 @@ pub(super) struct Report<'c> {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Cleaned<'c> {
-    agent_id: &'c AgentId,
+    agent: &'c AgentId,
     keys_deleted: u64,
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Reasoned<'c> {
-    agent_id: &'c AgentId,
+    agent: &'c AgentId,
     because: &'c str,
 }
 
@@ -60,14 +59,14 @@ pub(super) fn report(yes: bool, cleaning: &Cleaning) -> Report<'_> {
         cleaned: done
             .cleaned
             .iter()
-            .map(|(agent_id, keys_deleted)| Cleaned { agent_id, keys_deleted: *keys_deleted })
+            .map(|(agent, keys_deleted)| Cleaned { agent, keys_deleted: *keys_deleted })
             .collect(),
         kept: &done.kept,
-        left: done.left.iter().map(|(agent_id, because)| Reasoned { agent_id, because }).collect(),
+        left: done.left.iter().map(|(agent, because)| Reasoned { agent, because }).collect(),
         refused: cleaning
             .refused
             .iter()
-            .map(|refused| Reasoned { agent_id: &refused.id, because: &refused.because })
+            .map(|refused| Reasoned { agent: &refused.id, because: &refused.because })
             .collect(),
         more: found.more,
         trouble: &found.trouble,
