@@ -148,17 +148,18 @@ fn read(row: &Row<'_>) -> Result<Stored, rusqlite::Error> {
         })
     };
     let body = row.get_ref(4)?.as_bytes().unwrap_or_default();
+    let kind = text(3)?;
     let parsed = if body.len() > MAX_BODY_BYTES {
         Err(format!("{} bytes are too long for an event", body.len()))
     } else {
-        serde_json::from_slice::<Event>(body).map_err(|error| error.to_string())
+        serde_json::from_slice::<Event>(body).map_err(|error| format!("`{kind}`: {error}"))
     };
     let event = match parsed {
         Ok(event) => Ok(event),
         Err(why) => Err(Unreadable {
             at: Timestamp(row.get_ref(1)?.as_i64().ok().and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0)),
             unit: text(2)?,
-            kind: text(3)?,
+            kind,
             body: String::from_utf8_lossy(&body[..body.len().min(MAX_BODY_BYTES)]).into_owned(),
             why,
         }),

@@ -25,7 +25,11 @@ pub const OBSERVED: &str = "none: observe";
 
 /// What happened. The tag is the event's name everywhere: log, evidence, metrics.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(
+    tag = "event",
+    rename_all = "snake_case",
+    expecting = "no event that this version knows, or not of its form"
+)]
 #[expect(missing_docs, reason = "fields are named by the words of the model and explained at their variant")]
 pub enum EventKind {
     /// The command of a unit was started; `start` counts from 1 within a run.
