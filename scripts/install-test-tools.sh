@@ -8,6 +8,7 @@
 #   puma       a prefork master to try our recipe on           cargo-nextest       runs the tests
 #   chromium   a browser that a request leaves behind      curl                an agent of a fleet in a few lines of shell
 #   redis-server  a registry; each test starts its own     openssl             the certificates of its TLS
+#   unshare, ip  hosts with a network of their own
 set -euo pipefail
 say() { echo "tools: $*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -26,6 +27,7 @@ if [ "${1:-}" != demo ]; then
   has node || wanted+=(nodejs)
   has npm || wanted+=(npm)
   has unshare || wanted+=(util-linux)
+  has ip || wanted+=(iproute2)
   has chromium || wanted+=(chromium)
   has curl || wanted+=(curl)
   has redis-server || wanted+=(redis-server)

@@ -15,6 +15,7 @@ mod agent;
 mod commands;
 mod http;
 mod metrics;
+mod partition;
 #[path = "../../../fleet/tests/common/redis_server.rs"]
 mod redis_server;
 mod registry;
