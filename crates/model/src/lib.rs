@@ -29,7 +29,7 @@ pub use event::{
 };
 pub use identity::{BootId, Identity, ParseIdentityError, Pid, StartTime};
 pub use keep::{Keep, Kept};
-pub use mark::{KEEP, MARK, TOKEN, UNIT, cgroup_name};
+pub use mark::{KEEP, MARK, REGISTRY, TOKEN, UNIT, cgroup_name, holds_password};
 pub use record::{RECORD_SCHEMA, UnitPhase, UnitRecord};
 pub use redact::{REDACTED, redact_arguments, redact_assignment, redact_command, redact_line};
 pub use resource::{LimitLevel, Resource};

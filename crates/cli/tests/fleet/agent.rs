@@ -230,6 +230,39 @@ fn held(cgroup: &str) -> (Registry, Running) {
     (registry, running)
 }
 
+/// Whoever lets a process of it go on (`kill -CONT`, a shell's `fg`) gives it no lease: it is stopped again, told each
+/// time, and goes on when it may.
+#[test]
+fn whom_somebody_else_lets_go_on_is_stopped_again() {
+    let (registry, running) = held("off");
+    let main = children(running.engine())[0];
+    let stops = || {
+        let sent = registry.scene.events_of("signal_sent");
+        sent.iter().filter(|e| e["signal"] == STOP && e["target"]["pid"] == main).count()
+    };
+    for time in 1..=3 {
+        // The whole tree: the shell may wait for a child.
+        let (before, stood) = (stops(), steps(&registry));
+        assert_eq!(before, time);
+        for pid in registry.scene.marked().into_keys().filter(|pid| *pid != running.engine()) {
+            kill(pid, CONT);
+        }
+        wait_for("it is stopped again", PATIENCE, || {
+            if stops() > before { Ok(()) } else { Err(registry.scene.text("stderr")) }
+        });
+        wait_for("it stands still", PATIENCE, || still(&registry, &running));
+        assert!(registry.scene.events_of("lease_regained").is_empty(), "{stood}");
+    }
+    let stood = steps(&registry);
+    registry.server.as_ref().unwrap().resume();
+    wait_for("it works again", PATIENCE, || works(&registry, stood));
+    let sent = registry.scene.events_of("signal_sent");
+    let conts = sent.iter().filter(|e| e["signal"] == CONT && e["target"]["pid"] == main).count();
+    assert_eq!(conts, 1, "{sent:?}");
+    running.signal(TERM);
+    assert_eq!(code(running), 7);
+}
+
 #[test]
 fn what_stands_still_is_ended_by_whoever_asks() {
     let (registry, running) = held("auto");
@@ -470,6 +503,27 @@ fn an_agents_command_is_not_given_the_coordinators_token() {
         args.extend(["--", "sh", "-c", "echo ${SCUPPER_TOKEN:-none}"]);
         let out = registry.scene.scupper(&args).env("SCUPPER_TOKEN", "secret").output().unwrap();
         assert_eq!(String::from_utf8(out.stdout).unwrap().trim(), expected);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+}
+
+/// With the registry's password an agent could do anything to any other.
+#[test]
+fn an_agents_command_is_not_given_a_registrys_password() {
+    for (agent, url, given) in [
+        (true, "redis://:s3cret@127.0.0.1:1", false),
+        (true, "redis+unix:///run/redis.sock?password=s3cret", false),
+        (true, "redis://somebody@127.0.0.1:1", true),
+        (false, "redis://:s3cret@127.0.0.1:1", true),
+    ] {
+        let registry = Registry::embedded();
+        let mut args = vec!["run", "--name", &registry.scene.unit];
+        if agent {
+            args.extend(["--agent", "a-1", "--registry", &registry.url]);
+        }
+        args.extend(["--", "sh", "-c", "echo ${SCUPPER_REGISTRY:-none}"]);
+        let out = registry.scene.scupper(&args).env("SCUPPER_REGISTRY", url).output().unwrap();
+        assert_eq!(String::from_utf8(out.stdout).unwrap().trim(), if given { url } else { "none" });
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     }
 }

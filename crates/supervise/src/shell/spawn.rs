@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use scupper_model::{KEEP, MARK, RunId, TOKEN, UNIT, UnitSpec};
+use scupper_model::{KEEP, MARK, REGISTRY, RunId, TOKEN, UNIT, UnitSpec, holds_password};
 
 use super::guardian::HANDOVER;
 use super::launch::Orders;
@@ -53,6 +53,9 @@ pub(super) fn start(spec: &UnitSpec, around: Surroundings<'_>) -> Result<Child, 
     command.env_remove(KEEP).env_remove(HANDOVER);
     if spec.agent.is_some() {
         command.env_remove(TOKEN);
+        if std::env::var_os(REGISTRY).is_some_and(|address| holds_password(&address.to_string_lossy())) {
+            command.env_remove(REGISTRY);
+        }
     }
     command.envs(spec.environment.iter().map(|(name, value)| (name, value)));
     command.env(MARK, around.run.to_string()).env(UNIT, spec.name.as_str());
