@@ -32,10 +32,21 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// What a reader accepts; one that says nothing gets `OpenMetrics`.
+    /// What a reader accepts: `OpenMetrics` where it names that itself, and does not refuse it (`q=0`). Whoever says
+    /// nothing, or `*/*`, may know the older format alone.
     pub(crate) fn accepted(accept: &str) -> Self {
-        let plain = accept.contains("text/plain") && !accept.contains("application/openmetrics-text");
-        if plain { Self::Plain } else { Self::OpenMetrics }
+        let takes = |range: &str| {
+            let mut parts = range.split(';').map(str::trim);
+            let named =
+                parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/openmetrics-text"));
+            let weight = parts
+                .filter_map(|part| part.split_once('='))
+                .find(|(key, _)| key.trim().eq_ignore_ascii_case("q"));
+            named
+                && weight
+                    .is_none_or(|(_, weight)| weight.trim().parse::<f64>().is_ok_and(|weight| weight > 0.0))
+        };
+        if accept.split(',').any(takes) { Self::OpenMetrics } else { Self::Plain }
     }
 
     pub(crate) const fn content_type(self) -> &'static str {
@@ -397,10 +408,24 @@ mod tests {
 
     #[test]
     fn readers_get_the_format_they_know() {
-        assert_eq!(Format::accepted(""), Format::OpenMetrics);
-        assert_eq!(Format::accepted("*/*"), Format::OpenMetrics);
-        assert_eq!(Format::accepted("text/plain;version=0.0.4"), Format::Plain);
-        assert_eq!(Format::accepted("application/openmetrics-text,text/plain;q=0.5"), Format::OpenMetrics);
+        for plain in [
+            "",
+            "*/*",
+            "text/plain;version=0.0.4",
+            "application/openmetrics-text;q=0",
+            "application/openmetrics-text;version=1.0.0;q=0.000,text/plain",
+            "application/openmetrics-text;q=x",
+            "application/*",
+        ] {
+            assert_eq!(Format::accepted(plain), Format::Plain, "{plain}");
+        }
+        for open in [
+            "application/openmetrics-text,text/plain;q=0.5",
+            "Application/OpenMetrics-Text; version=1.0.0; charset=utf-8; Q=0.1",
+            "text/plain;version=0.0.4;q=0.5,*/*;q=0.1,application/openmetrics-text;version=1.0.0;q=0.6",
+        ] {
+            assert_eq!(Format::accepted(open), Format::OpenMetrics, "{open}");
+        }
     }
 
     /// R052. Where the package `prometheus` is installed.
