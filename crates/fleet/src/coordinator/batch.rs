@@ -145,10 +145,13 @@ impl Batch {
         u64::try_from(fresh.count()).unwrap_or(u64::MAX)
     }
 
-    /// Whether an agent has beaten here within its lease.
-    pub fn hears(&self, id: &AgentId) -> bool {
+    /// Whether this very incarnation has beaten here within its lease. `None` is one of seed 004, which has no epochs:
+    /// whoever has that name.
+    pub fn hears(&self, id: &AgentId, epoch: Option<Epoch>) -> bool {
         let now = self.clock.since_boot();
-        self.lock().heard.get(id).is_some_and(|heard| now.saturating_sub(heard.at) < heard.ttl)
+        let inner = self.lock();
+        let heard = inner.heard.get(id).filter(|heard| epoch.is_none_or(|epoch| heard.epoch == epoch));
+        heard.is_some_and(|heard| now.saturating_sub(heard.at) < heard.ttl)
     }
 
     /// Objections that were made because of heartbeats.
@@ -200,7 +203,7 @@ impl Batch {
             .enumerate()
             .filter(|(_, (beat, answer))| {
                 matches!(answer, Answer::Fenced { by: None })
-                    && self.was_heard(&beat.who)
+                    && self.hears(&beat.who.id, Some(beat.who.epoch))
                     && self.object(&beat.who.id, "it beats, over its host's coordinator").unwrap_or(false)
             })
             .map(|(at, _)| at)
@@ -221,14 +224,6 @@ impl Batch {
         let objected = self.store.object(id, &self.by, why)?;
         self.lock().objections += u64::from(objected);
         Ok(objected)
-    }
-
-    /// Whether this very incarnation has beaten here before, within its lease.
-    fn was_heard(&self, who: &Incarnation) -> bool {
-        let now = self.clock.since_boot();
-        let inner = self.lock();
-        let heard = inner.heard.get(&who.id).filter(|heard| heard.epoch == who.epoch);
-        heard.is_some_and(|heard| now.saturating_sub(heard.at) < heard.ttl)
     }
 
     /// They have beaten here, and the registry does not know: they live all the same.

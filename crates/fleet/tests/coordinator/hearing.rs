@@ -147,3 +147,35 @@ fn r092_a_late_heartbeat_of_one_that_has_left_is_no_objection() {
     let view = a.view().read();
     assert_eq!((view.beats, view.fenced, view.agents_here), (1, 1, 0));
 }
+
+/// Its agent's name was taken over by a process elsewhere, which has died. What is heard here, or was, is another incarnation.
+#[test]
+fn r092_a_claim_of_another_incarnation_than_the_one_that_is_heard_is_not_objected_to() {
+    let scene = Scene::new();
+    let (mut a, mut b) = (scene.coordinator("a"), scene.coordinator("b"));
+    let living = scene.registered("living", 10);
+    scene.pass(secs(65), &mut [&mut a, &mut b], &living);
+    for is_own in [false, true] {
+        let name = if is_own { "own" } else { "of-b" };
+        let heard = scene.register_by(name, &*a.batch(), "host-a", None);
+        let after = scene.taken_over(name, secs(10));
+        assert!(after.epoch > heard.epoch);
+        scene.tasks(&after, 2);
+        let claimer = if is_own { &mut a } else { &mut b };
+        let mut turns = 0;
+        while claimer.cleanups() == 0 {
+            claimer.turn(&|| true);
+            scene.clock.pass(std::time::Duration::from_millis(500));
+            turns += 1;
+            assert!(turns < 60, "it is claimed");
+        }
+        assert!(a.batch().hears(&heard.id, Some(heard.epoch)), "what is heard is good for 120 s");
+        // Time enough to object to what the other one is about to do.
+        a.turn(&|| is_own);
+        scene.pass(secs(6), &mut [&mut a], &[]);
+        scene.pass(secs(6), &mut [&mut a, &mut b], &[]);
+        assert_eq!(scene.store.calls("object"), 0, "{name}");
+        assert_eq!(scene.completed().last().map(String::as_str), Some(name));
+    }
+    assert_eq!((scene.completed().len(), scene.told("cleanup_objected").len()), (2, 0));
+}

@@ -111,6 +111,24 @@ impl Scene {
         }
     }
 
+    /// Somebody elsewhere has the name from now on, with a lease of its own.
+    pub fn taken_over(&self, id: &str, ttl: Duration) -> Incarnation {
+        let registration = Registration {
+            id: id.parse().unwrap(),
+            nonce: format!("n-{id}-again").parse::<Nonce>().unwrap(),
+            ttl,
+            takeover: true,
+            earlier: None,
+            coordinator: None,
+            process: Process { host: "elsewhere".parse().unwrap(), identity: None },
+            secret: None,
+        };
+        match self.store.register(&registration).unwrap() {
+            Registered::Accepted { epoch, .. } => registration.incarnation(epoch),
+            other => panic!("{id}: {other:?}"),
+        }
+    }
+
     pub fn registered(&self, prefix: &str, count: usize) -> Vec<Incarnation> {
         (0..count).map(|n| self.register(&format!("{prefix}-{n}"))).collect()
     }

@@ -23,7 +23,7 @@ impl Coordinator {
                 return Ok(());
             }
             // An agent whose host's coordinator hears it is not cleaned up after, and least of all by that one.
-            if is_silent(claim.reason) && self.batch.hears(&claim.id) {
+            if is_silent(claim.reason) && self.batch.hears(&claim.id, claim.epoch) {
                 self.object(&claim)?;
             }
             self.step(&claim)?;
@@ -120,7 +120,12 @@ impl Coordinator {
             return Ok(());
         };
         for claim in page.entries {
-            if is_silent(claim.reason) && self.batch.hears(&claim.id) {
+            if !is_silent(claim.reason) || !self.batch.hears(&claim.id, None) {
+                continue;
+            }
+            // Somebody else may have had the name since.
+            let Some(about) = self.or_trouble("agent", self.store.agent(&claim.id))? else { continue };
+            if about.is_some_and(|about| self.batch.hears(&claim.id, about.epoch)) {
                 self.object_to(&claim.id.to_string(), self.batch.object(&claim.id, HEARD))?;
             }
         }
