@@ -157,6 +157,14 @@ fn lengths(beats: &Connection) -> Sql<Vec<i64>> {
         .collect()
 }
 
+/// The shortest lease of anybody.
+pub(super) fn shortest(beats: &Connection) -> Sql<Option<Duration>> {
+    beats
+        .prepare_cached("SELECT min(ttl_ms) FROM beats")?
+        .query_row([], |row| row.get::<_, Option<i64>>(0))
+        .map(|shortest| shortest.map(|ttl| Duration::from_millis(unsigned(ttl))))
+}
+
 /// How many leases have ended, and how many agents have been silent for longer than this.
 pub(super) fn counts(beats: &Connection, now: Timestamp, suspect: Duration) -> Sql<(u64, u64)> {
     let now = signed(now.0);

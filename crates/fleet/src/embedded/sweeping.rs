@@ -10,7 +10,7 @@ use super::files::{self, Pulse};
 use super::leases::{self, Guard, Lease};
 use super::rows::{self, Agent, Broken, Cleanup, later, millis, signed, unsigned};
 use super::{EmbeddedStore, history, number, write_beats, write_both};
-use crate::rules::Allowance;
+use crate::rules::{Allowance, Leases};
 use crate::{
     CLAIMS_LIMIT, Claim, CoordinatorId, Fence, Happened, Incarnation, Orphan, Phase, Reason, Sweep, Swept,
     Timing,
@@ -54,9 +54,9 @@ impl EmbeddedStore {
         let now = self.now();
         let (ended, suspects) = leases::counts(&snapshot, now, sweep.timing.suspect).map_err(beats)?;
         let expired = expired(&snapshot, &transaction, now, ended)?;
-        let longest = longest_lease(&transaction, guard.restarted)?;
+        let lengths = lengths(&snapshot, &transaction, guard.restarted)?;
         let ruling =
-            rule(&mut guard, now, &expired, registry.members, longest, sweep, &mut Sayings::default());
+            rule(&mut guard, now, &expired, registry.members, lengths, sweep, &mut Sayings::default());
         let chosen = chosen(&snapshot, &transaction, now, &expired, sweep)?;
         Ok(Swept {
             now,
@@ -84,9 +84,9 @@ impl EmbeddedStore {
         let mut guard = Guard::read(&leases).map_err(beats)?;
         let (ended, _) = leases::counts(&leases, now, sweep.timing.suspect).map_err(beats)?;
         let expired = expired(&leases, &transaction, now, ended)?;
-        let longest = longest_lease(&transaction, guard.restarted)?;
+        let lengths = lengths(&leases, &transaction, guard.restarted)?;
         let mut sayings = Sayings::default();
-        let ruling = rule(&mut guard, now, &expired, registry.members, longest, sweep, &mut sayings);
+        let ruling = rule(&mut guard, now, &expired, registry.members, lengths, sweep, &mut sayings);
         if sayings.begins_grace() {
             leases::nothing_from_the_future(&leases, now, sweep.timing.claim_lease).map_err(beats)?;
         }
@@ -170,7 +170,8 @@ impl EmbeddedStore {
         }
         let mut sayings = Sayings::default();
         let none = Expired::default();
-        let ruling = rule(&mut guard, now, &none, registry.members, Duration::ZERO, sweep, &mut sayings);
+        let lengths = lengths(&leases, &transaction, false)?;
+        let ruling = rule(&mut guard, now, &none, registry.members, lengths, sweep, &mut sayings);
         let in_grace = matches!(ruling, Ruling::Nothing(Phase::Grace { .. }));
         let is_lost = || leases::silent_coordinators(&leases, now).map(|lost| !lost.is_empty());
         if !sayings.0.is_empty() || (!in_grace && is_lost().map_err(beats)?) {
@@ -273,16 +274,17 @@ fn expired(
     Ok(expired)
 }
 
-/// The longest lease of anybody, where somebody has to wait for it.
-fn longest_lease(transaction: &Connection, restarted: bool) -> Result<Duration, Fault> {
+/// The shortest lease of anybody; the longest as well, where somebody has to wait for it.
+fn lengths(leases: &Connection, transaction: &Connection, restarted: bool) -> Result<Leases, Fault> {
+    let shortest = leases::shortest(leases).map_err(beats)?;
     if !restarted {
-        return Ok(Duration::ZERO);
+        return Ok(Leases { shortest, ..Leases::default() });
     }
     transaction
         .query_row("SELECT max(ttl_ms) FROM agents WHERE fence IS NULL", [], |row| {
             row.get::<_, Option<i64>>(0)
         })
-        .map(|longest| Duration::from_millis(unsigned(longest.unwrap_or(0))))
+        .map(|longest| Leases { shortest, longest: Duration::from_millis(unsigned(longest.unwrap_or(0))) })
         .map_err(durable)
 }
 
@@ -291,11 +293,11 @@ fn rule(
     now: Timestamp,
     expired: &Expired,
     members: u64,
-    longest: Duration,
+    lengths: Leases,
     sweep: &Sweep,
     sayings: &mut Sayings,
 ) -> Ruling {
-    let why = guard.outage.sweep(now, guard.restarted, longest, &sweep.timing);
+    let why = guard.outage.sweep(now, guard.restarted, lengths, &sweep.timing);
     guard.restarted = false;
     if let (Some(why), Some(until)) = (why, guard.outage.until) {
         sayings.0.push(Happened::GraceStarted { why: why.to_string(), until: until.0 });

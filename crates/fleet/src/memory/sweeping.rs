@@ -6,7 +6,7 @@ use scupper_model::Timestamp;
 
 use super::tables::Reaping;
 use super::{Call, Guard, millis};
-use crate::rules::{Allowance, OutageWhy};
+use crate::rules::{Allowance, Leases, OutageWhy};
 use crate::{
     AgentId, CLAIMS_LIMIT, Claim, CoordinatorId, Fence, Happened, Orphan, Phase, Reason, Sweep, Swept,
 };
@@ -65,10 +65,15 @@ impl Call<'_> {
 
     fn rule(&mut self, sweep: &Sweep, dead: u64) -> Ruling {
         let (now, timing) = (self.now, &sweep.timing);
-        let longest = self.tables.members.values().map(|member| member.ttl).max().unwrap_or(Duration::ZERO);
+        let all = self.tables.members.values();
+        let living = self.tables.members.values().filter(|member| member.reaping.is_none());
+        let leases = Leases {
+            shortest: living.map(|member| member.ttl).min(),
+            longest: all.map(|member| member.ttl).max().unwrap_or(Duration::ZERO),
+        };
         let restarted = self.tables.run != self.tables.swept_in_run && self.guards(Guard::Restart);
         self.tables.swept_in_run = self.tables.run;
-        if let Some(why) = self.tables.outage.sweep(now, restarted, longest, timing) {
+        if let Some(why) = self.tables.outage.sweep(now, restarted, leases, timing) {
             self.grace_begins(why);
         }
         if let Some(until) = self.tables.outage.grace(now).filter(|_| self.guards(Guard::Outage)) {

@@ -57,7 +57,7 @@ impl RedisStore {
             None => arguments.add("").add(""),
         };
         let only = sweep.only.iter().take(CLAIMS_LIMIT);
-        arguments.number(only.len() as u64);
+        arguments.number(millis(timing.tick)).number(only.len() as u64);
         for id in only {
             arguments.add(id.as_str());
         }

@@ -10,5 +10,5 @@ mod seed;
 pub use hybrid::{LostEpochs, NUMBERS_END, next_epoch, next_fence};
 pub use limits::{ITEM_LIMIT, REPORT_STATE_LIMIT, TTL_LIMIT, check_item, clipped_state};
 pub use mass::{Allowance, MassBrake};
-pub use outage::{Outage, Why as OutageWhy};
+pub use outage::{Leases, Outage, Why as OutageWhy};
 pub use seed::{Judged, SeedHeartbeat, judge_seed};

@@ -21,7 +21,8 @@ pub struct Timing {
     pub claim_lease: Duration,
     /// Between the claim and the first deletion: time for others to object (seed 004: 100 ms).
     pub objection: Duration,
-    /// A longer silence between two sweeps of anybody means that the registry, or everybody, was away.
+    /// A longer silence between two sweeps of anybody means that the registry, or everybody, was away. Where the shortest
+    /// lease of any agent is less than four times that, a quarter of it does (but at least three times [`Self::tick`]).
     pub max_gap: Duration,
     /// How long nobody is claimed after that.
     pub grace: Duration,

@@ -49,6 +49,14 @@ local function was_lost(epoch)
   return false
 end
 
+-- Remembers the shortest lease of all members, for the guard after an outage. That of one who has gone stays until nobody is
+-- left: it only makes the guard more careful.
+local function has_lease(ttl)
+  local shortest = tonumber(redis.call('HGET', P .. 'meta', 'shortest') or '')
+  ttl = tonumber(ttl)
+  if ttl and not (shortest and shortest <= ttl) then redis.call('HSET', P .. 'meta', 'shortest', num(ttl)) end
+end
+
 -- Seed 004's lock. Where a coordinator of the seed holds it he cleans up, and nobody else does.
 local function lock(id, value, old)
   if not SEED then return true end
@@ -96,6 +104,7 @@ local function abort(id, why)
   else
     redis.call('HSET', rec, 'st', 'L')
     redis.call('HDEL', rec, 'fence', 'by', 'byhost', 'reason', 'seen', 'at', 'lock', 'taken')
+    has_lease(had[3])
     redis.call('ZADD', P .. 'dl', num(NOW + (had[3] or 0)), id)
     redis.call('HSET', P .. 'ep', id, had[2] .. had[3])
   end

@@ -2,17 +2,18 @@
 -- ARGV: 2 coordinator, 3 host, 4 "1" to look only, 5 "1" where a person asked, then ms and counts: 6 batch, 7 lease of a
 -- claim, 8 longest gap, 9 grace, 10 interval, 11 hold, 12 lease of an agent, 13 silence of a suspect, 14 period of the seed,
 -- 15 most entries, 16 agents of the seed that look dead ("" where nobody has looked), 17 agents of the seed,
--- 18 number of names, the names, then orphans of the seed as they were seen: id, reason, seen, idle, key, SHA-1, ms left
+-- 18 time between two sweeps, 19 number of names, the names, then orphans of the seed as they were seen: id, reason, seen,
+-- idle, key, SHA-1, ms left
 -- Gives {"scan"} where somebody has to look at the seed's agents first, else
 -- {now, phase, until, dead, members of the brake, members, suspects, claims, unclaimed, lost}
 local by, host, dry, asked = ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5] == '1'
 local batch, lease, gap, grace, interval, hold = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]),
   tonumber(ARGV[10]), tonumber(ARGV[11])
 local ttl, suspect, period, most_entries = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
-local names = tonumber(ARGV[18])
+local tick, names = tonumber(ARGV[18]), tonumber(ARGV[19])
 local meta_key, dl, claims_key = P .. 'meta', P .. 'dl', P .. 'claims'
-local meta = redis.call('HMGET', meta_key, 'last', 'grace', 'since', 'claimed', 'until', 'sdead', 'smembers', 'sscan')
-for i = 1, 8 do meta[i] = meta[i] and tonumber(meta[i]) end
+local meta = redis.call('HMGET', meta_key, 'last', 'grace', 'since', 'claimed', 'until', 'sdead', 'smembers', 'sscan', 'shortest')
+for i = 1, 9 do meta[i] = meta[i] and tonumber(meta[i]) end
 
 if SEED and ARGV[16] == '' and (dry or asked or not meta[8] or NOW >= meta[8] + period or NOW < meta[8]) then
   -- A person's look takes nobody's turn.
@@ -25,6 +26,9 @@ local smembers = tonumber(ARGV[17]) or meta[7] or 0
 -- The guard.
 local restarted = came_up(dry) or redis.call('HGET', meta_key, 'restarted') == '1'
 local last, graced, why = meta[1], meta[2], nil
+-- Silence that is nothing beside our own lease may be longer than somebody else's. Three sweeps may always come late.
+local nobody = redis.call('ZCARD', dl) == 0
+if meta[9] and not nobody then gap = math.min(gap, math.max(meta[9] / 4, 3 * tick)) end
 if not last then
   why = 'nobody has swept this registry before'
 elseif restarted then
@@ -51,6 +55,8 @@ if why then
   graced = math.max(graced or 0, NOW + wait)
 end
 if not dry then
+  -- Those who had it have gone.
+  if nobody and meta[9] then redis.call('HDEL', meta_key, 'shortest') end
   redis.call('HSET', meta_key, 'last', num(NOW), 'restarted', '0', 'grace', num(graced or 0),
     'sdead', num(sdead), 'smembers', num(smembers))
   if why then say('{"type":"grace_started","why":"' .. why .. '","until":' .. num(graced) .. '}') end
@@ -112,7 +118,7 @@ if names > 0 then most = most_entries end
 local expired, over = {}, {}
 if names > 0 then
   for i = 1, names do
-    local id = ARGV[18 + i]
+    local id = ARGV[19 + i]
     local score = redis.call('ZSCORE', dl, id)
     if score and tonumber(score) < NOW then expired[#expired + 1], expired[#expired + 2] = id, score end
     local till_then = redis.call('ZSCORE', claims_key, id)
@@ -123,7 +129,7 @@ elseif dead > sdead then
   expired = redis.call('ZRANGEBYSCORE', dl, '-inf', '(' .. num(NOW), 'WITHSCORES', 'LIMIT', 0, wanted)
 end
 local is_named = {}
-for i = 1, names do is_named[ARGV[18 + i]] = true end
+for i = 1, names do is_named[ARGV[19 + i]] = true end
 local claims, unclaimed, fresh, freed = {}, {}, 0, 0
 
 if dry or phase ~= 'open' then
@@ -133,7 +139,7 @@ if dry or phase ~= 'open' then
     local seen = math.max(0, tonumber(expired[i + 1]) - (tonumber(had) or 0))
     unclaimed[#unclaimed + 1] = {id, 'stale_heartbeat', num(seen), num(NOW - seen)}
   end
-  for i = 19 + names, #ARGV, 7 do
+  for i = 20 + names, #ARGV, 7 do
     if #unclaimed < most_entries and (names == 0 or is_named[ARGV[i]]) then
       unclaimed[#unclaimed + 1] = {ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]}
     end
@@ -163,7 +169,7 @@ else
       redis.call('ZADD', dl, num(NOW + lease), id)
     end
   end
-  for i = 19 + names, #ARGV, 7 do
+  for i = 20 + names, #ARGV, 7 do
     local id, key, rec = ARGV[i], ARGV[i + 4], P .. 'rec:' .. ARGV[i]
     local is_same = false
     if fresh < most and (names == 0 or is_named[id]) and redis.call('EXISTS', rec) == 0 then

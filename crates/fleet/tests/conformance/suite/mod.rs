@@ -118,6 +118,8 @@ macro_rules! promises {
             outages::r116_the_first_sweep_claims_nobody
             outages::r116_after_a_gap_everybody_has_time_to_beat
             outages::r116_a_person_does_not_pass_the_grace
+            outages::r116_an_outage_that_is_short_for_the_coordinator_and_long_for_a_lease_costs_nobody_his_life
+            outages::r116_who_is_back_after_an_objection_has_its_short_lease
             outages::r116_after_a_restart_everybody_has_a_whole_lease
             outages::an_incarnation_that_was_lost_goes_on
             outages::who_took_over_before_the_loss_still_has_the_name

@@ -66,6 +66,58 @@ pub fn r116_a_person_does_not_pass_the_grace(fixture: &dyn Fixture) {
     }
 }
 
+/// Agents with leases of 10 s beside a coordinator that counts on 120 s and sweeps every second; the server stands still for
+/// 20 s, and nobody could say that it lives.
+pub fn r116_an_outage_that_is_short_for_the_coordinator_and_long_for_a_lease_costs_nobody_his_life(
+    fixture: &dyn Fixture,
+) {
+    let mut scene = Scene::new(fixture);
+    scene.timing.tick /= 5;
+    let (short, outage) = (scene.timing.ttl / 12, scene.timing.max_gap * 2 / 3);
+    let of_short_lease = |name: &str| Registration { ttl: short, ..scene.registration(name) };
+    let living: Vec<_> = ["s1", "s2"].map(|name| scene.accepted(&of_short_lease(name))).into();
+    living.iter().for_each(|who| scene.keep(who));
+    let doomed = scene.accepted(&of_short_lease("s3"));
+    let with_time = scene.living("patient");
+    scene.watch();
+    fixture.pass(outage);
+    let swept = scene.sweep("a");
+    assert!(matches!(swept.phase, Phase::Grace { .. }), "{:?}", swept.phase);
+    assert_eq!((swept.claims.len(), swept.unclaimed.len()), (0, 3));
+    scene.beat_all();
+    scene.settle();
+    let claim = scene.claim("a");
+    assert_eq!(claim.id, doomed.id);
+    assert!(living.iter().all(|who| scene.lives(who)));
+    scene.reap_all(&claim);
+    // All have gone, and with them what was needed for them.
+    for who in living.iter().chain([&with_time]) {
+        scene.silence(who);
+        scene.store.depart(who, "done", &scene.timing).unwrap();
+    }
+    scene.watch();
+    scene.living("patient");
+    scene.watch();
+    fixture.pass(outage);
+    assert_eq!(scene.sweep("a").phase, Phase::Open, "nothing to a lease of {:?}", scene.timing.ttl);
+}
+
+pub fn r116_who_is_back_after_an_objection_has_its_short_lease(fixture: &dyn Fixture) {
+    let mut scene = Scene::new(fixture);
+    scene.timing.tick /= 5;
+    let short = Registration { ttl: scene.timing.ttl / 12, ..scene.registration("s1") };
+    let who = scene.accepted(&short);
+    scene.wait(short.ttl + scene.timing.tick);
+    assert_eq!(scene.claim("a").id, who.id);
+    assert_eq!(scene.sweep("a").members, 0);
+    assert!(scene.store.object(&who.id, &id("b"), "it was heard").unwrap());
+    assert!(scene.lives(&who));
+    scene.watch();
+    fixture.pass(scene.timing.max_gap * 2 / 3);
+    let swept = scene.sweep("a");
+    assert!(matches!(swept.phase, Phase::Grace { .. }) && swept.claims.is_empty(), "{:?}", swept.phase);
+}
+
 pub fn r116_after_a_restart_everybody_has_a_whole_lease(fixture: &dyn Fixture) {
     let scene = Scene::new(fixture);
     let who = scene.doomed("coder-1");

@@ -107,7 +107,7 @@ impl<'f> Scene<'f> {
     }
 
     /// A sweep that claims nobody, and is one all the same to the guard.
-    fn watch(&self) -> Phase {
+    pub fn watch(&self) -> Phase {
         let only = vec![id::<AgentId>("nobody-at-all")];
         let sweep = Sweep { asked: true, only, ..self.sweep_of("watch") };
         let swept = self.store.sweep(&sweep).unwrap();
