@@ -19,6 +19,7 @@ mod metrics;
 mod output;
 mod paths;
 mod sink;
+mod token;
 mod users;
 mod wait;
 

@@ -8,6 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
+use scupper_fleet::StoreError;
 use scupper_fleet::agent::{News, Told};
 
 /// One thing that was told, with what the registry's client said of it.
@@ -15,6 +16,8 @@ use scupper_fleet::agent::{News, Told};
 pub(crate) struct Letter {
     pub news: News,
     pub error: Option<String>,
+    /// The error is a refusal: it is there, and does not let this one in.
+    pub refused: bool,
 }
 
 /// The list.
@@ -34,7 +37,8 @@ impl Inbox {
     /// From the agent's thread.
     pub(crate) fn put(&self, told: &Told<'_>) {
         let error = told.error.map(|error| chain(error));
-        self.push(Letter { news: told.news.clone(), error });
+        let refused = matches!(told.error, Some(StoreError::Refused { .. }));
+        self.push(Letter { news: told.news.clone(), error, refused });
     }
 
     pub(crate) fn push(&self, letter: Letter) {
@@ -45,10 +49,10 @@ impl Inbox {
     }
 
     /// What is told first, which stays in the list; waited for at most so long.
-    pub(crate) fn first(&self, within: Duration) -> Option<News> {
+    pub(crate) fn first(&self, within: Duration) -> Option<Letter> {
         let waited = self.arrived.wait_timeout_while(self.letters(), within, |letters| letters.is_empty());
         let letters = waited.unwrap_or_else(PoisonError::into_inner).0;
-        letters.front().map(|letter| letter.news.clone())
+        letters.front().cloned()
     }
 
     /// Everything that was told since.

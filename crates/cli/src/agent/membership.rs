@@ -76,7 +76,12 @@ impl Membership {
             News::Unanswered => {
                 self.unanswered = Some(now);
                 let message = letter.error.unwrap_or_else(|| "it does not answer".to_owned());
-                record(FleetFact::RegistryLost { registry, message });
+                // It answers, and does not let this one in: no outage, and nothing that passes by itself.
+                record(if letter.refused && self.epoch.is_none() {
+                    FleetFact::AgentRefused { agent, registry, message, retry_ms: None }
+                } else {
+                    FleetFact::RegistryLost { registry, message }
+                });
             }
             News::Answered => {
                 let after_ms = since(self.unanswered.take(), now);
@@ -178,7 +183,9 @@ impl Lease for Membership {
                 let unanswered = self.unanswered.is_some() || self.lost.is_some();
                 keeper.leave(why, if unanswered { UNANSWERED_WITHIN } else { DEPARTS_WITHIN });
             }
-            _ => self.inbox.push(Letter { news: News::Left { answered: false }, error: None }),
+            _ => {
+                self.inbox.push(Letter { news: News::Left { answered: false }, error: None, refused: false })
+            }
         }
     }
 }

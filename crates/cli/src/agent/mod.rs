@@ -21,7 +21,7 @@ use scupper_fleet::{Address, Process};
 pub(crate) use self::membership::Membership;
 pub(crate) use self::settings::{AgentSettings, AgentSettingsError};
 
-use self::inbox::Inbox;
+use self::inbox::{Inbox, Letter};
 use crate::failure::Failure;
 use crate::host::host_id;
 
@@ -34,7 +34,7 @@ pub(crate) fn join(settings: &AgentSettings, state: Option<&Path>) -> Result<Opt
     let Some(id) = settings.id.clone() else { return Ok(None) };
     let timing = times(settings.ttl, settings.beat).map_err(|error| Failure::usage(error.to_string()))?;
     let address: Address = settings.registry().parse().map_err(Failure::from)?;
-    let registry = registry::open(&address, state).map_err(Failure::scupper)?;
+    let registry = registry::open(&address, state)?;
     let host = host_id();
     let setup = Setup {
         id: id.clone(),
@@ -49,14 +49,24 @@ pub(crate) fn join(settings: &AgentSettings, state: Option<&Path>) -> Result<Opt
     let keeper = Keeper::start(registry, setup, move |told| heard.put(told))
         .context("cannot start the thread of the agent")
         .map_err(Failure::scupper)?;
+    let failed = |failure: Failure| Failure { code: crate::failure::SCUPPER_FAILED, ..failure };
     match inbox.first(ASKED_FOR) {
-        Some(News::Taken { remaining }) => {
+        Some(Letter { news: News::Taken { remaining }, .. }) => {
             let left = scupper_model::format_duration(whole_seconds(remaining));
             let message = format!(
                 "a living process is the agent {id} in {address}: its lease holds for another {left}"
             );
             let hint = "choose another --agent, end that one, or take its name over with --takeover";
-            Err(Failure { code: crate::failure::SCUPPER_FAILED, ..Failure::usage(message).hint(hint) })
+            Err(failed(Failure::usage(message).hint(hint)))
+        }
+        // A coordinator that says no is there: asking again says no again. Of a store that is less sure: one that is
+        // taken over by another refuses for a while.
+        Some(Letter { news: News::Unanswered, error: Some(error), refused: true }) if !address.is_store() => {
+            let hint = format!(
+                "set {} to that coordinator's token, or on its own host use --registry unix:SOCKET",
+                crate::token::VARIABLE
+            );
+            Err(failed(Failure::usage(format!("the agent {id} is not let in: {error}")).hint(hint)))
         }
         _ => Ok(Some(Membership::new(keeper, inbox, settings, &address, host))),
     }

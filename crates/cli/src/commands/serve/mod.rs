@@ -215,7 +215,7 @@ fn answer(
     if listeners.is_empty() {
         return Ok(None);
     }
-    let variable = std::env::var(http::VARIABLE).ok();
+    let variable = std::env::var(crate::token::VARIABLE).ok();
     let state = paths::state(args.state.as_deref());
     let state = state.as_deref().unwrap_or(Path::new(&begun.directory));
     let (token, origin) = HostToken::find(variable.as_deref(), args.token_file.as_deref(), state)?;

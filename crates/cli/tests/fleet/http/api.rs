@@ -203,3 +203,36 @@ fn waits_connections_that_say_nothing_take_no_descriptor_from_anybody_else() {
     drop(silent);
     served.end();
 }
+
+/// A coordinator that says no is no outage: it is told at once, and nothing is started.
+#[test]
+fn an_agent_whose_token_is_refused_or_none_is_told_so_and_does_not_start() {
+    let scene = Scene::new();
+    let served = Served::start(&scene, "embedded", &[]);
+    let url = format!("http://127.0.0.1:{}", served.port);
+    let run = |token: Option<&str>| {
+        let args =
+            ["run", "--agent", "a", "--registry", &url, "--state", scene.path("other").to_str().unwrap()];
+        let mut command = scene.scupper(&[&args[..], &["--", "sh", "-c", "echo it runs"]].concat());
+        command.env_remove("SCUPPER_TOKEN");
+        command.envs(token.map(|token| ("SCUPPER_TOKEN", token)));
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        let said = String::from_utf8(stderr).unwrap();
+        assert!(!token.is_some_and(|token| said.contains(token)), "{said}");
+        (status.code(), String::from_utf8(stdout).unwrap(), said)
+    };
+    let strange = "x".repeat(64);
+    for token in [None, Some(strange.as_str())] {
+        let (code, out, said) = run(token);
+        assert_eq!((code, out.as_str()), (Some(125), ""), "{said}");
+        assert!(said.contains("the agent a is not let in") && said.contains("SCUPPER_TOKEN"), "{said}");
+        assert!(!said.contains("registry_lost"), "{said}");
+    }
+    let (code, out, said) = run(Some("no token"));
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{said}");
+    assert!(said.starts_with("error: SCUPPER_TOKEN holds no token"), "{said}");
+    let token = fs::read_to_string(scene.path("state/scupper/token")).unwrap();
+    let (code, out, said) = run(Some(token.trim()));
+    assert_eq!((code, out.as_str()), (Some(0), "it runs\n"), "{said}");
+    served.end();
+}

@@ -39,7 +39,7 @@ use self::limits::Buckets;
 pub(crate) use self::limits::Rate;
 pub(crate) use self::listen::{Listener, Reach};
 use self::refusal::Refusal;
-pub(crate) use self::token::{HostToken, VARIABLE};
+pub(crate) use self::token::HostToken;
 
 /// How long one answer of the registry is waited for. Longer than a store waits itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);

@@ -7,25 +7,19 @@
 //! hashes, in constant time.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, Mac};
-use rustix::fs::{Mode, OFlags};
 use rustix::rand::GetRandomFlags;
 use scupper_fleet::wire::{InvalidToken, Token};
 use scupper_fleet::{AgentId, Nonce, SecretHash};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The variable that may hold the token.
-pub(crate) const VARIABLE: &str = scupper_model::TOKEN;
-/// The name of the file in the state directory.
-const FILE: &str = "token";
-/// A file that is larger holds no token.
-const FILE_LIMIT: u64 = 1024;
+use crate::token::{FILE, TokenError, VARIABLE, of_file, of_variable};
 
 /// The token of this host, and what is made from it.
 #[derive(Clone)]
@@ -45,23 +39,6 @@ pub(crate) enum Origin {
     Made(PathBuf),
 }
 
-/// Why there is no token.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TokenError {
-    #[error("{VARIABLE} holds no token")]
-    Variable(#[source] InvalidToken),
-    #[error("cannot read the token in {}", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-    #[error("{} holds no token", .0.display())]
-    Text(PathBuf, #[source] InvalidToken),
-    #[error("{} can be read by others: a token is its owner's alone (chmod 600 {})", .0.display(), .0.display())]
-    Open(PathBuf),
-    #[error("{} belongs to somebody else", .0.display())]
-    Foreign(PathBuf),
-    #[error("cannot make a token in {}", .0.display())]
-    Make(PathBuf, #[source] io::Error),
-}
-
 impl HostToken {
     /// The one that is given, else that of the state directory, which is made where there is none.
     pub(crate) fn find(
@@ -70,17 +47,16 @@ impl HostToken {
         state: &Path,
     ) -> Result<(Self, Origin), TokenError> {
         if let Some(file) = file {
-            return Ok((Self::new(read(file)?), Origin::Found(file.to_path_buf())));
+            return Ok((Self::new(of_file(file)?), Origin::Found(file.to_path_buf())));
         }
         if let Some(text) = variable {
-            let token = text.trim().parse().map_err(TokenError::Variable)?;
-            return Ok((Self::new(token), Origin::Variable));
+            return Ok((Self::new(of_variable(text)?), Origin::Variable));
         }
         let file = state.join(FILE);
         if file.symlink_metadata().is_err() && make(state, &file)? {
-            return Ok((Self::new(read(&file)?), Origin::Made(file)));
+            return Ok((Self::new(of_file(&file)?), Origin::Made(file)));
         }
-        Ok((Self::new(read(&file)?), Origin::Found(file)))
+        Ok((Self::new(of_file(&file)?), Origin::Found(file)))
     }
 
     pub(super) fn new(token: Token) -> Self {
@@ -149,27 +125,6 @@ fn hexadecimal(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn read(path: &Path) -> Result<Token, TokenError> {
-    let failed = |error: io::Error| TokenError::Read(path.to_path_buf(), error);
-    // A symbolic link is followed (a mounted secret is one), a pipe is not waited for.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
-    let file = File::from(file);
-    let about = file.metadata().map_err(failed)?;
-    if !about.is_file() || about.len() > FILE_LIMIT {
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it is no small file")));
-    }
-    if about.uid() != rustix::process::geteuid().as_raw() && about.uid() != 0 {
-        return Err(TokenError::Foreign(path.to_path_buf()));
-    }
-    if about.mode() & 0o077 != 0 {
-        return Err(TokenError::Open(path.to_path_buf()));
-    }
-    let mut text = String::new();
-    file.take(FILE_LIMIT).read_to_string(&mut text).map_err(failed)?;
-    text.trim().parse().map_err(|error| TokenError::Text(path.to_path_buf(), error))
 }
 
 /// Makes the file; `false` where somebody else was faster.
