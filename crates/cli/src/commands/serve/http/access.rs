@@ -8,7 +8,8 @@
 //! | everybody who reaches the port | nothing | `/healthz` and `/v1/openapi.json`, which say nothing of the fleet |
 //!
 //! Neither the host nor another agent may beat, write or leave for an agent. Who names an incarnation that is over is told
-//! so, whatever he shows: its token is forgotten with it, and it has to learn that it is over.
+//! so, whatever he shows: its token is forgotten with it, and it has to learn that it is over. By whom, he is told only if
+//! he may see the fleet, or shows the token of who lives.
 //!
 //! A web page reaches loopback as well, by a name of its own that it has point there. It cannot choose the `Host` its
 //! browser sends, nor leave out its `Origin`: neither gets past here, and there is no CORS.
@@ -87,7 +88,8 @@ fn admit(api: &Shared, way: Way, request: &Request) -> Result<Asker, Refusal> {
         }
     }
     let shown = shown(api, headers)?;
-    // Whoever shows nothing over TCP is somebody like all the others that do not.
+    // Whoever shows nothing over TCP is somebody like all the others that do not; no agent is among them. Whose a token
+    // is, and who pays for it, is seen where it is looked at.
     let free = match (way, shown) {
         (Way::Tcp, Shown::Nothing) => api.take_as_stranger(),
         (_, Shown::HostToken) | (Way::Unix, Shown::Nothing) => api.take_as_host(),
@@ -142,12 +144,21 @@ fn is_port(text: &str) -> bool {
 
 impl Asker {
     /// May see the fleet and register agents.
-    pub(super) fn host(self) -> Result<(), Refusal> {
-        if self.is_host() { Ok(()) } else { Err(Refusal::unauthorized()) }
+    pub(super) fn host(self, api: &Shared) -> Result<(), Refusal> {
+        if !self.is_host() {
+            return Err(Refusal::unauthorized());
+        }
+        self.pay_as_host(api)
     }
 
     fn is_host(self) -> bool {
         self.way == Way::Unix || self.shown == Shown::HostToken
+    }
+
+    /// Over the Unix socket a token that is nobody's is as good as none, and is paid for like none.
+    fn pay_as_host(self, api: &Shared) -> Result<(), Refusal> {
+        let unpaid = self.way == Way::Unix && matches!(self.shown, Shown::Token(_));
+        if !unpaid || api.take_as_host() { Ok(()) } else { Err(Refusal::too_many()) }
     }
 
     /// May act as this incarnation: shows the token that its registration was answered with.
@@ -171,40 +182,55 @@ impl Asker {
         who: &Incarnation,
         hash: Option<SecretHash>,
     ) -> Result<(), Refusal> {
-        if self.way == Way::Tcp && hash.is_some() && !api.take_as_stranger() {
+        if hash.is_some() && !api.take_for_a_look(who) {
             return Err(Refusal::too_many());
         }
         let id = who.id.clone();
-        let view = api.ask(move |store| store.agent(&id)).await?.ok_or_else(|| Refusal::fenced(None))?;
-        if view.epoch != Some(who.epoch) {
-            return Err(Refusal::fenced(view.epoch));
-        }
-        match (hash, view.secret) {
-            (Some(hash), Some(secret)) if same(&hash, &secret) => {
+        let view = api.ask(move |store| store.agent(&id)).await?;
+        let (epoch, secret) = view.map_or((None, None), |view| (view.epoch, view.secret));
+        let right = hash.zip(secret).is_some_and(|(hash, secret)| same(&hash, &secret));
+        if epoch == Some(who.epoch) && right {
+            if let Some(secret) = secret {
                 api.learn(who.id.clone(), who.epoch, secret);
-                Ok(())
             }
-            _ => Err(Refusal::not_its_own(who.id.as_str())),
+            return Ok(());
         }
+        self.pay_as_host(api)?;
+        if epoch == Some(who.epoch) {
+            return Err(Refusal::not_its_own(who.id.as_str()));
+        }
+        // Which agents there are, and who they are now, is nobody's business who shows nothing that is right: whether
+        // nobody has the name or another incarnation is one answer to him.
+        Err(Refusal::fenced(epoch.filter(|_| right || self.is_host())))
     }
 
     /// May read what this agent keeps.
     pub(super) async fn reader(self, api: &Shared, id: &AgentId) -> Result<(), Refusal> {
         match self.shown {
-            _ if self.is_host() => Ok(()),
+            _ if self.is_host() => self.pay_as_host(api),
             Shown::Nothing | Shown::HostToken => Err(Refusal::unauthorized()),
             Shown::Token(hash) => {
-                if !api.take_as_stranger() {
+                // One that is known pays as the agent that it is, and is looked at all the same: it may have been taken
+                // over since, elsewhere.
+                let free = match api.known_as(id, &hash) {
+                    true => api.take_as_agent(id),
+                    false => api.take_for_a_look(&Incarnation { id: id.clone(), epoch: Epoch(0) }),
+                };
+                if !free {
                     return Err(Refusal::too_many());
                 }
                 let wanted = id.clone();
                 let view = api.ask(move |store| store.agent(&wanted)).await?;
-                let secret = view.and_then(|view| view.secret);
+                let (epoch, secret) = view.map_or((None, None), |view| (view.epoch, view.secret));
                 // Whether there is such an agent is nobody's business who does not show its token.
-                if secret.is_some_and(|secret| same(&hash, &secret)) {
-                    Ok(())
-                } else {
-                    Err(Refusal::not_its_own(id.as_str()))
+                match secret.filter(|secret| same(&hash, secret)) {
+                    Some(secret) => {
+                        if let Some(epoch) = epoch {
+                            api.learn(id.clone(), epoch, secret);
+                        }
+                        Ok(())
+                    }
+                    None => Err(Refusal::not_its_own(id.as_str())),
                 }
             }
         }
@@ -214,6 +240,12 @@ impl Asker {
 impl super::Inner {
     fn take_as_stranger(&self) -> bool {
         self.allowed(|limits, now| limits.strangers.take((), now))
+    }
+
+    /// For a look at the registry, with a token that is not known here. For each incarnation that is named there is a
+    /// bucket of its own: whoever makes tokens up for one that he can guess takes nothing of what others need.
+    fn take_for_a_look(&self, who: &Incarnation) -> bool {
+        self.allowed(|limits, now| limits.looks.take((who.id.clone(), who.epoch), now))
     }
 
     fn take_as_host(&self) -> bool {
@@ -232,6 +264,12 @@ impl super::Inner {
     fn knows(&self, who: &Incarnation, shown: &SecretHash) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&who.id).is_some_and(|(epoch, secret)| *epoch == who.epoch && same(shown, secret))
+    }
+
+    /// The same, whichever incarnation it was.
+    fn known_as(&self, id: &AgentId, shown: &SecretHash) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(id).is_some_and(|(_, secret)| same(shown, secret))
     }
 
     pub(super) fn learn(&self, id: AgentId, epoch: Epoch, secret: SecretHash) {

@@ -61,7 +61,7 @@ pub(super) async fn register(
     OfAgent(id): OfAgent,
     request: Request,
 ) -> Result<Response, Refusal> {
-    asker.host()?;
+    asker.host(&api)?;
     let words: Register = words(&body(request, BODY_LIMIT).await?)?;
     let ttl = words.ttl_ms.map_or(api.api.timing.ttl, Duration::from_millis);
     if !(TTL_LIMITS.0..=TTL_LIMITS.1).contains(&ttl) {

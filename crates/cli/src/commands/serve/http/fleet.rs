@@ -51,7 +51,7 @@ pub(super) async fn agents(
     Extension(asker): Extension<Asker>,
     Asked(Part { from, limit }): Asked<Part>,
 ) -> Result<Json<Agents>, Refusal> {
-    asker.host()?;
+    asker.host(&api)?;
     let (from, limit) = (from.map(place).transpose()?, size(limit)?);
     let page = api.ask(move |store| store.agents(from.as_deref(), limit)).await?;
     let agents = page.entries.into_iter().map(Agent::from).collect();
@@ -64,7 +64,7 @@ pub(super) async fn agent(
     Extension(asker): Extension<Asker>,
     OfAgent(id): OfAgent,
 ) -> Result<Json<Agent>, Refusal> {
-    asker.host()?;
+    asker.host(&api)?;
     let view = api.ask(move |store| store.agent(&id)).await?;
     view.map(|view| Json(Agent::from(view))).ok_or_else(Refusal::no_such_agent)
 }
@@ -74,7 +74,7 @@ pub(super) async fn status(
     State(api): State<Shared>,
     Extension(asker): Extension<Asker>,
 ) -> Result<Json<Fleet>, Refusal> {
-    asker.host()?;
+    asker.host(&api)?;
     let status = api.ask(|store| store.status()).await?;
     Ok(Json(Fleet::of(status, api.api.registry.clone())))
 }
@@ -86,7 +86,7 @@ pub(super) async fn events(
     headers: HeaderMap,
     Asked(Since { after, limit, follow }): Asked<Since>,
 ) -> Result<Response, Refusal> {
-    asker.host()?;
+    asker.host(&api)?;
     let limit = size(limit)?;
     let says = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let follow = follow || says(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream"));
@@ -172,7 +172,7 @@ pub(super) async fn metrics(
     Extension(asker): Extension<Asker>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    asker.host()?;
+    asker.host(&api)?;
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default().to_owned();
     let page = Arc::clone(&api.api.metrics);
     let (kind, text) = api.blocking(move || page(&accept)).await?;

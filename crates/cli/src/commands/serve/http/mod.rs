@@ -62,17 +62,20 @@ pub(crate) struct Rates {
     pub(crate) agent: Rate,
     /// Whoever has the host's token, or its Unix socket.
     pub(crate) host: Rate,
-    /// Everybody together who shows over TCP what is not known here.
+    /// Everybody together who shows nothing over TCP. No agent needs anything of it.
     pub(crate) strangers: Rate,
+    /// Looks at the registry, for each incarnation that is named with a token that is not known here.
+    pub(crate) looks: Rate,
 }
 
 impl Rates {
     /// An agent beats twice a minute and writes what it does; a host starts a thousand agents at once, or looks at
-    /// all of them; strangers cost the registry a look each.
+    /// all of them; an agent is looked at once after this server has started.
     pub(crate) const DEFAULT: Self = Self {
         agent: Rate { burst: 100, per_second: 20 },
         host: Rate { burst: 2_000, per_second: 200 },
         strangers: Rate { burst: 1_000, per_second: 100 },
+        looks: Rate { burst: 20, per_second: 5 },
     };
 }
 
@@ -119,13 +122,15 @@ struct Limits {
     agents: Buckets<AgentId>,
     host: Buckets<()>,
     strangers: Buckets<()>,
+    looks: Buckets<(AgentId, Epoch)>,
 }
 
 impl Inner {
     fn new(api: Api, end: watch::Receiver<bool>) -> Self {
-        let Rates { agent, host, strangers } = api.rates;
+        let Rates { agent, host, strangers, looks } = api.rates;
         let (agents, host) = (Buckets::new(agent), Buckets::new(host));
-        let limits = Mutex::new(Limits { agents, host, strangers: Buckets::new(strangers) });
+        let (strangers, looks) = (Buckets::new(strangers), Buckets::new(looks));
+        let limits = Mutex::new(Limits { agents, host, strangers, looks });
         let (calls, followers) = (Semaphore::new(CALLS_LIMIT), Semaphore::new(FOLLOWERS));
         let (calls, followers) = (Arc::new(calls), Arc::new(followers));
         Self { api, limits, known: Mutex::default(), calls, followers, end }

@@ -9,8 +9,9 @@ use scupper_fleet::{
 };
 use scupper_model::Bytes;
 
+use super::super::token::hash_of;
 use super::super::{Rate, Rates};
-use super::world::{HOST, World};
+use super::world::{HOST, To, World};
 
 fn registration(id: &str, nonce: &str) -> Registration {
     Registration {
@@ -192,9 +193,22 @@ fn an_incarnation_that_is_over_hears_so_whatever_it_shows() {
         assert_eq!((got.status, got.code().as_str()), (409, "fenced"), "{method} {path}");
         assert!(got.json()["epoch"].is_null());
     }
-    let (new, _) = world.join("a");
-    let got = world.tcp().ask("POST", &format!("/v1/agents/a/heartbeat?epoch={epoch}"), Some(&token), b"");
-    assert_eq!((got.status, got.json()["epoch"].as_u64()), (409, Some(new)));
+    // By whom hears he who may see the fleet, and who shows what is right for somebody.
+    let (new, its_own) = world.join("a");
+    let strange = "x".repeat(64);
+    let beat = |way: To<'_>, token: &str| {
+        let got = way.ask("POST", &format!("/v1/agents/a/heartbeat?epoch={epoch}"), Some(token), b"");
+        assert_eq!((got.status, got.code().as_str()), (409, "fenced"), "{got:?}");
+        got.json()["epoch"].as_u64()
+    };
+    assert_eq!([&token, &strange].map(|token| beat(world.tcp(), token)), [None; 2]);
+    assert_eq!([HOST, &its_own].map(|token| beat(world.tcp(), token)), [Some(new); 2]);
+    assert_eq!([&token, &strange].map(|token| beat(world.unix(), token)), [Some(new); 2]);
+    // To a stranger it is the answer about somebody whom there never was.
+    let ask = |id: &str| {
+        world.tcp().ask("POST", &format!("/v1/agents/{id}/heartbeat?epoch=1"), Some(&strange), b"").body
+    };
+    assert_eq!(ask("a"), ask("nobody"));
 }
 
 #[test]
@@ -219,20 +233,75 @@ fn one_that_asks_too_often_waits_and_nobody_else_does() {
 }
 
 #[test]
-fn strangers_and_the_host_have_their_share_and_agents_that_are_known_do_not_pay_for_it() {
-    let rate = Rate { burst: 5, per_second: 1 };
-    let world = World::with(Rates { host: rate, strangers: rate, ..Rates::DEFAULT });
+fn whoever_shows_nothing_takes_nothing_of_what_agents_need() {
+    let few = Rate { burst: 5, per_second: 1 };
+    let world = World::with(Rates { host: few, strangers: few, ..Rates::DEFAULT });
     let (epoch, token) = world.join("a");
     let path = format!("/v1/agents/a/heartbeat?epoch={epoch}");
     for _ in 0..5 {
-        assert_eq!(world.tcp().ask("POST", &path, Some(&"x".repeat(64)), b"").status, 403);
+        assert_eq!(world.tcp().ask("GET", "/healthz", None, b"").status, 200);
     }
-    assert_eq!(world.tcp().ask("POST", &path, Some(&"x".repeat(64)), b"").status, 429);
-    assert_eq!(world.tcp().ask("GET", "/healthz", None, b"").status, 429);
+    for path in ["/healthz", "/v1/openapi.json", "/v1/agents"] {
+        assert_eq!(world.tcp().ask("GET", path, None, b"").status, 429);
+    }
+    // An agent beats, also one that a coordinator that has just started does not know yet.
     assert_eq!(world.tcp().ask("POST", &path, Some(&token), b"").status, 200);
+    let asked = Registration {
+        secret: Some(hash_of(&"s".repeat(64))),
+        ..registration("unknown", "0123456789abcdef")
+    };
+    let unknown = accepted(world.store.register(&asked).unwrap());
+    let beat = format!("/v1/agents/unknown/heartbeat?epoch={unknown}");
+    assert_eq!(world.tcp().ask("POST", &beat, Some(&"s".repeat(64)), b"").status, 200);
     for _ in 0..4 {
         assert_eq!(world.tcp().ask("GET", "/v1/agents", Some(HOST), b"").status, 200);
     }
     assert_eq!(world.tcp().ask("GET", "/v1/agents", Some(HOST), b"").status, 429);
     assert_eq!(world.tcp().ask("POST", &path, Some(&token), b"").status, 200);
+}
+
+#[test]
+fn tokens_that_are_made_up_for_one_agent_keep_no_other_from_beating_after_a_restart() {
+    let looks = Rate { burst: 3, per_second: 1 };
+    let before = World::new();
+    let agents = ["a", "b", "c"].map(|id| (id, before.join(id)));
+    let world = before.after_with(Rates { looks, ..Rates::DEFAULT });
+    let strange = "x".repeat(64);
+    let ask = |id: &str, epoch: u64, token: &str| {
+        let path = format!("/v1/agents/{id}/heartbeat?epoch={epoch}");
+        world.tcp().ask("POST", &path, Some(token), b"").status
+    };
+    let read = |id: &str, token: &str| {
+        world.tcp().ask("GET", &format!("/v1/agents/{id}/items/state"), Some(token), b"").status
+    };
+    assert_eq!([0; 4].map(|_| ask("a", 1, &strange)), [409, 409, 409, 429]);
+    assert_eq!([0; 4].map(|_| ask("nobody", 1, &strange)), [409, 409, 409, 429]);
+    assert_eq!([0; 4].map(|_| read("a", &strange)), [403, 403, 403, 429]);
+    for (id, (epoch, token)) in &agents {
+        assert_eq!(ask(id, *epoch, token), 200, "{id}");
+        // Known now: it reads as the agent that it is.
+        assert_eq!([0; 5].map(|_| read(id, token)), [404; 5], "{id}");
+    }
+}
+
+#[test]
+fn over_the_unix_socket_a_token_that_is_nobodys_is_paid_for_like_none() {
+    let host = Rate { burst: 5, per_second: 1 };
+    let world = World::with(Rates { host, ..Rates::DEFAULT });
+    let (epoch, token) = world.join("a");
+    let strange = "x".repeat(64);
+    let ask = |method: &str, path: &str, token: &str| world.unix().ask(method, path, Some(token), b"").status;
+    assert_eq!(ask("GET", "/v1/agents", &strange), 200);
+    assert_eq!(ask("GET", "/v1/agents/a/items/state", &strange), 404);
+    assert_eq!(ask("POST", "/v1/agents/a/heartbeat?epoch=1", &strange), 409);
+    assert_eq!(ask("POST", &format!("/v1/agents/a/heartbeat?epoch={epoch}"), &strange), 403);
+    for (method, path) in [
+        ("GET", "/v1/agents"),
+        ("GET", "/v1/agents/a/items/state"),
+        ("POST", "/v1/agents/a/heartbeat?epoch=1"),
+        ("POST", "/v1/agents/b"),
+    ] {
+        assert_eq!(ask(method, path, &strange), 429, "{method} {path}");
+    }
+    assert_eq!(ask("POST", &format!("/v1/agents/a/heartbeat?epoch={epoch}"), &token), 200);
 }

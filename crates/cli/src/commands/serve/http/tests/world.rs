@@ -60,9 +60,13 @@ impl World {
 
     /// A server that starts over what another one has left.
     pub(super) fn after(self) -> Self {
+        self.after_with(Rates::DEFAULT)
+    }
+
+    pub(super) fn after_with(self, rates: Rates) -> Self {
         let (clock, store) = (self.clock.clone(), self.store.clone());
         drop(self);
-        Self::over(Rates::DEFAULT, clock, store)
+        Self::over(rates, clock, store)
     }
 
     fn over(rates: Rates, clock: Arc<Manual>, store: Arc<MemoryStore>) -> Self {
