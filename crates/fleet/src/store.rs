@@ -200,6 +200,24 @@ pub enum StoreError {
     },
 }
 
+/// Advice to whoever asks for what no store does; what is wrong with it is the source.
+pub(crate) const OUT_OF_BOUNDS: &str = "it is not within a registry's bounds";
+
+/// An error and all of its causes as one text; a cause that says no more than the error itself is left out.
+pub(crate) fn said(error: &(dyn Error + 'static)) -> Box<dyn Error + Send + Sync> {
+    let mut text = error.to_string();
+    let mut last = text.clone();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let line = cause.to_string();
+        if line != last {
+            text = format!("{text}: {line}");
+        }
+        (last, next) = (line, cause.source());
+    }
+    text.into()
+}
+
 impl StoreError {
     /// Whether it may answer again by itself: worth another try.
     pub const fn is_outage(&self) -> bool {
@@ -209,21 +227,12 @@ impl StoreError {
     /// The same once more, for another one of those who asked together. Its source is the text of the whole chain.
     #[must_use]
     pub fn again(&self) -> Self {
-        let chain = |source: &(dyn Error + Send + Sync)| -> Box<dyn Error + Send + Sync> {
-            let mut text = source.to_string();
-            let mut next = source.source();
-            while let Some(error) = next {
-                text = format!("{text}: {error}");
-                next = error.source();
-            }
-            text.into()
-        };
         match self {
             Self::Unreachable { url, doing, source } => {
-                Self::Unreachable { url: url.clone(), doing, source: chain(source.as_ref()) }
+                Self::Unreachable { url: url.clone(), doing, source: said(source.as_ref()) }
             }
             Self::Refused { url, doing, advice, source } => {
-                Self::Refused { url: url.clone(), doing, advice, source: chain(source.as_ref()) }
+                Self::Refused { url: url.clone(), doing, advice, source: said(source.as_ref()) }
             }
             Self::Unfit { url, why } => Self::Unfit { url: url.clone(), why: why.clone() },
             Self::Damaged { url, at, what } => {
@@ -231,5 +240,27 @@ impl StoreError {
             }
             Self::Address { url, why } => Self::Address { url: url.clone(), why: why.clone() },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Said(&'static str, #[source] Option<Box<Said>>);
+
+    #[test]
+    fn a_cause_that_says_the_same_again_is_left_out() {
+        let deepest = Said("Connection refused", None);
+        let middle = Said("Connection refused", Some(deepest.into()));
+        let outer = Said("no connection", Some(middle.into()));
+        assert_eq!(said(&outer).to_string(), "no connection: Connection refused");
+        let error = StoreError::Unreachable { url: "u".into(), doing: "sweeping", source: Box::new(outer) };
+        let again = error.again();
+        assert_eq!(again.source().unwrap().to_string(), "no connection: Connection refused");
+        assert!(again.source().unwrap().source().is_none());
+        assert!(again.to_string().starts_with("the registry u does not answer while sweeping: "), "{again}");
     }
 }

@@ -88,13 +88,13 @@ impl Place {
     /// Opens the durable file; makes it (0600), and its directory (0700), where they are missing.
     pub(super) fn open_durable(&self, now: Timestamp) -> Result<Open, StoreError> {
         let path = &self.durable;
-        disk::make_directory(&self.directory).map_err(self.io("to make its directory"))?;
-        let is_missing = || disk::is_missing_or_empty(path).map_err(self.io("to be opened"));
-        let fail = |source| error::sqlite(&self.url, path, "to be opened", &source);
+        disk::make_directory(&self.directory).map_err(self.io("making its directory"))?;
+        let is_missing = || disk::is_missing_or_empty(path).map_err(self.io("opening it"));
+        let fail = |source| error::sqlite(&self.url, path, "opening it", &source);
         if is_missing()? {
-            let _lock = DirectoryLock::take(&self.directory).map_err(self.io("to be made"))?;
+            let _lock = DirectoryLock::take(&self.directory).map_err(self.io("making it"))?;
             if is_missing()? {
-                disk::make_file(path).map_err(self.io("to be made"))?;
+                disk::make_file(path).map_err(self.io("making it"))?;
                 let fresh = connect(path, Kind::Durable).map_err(fail)?;
                 fresh.execute_batch("PRAGMA journal_mode = WAL").map_err(fail)?;
             }
@@ -129,18 +129,18 @@ impl Place {
         damaged: Option<&Pulse>,
     ) -> Result<Pulse, StoreError> {
         let mut reader = self.open_durable(now)?;
-        let _lock = DirectoryLock::take(&self.directory).map_err(self.io("to open its heartbeats"))?;
+        let _lock = DirectoryLock::take(&self.directory).map_err(self.io("opening its heartbeats"))?;
         let file = disk::file_id(&self.beats);
         let is_damaged = damaged.is_some_and(|damaged| damaged.beats.file == file);
         let registry = registry(&reader.connection);
-        let registry = registry.map_err(|source| self.fault("to be opened", durable(source)))?;
+        let registry = registry.map_err(|source| self.fault("opening it", durable(source)))?;
         let sound =
             if is_damaged || file.is_none() { None } else { self.sound_beats(boot, bits(&reader), registry) };
         let (beats, generation) = match sound {
             Some(beats) => (Open { connection: beats, file }, registry.generation),
             None => self.make_pulse(now, boot, &mut reader)?,
         };
-        let fail = |source| self.fault("to be opened", durable(source));
+        let fail = |source| self.fault("opening it", durable(source));
         reader.connection.execute_batch("PRAGMA query_only = ON").map_err(fail)?;
         Ok(Pulse { beats, reader, generation, trimmed: None })
     }
@@ -175,7 +175,7 @@ impl Place {
         boot: &BootId,
         reader: &mut Open,
     ) -> Result<(Open, i64), StoreError> {
-        let doing = "to make a file of heartbeats";
+        let doing = "making its file of heartbeats";
         let lost = self.last_of_beats();
         let (device, inode) = bits(reader);
         disk::put_aside(&self.beats).and_then(|()| disk::make_file(&self.beats)).map_err(self.io(doing))?;

@@ -42,6 +42,7 @@ use scupper_model::{BootId, Bytes, Timestamp};
 use self::error::{Fault, beats, durable};
 use self::files::{Open, Place, Pulse, Registry};
 use crate::rules;
+use crate::store::OUT_OF_BOUNDS;
 use crate::store::depart;
 use crate::{
     AgentId, AgentView, BEATS_LIMIT, Beat, Beaten, Claim, ClaimView, Clock, CoordinatorId, Directive, Event,
@@ -77,7 +78,7 @@ impl EmbeddedStore {
             pulse: Mutex::new(None),
             writer: Mutex::new(None),
         };
-        store.with_both("to be opened", |_, _| Ok(()))?;
+        store.with_both("opening it", |_, _| Ok(()))?;
         Ok(store)
     }
 
@@ -91,8 +92,9 @@ impl EmbeddedStore {
         self.clock.wall()
     }
 
-    fn refused(&self, doing: &'static str, advice: &'static str) -> StoreError {
-        StoreError::Refused { url: self.place.url.clone(), doing, advice, source: advice.into() }
+    fn refused(&self, doing: &'static str, what: &'static str) -> StoreError {
+        let advice = OUT_OF_BOUNDS;
+        StoreError::Refused { url: self.place.url.clone(), doing, advice, source: what.into() }
     }
 
     fn broken(&self, broken: rows::Broken) -> Fault {
@@ -237,23 +239,23 @@ fn remember_number(transaction: &Connection, number: u64) -> Result<(), Fault> {
 
 impl Members for EmbeddedStore {
     fn register(&self, registration: &Registration) -> Result<Registered, StoreError> {
-        self.with_both("a registration", |pulse, writer| self.registered(pulse, writer, registration))
+        self.with_both("registering an agent", |pulse, writer| self.registered(pulse, writer, registration))
     }
 
     fn beat(&self, beats: &[Beat]) -> Result<Beaten, StoreError> {
         if beats.len() > BEATS_LIMIT {
-            return Err(self.refused("heartbeats", "at most 500 in one call"));
+            return Err(self.refused("sending heartbeats", "at most 500 in one call"));
         }
-        self.with_pulse("heartbeats", |pulse| self.beaten(pulse, beats))
+        self.with_pulse("sending heartbeats", |pulse| self.beaten(pulse, beats))
     }
 
     fn put(&self, who: &Incarnation, item: &Item) -> Result<Written, StoreError> {
-        rules::check_item(item).map_err(|what| self.refused("a write", what))?;
-        self.with_writer("a write", |writer| self.written(writer, who, item))
+        rules::check_item(item).map_err(|what| self.refused("writing what an agent keeps", what))?;
+        self.with_writer("writing what an agent keeps", |writer| self.written(writer, who, item))
     }
 
     fn get(&self, id: &AgentId, kind: ItemKind, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.with_pulse("a look at what an agent keeps", |pulse| {
+        self.with_pulse("reading what an agent keeps", |pulse| {
             members::kept(&pulse.reader.connection, id, kind, name)
         })
     }
@@ -265,7 +267,7 @@ impl Members for EmbeddedStore {
 
 impl Store for EmbeddedStore {
     fn check(&self) -> Result<(), StoreError> {
-        self.with_both("to be checked", |_, writer| {
+        self.with_both("checking it", |_, writer| {
             let said: String =
                 writer.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(durable)?;
             // Whether it can be written at all.
@@ -279,50 +281,52 @@ impl Store for EmbeddedStore {
     }
 
     fn leave(&self, who: &Incarnation, why: &str, timing: &Timing) -> Result<Option<Claim>, StoreError> {
-        self.with_both("a departure", |pulse, writer| self.left(pulse, writer, who, why, timing))
+        self.with_both("leaving", |pulse, writer| self.left(pulse, writer, who, why, timing))
     }
 
     fn sweep(&self, sweep: &Sweep) -> Result<Swept, StoreError> {
         if sweep.dry {
-            return self.with_pulse("a look for orphans", |pulse| self.looked(pulse, sweep));
+            return self.with_pulse("looking for orphans", |pulse| self.looked(pulse, sweep));
         }
-        self.with_both("a sweep", |pulse, writer| self.swept(pulse, writer, sweep))
+        self.with_both("sweeping", |pulse, writer| self.swept(pulse, writer, sweep))
     }
 
     fn reap(&self, claim: &Claim, delegate: Option<&Process>, timing: &Timing) -> Result<Reaped, StoreError> {
-        self.with_writer("a cleanup", |writer| self.reaped(writer, claim, delegate, timing))
+        self.with_writer("cleaning up", |writer| self.reaped(writer, claim, delegate, timing))
     }
 
     fn object(&self, id: &AgentId, by: &CoordinatorId, why: &str) -> Result<bool, StoreError> {
-        self.with_both("an objection", |pulse, writer| self.objected(pulse, writer, id, by, why))
+        self.with_both("objecting to a cleanup", |pulse, writer| self.objected(pulse, writer, id, by, why))
     }
 
     fn delegated(&self, host: &HostId) -> Result<Vec<(Incarnation, Process)>, StoreError> {
-        self.with_pulse("a look at its requests", |pulse| reaping::delegated(&pulse.reader.connection, host))
+        self.with_pulse("reading its requests", |pulse| reaping::delegated(&pulse.reader.connection, host))
     }
 
     fn settle(&self, host: &HostId, who: &Incarnation) -> Result<(), StoreError> {
-        self.with_writer("an answer to a request", |writer| reaping::settle(writer, host, who))
+        self.with_writer("settling a request to look at a process", |writer| {
+            reaping::settle(writer, host, who)
+        })
     }
 
     fn direct(&self, id: &AgentId, directive: Option<Directive>) -> Result<bool, StoreError> {
         let now = self.now();
-        self.with_writer("a directive", |writer| members::direct(writer, now, id, directive))
+        self.with_writer("directing an agent", |writer| members::direct(writer, now, id, directive))
     }
 
     fn adopt(&self, from: &CoordinatorId, to: Option<&CoordinatorId>) -> Result<u64, StoreError> {
-        self.with_writer("an adoption", |writer| members::adopt(writer, from, to))
+        self.with_writer("adopting agents", |writer| members::adopt(writer, from, to))
     }
 
     fn resign(&self, who: &CoordinatorId) -> Result<(), StoreError> {
-        self.with_both("a coordinator's end", |pulse, writer| {
+        self.with_both("ending a coordinator's lease", |pulse, writer| {
             members::adopt(writer, who, None)?;
             leases::forget_coordinator(&pulse.beats.connection, who).map_err(beats)
         })
     }
 
     fn take_turn(&self, what: &str, by: &CoordinatorId, lease: Duration) -> Result<bool, StoreError> {
-        self.with_pulse("a turn", |pulse| {
+        self.with_pulse("taking a turn", |pulse| {
             let transaction = write_beats(&mut pulse.beats.connection)?;
             look(&mut pulse.reader.connection, pulse.generation)?;
             let now = self.now();
@@ -334,14 +338,14 @@ impl Store for EmbeddedStore {
     }
 
     fn memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
-        self.with_pulse("a look at memory", |pulse| {
+        self.with_pulse("reading the fleet's memory", |pulse| {
             leases::memory(&pulse.beats.connection, minute).map_err(beats)
         })
     }
 
     fn announce(&self, what: &Happened) -> Result<(), StoreError> {
         let now = self.now();
-        self.with_writer("an event", |writer| {
+        self.with_writer("recording an event", |writer| {
             let transaction = write_durable(writer)?;
             history::say(&transaction, now, what.clone()).map_err(durable)?;
             transaction.commit().map_err(durable)
@@ -349,31 +353,33 @@ impl Store for EmbeddedStore {
     }
 
     fn events(&self, after: Option<&EventId>, limit: usize) -> Result<Vec<(EventId, Event)>, StoreError> {
-        self.with_pulse("a look at its events", |pulse| {
+        self.with_pulse("reading its events", |pulse| {
             history::after(&pulse.reader.connection, after, limit).map_err(durable)
         })
     }
 
     fn agents(&self, from: Option<&str>, limit: usize) -> Result<Page<AgentView>, StoreError> {
-        self.with_pulse("a look at agents", |pulse| self.agents_page(pulse, from, limit))
+        self.with_pulse("reading its agents", |pulse| self.agents_page(pulse, from, limit))
     }
 
     fn agent(&self, id: &AgentId) -> Result<Option<AgentView>, StoreError> {
-        self.with_pulse("a look at an agent", |pulse| self.agent_view(pulse, id))
+        self.with_pulse("reading an agent", |pulse| self.agent_view(pulse, id))
     }
 
     fn claims(&self, from: Option<&str>, limit: usize) -> Result<Page<ClaimView>, StoreError> {
-        self.with_pulse("a look at cleanups", |pulse| looking::claims(&pulse.reader.connection, from, limit))
+        self.with_pulse("listing its cleanups", |pulse| {
+            looking::claims(&pulse.reader.connection, from, limit)
+        })
     }
 
     fn status(&self) -> Result<Status, StoreError> {
         let began = self.clock.since_boot();
-        let status = self.with_pulse("a look at it", |pulse| self.state(pulse))?;
+        let status = self.with_pulse("reading its state", |pulse| self.state(pulse))?;
         Ok(Status { round_trip: self.clock.since_boot().saturating_sub(began), ..status })
     }
 
     fn epitaph(&self, id: &AgentId) -> Result<Option<(Timestamp, Reason)>, StoreError> {
-        self.with_pulse("a look at an end", |pulse| {
+        self.with_pulse("reading why an agent ended", |pulse| {
             let found = history::epitaph(&pulse.reader.connection, id).map_err(durable)?;
             let epitaph = found.transpose().map_err(|broken| self.broken(broken))?;
             Ok(epitaph.map(|epitaph| (epitaph.at, epitaph.reason)))

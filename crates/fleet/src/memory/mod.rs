@@ -21,6 +21,7 @@ pub use self::weakness::Guard;
 
 use self::tables::Tables;
 use crate::rules::next_fence;
+use crate::store::OUT_OF_BOUNDS;
 use crate::store::depart;
 use crate::{
     AgentId, AgentView, BEATS_LIMIT, Beat, Beaten, Claim, ClaimView, Clock, CoordinatorId, Directive, Event,
@@ -125,8 +126,9 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn refused(doing: &'static str, advice: &'static str) -> StoreError {
-    StoreError::Refused { url: "memory".to_owned(), doing, advice, source: advice.into() }
+fn refused(doing: &'static str, what: &'static str) -> StoreError {
+    let advice = OUT_OF_BOUNDS;
+    StoreError::Refused { url: "memory".to_owned(), doing, advice, source: what.into() }
 }
 
 impl Members for MemoryStore {
@@ -136,13 +138,13 @@ impl Members for MemoryStore {
 
     fn beat(&self, beats: &[Beat]) -> Result<Beaten, StoreError> {
         if beats.len() > BEATS_LIMIT {
-            return Err(refused("heartbeats", "at most 500 in one call"));
+            return Err(refused("sending heartbeats", "at most 500 in one call"));
         }
         Ok(self.call().beat(beats))
     }
 
     fn put(&self, who: &Incarnation, item: &Item) -> Result<Written, StoreError> {
-        rules::check_item(item).map_err(|what| refused("a write", what))?;
+        rules::check_item(item).map_err(|what| refused("writing what an agent keeps", what))?;
         Ok(self.call().put(who, item))
     }
 

@@ -13,6 +13,7 @@ use redis::{
 use super::check::Version;
 use super::keys::PREFIX;
 use crate::address::{RedisAddress, RedisHost, RedisServers, TlsFiles};
+use crate::store::said;
 use crate::{Clock, StoreError, SystemClock};
 
 /// Connections that are kept open while nobody uses them.
@@ -285,21 +286,25 @@ impl Link {
             (_, "WRONGTYPE") => {
                 return StoreError::Damaged {
                     url,
-                    at: doing.to_owned(),
+                    at: format!("one of its keys while {doing}"),
                     what: "a key of another type than was written there".to_owned(),
                 };
             }
             (_, "BUSY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN") => {
-                return StoreError::Unreachable { url, doing, source: Box::new(error) };
+                return StoreError::Unreachable { url, doing, source: said(&error) };
             }
             (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) => {
-                return StoreError::Damaged { url, at: doing.to_owned(), what: error.to_string() };
+                return StoreError::Damaged {
+                    url,
+                    at: format!("its answer while {doing}"),
+                    what: error.to_string(),
+                };
             }
             (ErrorKind::InvalidClientConfig, _) => "the address or its certificates cannot be used",
             (ErrorKind::Server(_) | ErrorKind::Extension, _) => "it does not know this, or does not allow it",
-            _ => return StoreError::Unreachable { url, doing, source: Box::new(error) },
+            _ => return StoreError::Unreachable { url, doing, source: said(&error) },
         };
-        StoreError::Refused { url, doing, advice, source: Box::new(error) }
+        StoreError::Refused { url, doing, advice, source: said(&error) }
     }
 }
 
@@ -369,7 +374,7 @@ mod tests {
             .unwrap()
             .extract_error()
             .unwrap_err();
-        link.fault("heartbeats", error)
+        link.fault("sending heartbeats", error)
     }
 
     #[test]

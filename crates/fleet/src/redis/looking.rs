@@ -52,7 +52,7 @@ struct Stored {
 
 impl RedisStore {
     pub(super) fn do_check(&self) -> Result<(), StoreError> {
-        let info = self.link.ask("a look at its settings", |connection, _| {
+        let info = self.link.ask("reading its settings", |connection, _| {
             let mut all = String::new();
             for section in ["server", "memory", "replication", "cluster"] {
                 all.push_str(&info(connection, section, self.link.is_cluster())?);
@@ -62,7 +62,7 @@ impl RedisStore {
         verdict(self.link.url(), &info, self.link.is_cluster())?;
         let mut arguments = self.arguments();
         arguments.add("scupper-check");
-        self.run("a trial", &self.scripts.probe, &arguments).map(drop)
+        self.run("trying what it is to do", &self.scripts.probe, &arguments).map(drop)
     }
 
     fn stored(&self, ids: &[AgentId]) -> Result<(Timestamp, Vec<Stored>), StoreError> {
@@ -70,7 +70,7 @@ impl RedisStore {
         for id in ids {
             arguments.add(id.as_str());
         }
-        self.call("a look at agents", &self.scripts.view, &arguments, |said| {
+        self.call("reading its agents", &self.scripts.view, &arguments, |said| {
             let mut parts = Parts::of(said)?;
             let now = Timestamp(parts.number()?);
             // Of a record that is not understood nothing is known but whose it is.
@@ -93,7 +93,7 @@ impl RedisStore {
         }
         let mut arguments = self.arguments();
         arguments.add(id.as_str());
-        self.call("a look at an agent", &self.scripts.seen, &arguments, |said| {
+        self.call("reading an agent", &self.scripts.seen, &arguments, |said| {
             if said == Value::Nil {
                 return Ok(None);
             }
@@ -112,7 +112,7 @@ impl RedisStore {
             let mut range = redis::cmd("ZRANGEBYLEX");
             let begin = from.map_or_else(|| "-".to_owned(), |from| format!("({from}"));
             range.arg(ours("ids")).arg(begin).arg("+").arg("LIMIT").arg(0).arg(limit + 1);
-            let names = self.command("a list of agents", &range, list)?;
+            let names = self.command("listing its agents", &range, list)?;
             let page = &names[..names.len().min(limit)];
             // What is no id is nobody's, and hides nobody.
             let ids: Vec<AgentId> = page.iter().filter_map(|name| text(name).ok()?.parse().ok()).collect();
@@ -122,7 +122,7 @@ impl RedisStore {
             }
             if names.len() > limit {
                 let last = page.iter().rev().find_map(|name| text(name).ok());
-                let last = last.ok_or_else(|| damaged(self.link.url(), "a list of agents"))?;
+                let last = last.ok_or_else(|| damaged(self.link.url(), "listing its agents"))?;
                 return Ok(Page { entries, next: Some(last) });
             }
         }
@@ -152,7 +152,7 @@ impl RedisStore {
         let limit = limit.clamp(1, PAGE);
         let mut range = redis::cmd("ZRANGE");
         range.arg(ours("claims")).arg(0).arg(CLAIMS - 1).arg("WITHSCORES");
-        let mut found = self.command("a list of cleanups", &range, |said| {
+        let mut found = self.command("listing its cleanups", &range, |said| {
             list(said)?
                 .chunks_exact(2)
                 .map(|pair| match pair {
@@ -189,9 +189,9 @@ impl RedisStore {
     pub(super) fn do_status(&self) -> Result<Status, StoreError> {
         let before = SystemClock.since_boot();
         let arguments = self.arguments();
-        let mut status = self.call("its state", &self.scripts.status, &arguments, status)?;
+        let mut status = self.call("reading its state", &self.scripts.status, &arguments, status)?;
         status.round_trip = SystemClock.since_boot().saturating_sub(before);
-        let info = self.link.ask("its state", |connection, _| {
+        let info = self.link.ask("reading its state", |connection, _| {
             let of = |section, connection: &mut dyn redis::ConnectionLike| {
                 info(connection, section, self.link.is_cluster())
             };
@@ -205,7 +205,7 @@ impl RedisStore {
     pub(super) fn do_epitaph(&self, id: &AgentId) -> Result<Option<(Timestamp, Reason)>, StoreError> {
         let mut get = redis::cmd("HMGET");
         get.arg(ours(&format!("tomb:{id}"))).arg("at").arg("reason");
-        self.command("a look at who ended", &get, |said| {
+        self.command("reading why an agent ended", &get, |said| {
             let said = list(said)?;
             match said.as_slice() {
                 [Value::Nil, _] | [_, Value::Nil] => Ok(None),
@@ -225,7 +225,7 @@ impl RedisStore {
             after.and_then(|id| stream_id(&id.0)).map_or_else(|| "-".to_owned(), |id| format!("({id}"));
         let mut range = redis::cmd("XRANGE");
         range.arg(ours("ev")).arg(begin).arg("+").arg("COUNT").arg(limit.clamp(1, PAGE));
-        self.command("events", &range, |said| {
+        self.command("reading its events", &range, |said| {
             let mut events = Vec::new();
             for entry in list(said)? {
                 let mut parts = Parts::of(entry)?;
@@ -243,7 +243,7 @@ impl RedisStore {
 
     pub(super) fn do_announce(&self, what: &Happened) -> Result<(), StoreError> {
         let json = serde_json::to_string(what)
-            .map_err(|_| self.refused("an event", "it holds a number that JSON does not have"))?;
+            .map_err(|_| self.refused("recording an event", "it holds a number that JSON does not have"))?;
         let is_alert =
             matches!(what, Happened::MemoryLeakDetected { .. } | Happened::MemoryLeakCleared { .. });
         let mut arguments = self.arguments();
@@ -251,7 +251,7 @@ impl RedisStore {
             .add(json)
             .add(if is_alert { "system:alerts" } else { "agent:lifecycle" })
             .flag(matches!(what, Happened::HeartbeatSent { .. }));
-        self.run("an event", &self.scripts.announce, &arguments).map(drop)
+        self.run("recording an event", &self.scripts.announce, &arguments).map(drop)
     }
 
     pub(super) fn do_memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
@@ -260,7 +260,7 @@ impl RedisStore {
         loop {
             let mut scan = redis::cmd("HSCAN");
             scan.arg(&key).arg(&cursor).arg("COUNT").arg(SCANNED);
-            let (next, found) = self.command("everybody's memory", &scan, |said| {
+            let (next, found) = self.command("reading the fleet's memory", &scan, |said| {
                 let mut parts = Parts::of(said)?;
                 Ok((parts.text()?, list(parts.next()?)?))
             })?;
@@ -297,7 +297,7 @@ impl RedisStore {
         }
         let mut arguments = self.arguments();
         arguments.number(minute).add(json.to_string());
-        self.run("the memory's baseline", &self.scripts.baseline, &arguments).map(drop)
+        self.run("recording the fleet's memory", &self.scripts.baseline, &arguments).map(drop)
     }
 }
 

@@ -60,23 +60,23 @@ impl RedisStore {
         };
         let _ = write!(said, r#""host":"{host}""#);
         arguments.add(said);
-        self.call("a registration", &self.scripts.register, &arguments, registered)
+        self.call("registering an agent", &self.scripts.register, &arguments, registered)
     }
 
     pub(super) fn do_beat(&self, beats: &[Beat]) -> Result<Beaten, StoreError> {
         if beats.len() > BEATS_LIMIT {
-            return Err(self.refused("heartbeats", "at most 500 in one call"));
+            return Err(self.refused("sending heartbeats", "at most 500 in one call"));
         }
         if beats.is_empty() {
             let time = redis::cmd("TIME");
-            let now = self.command("the time", &time, |said| {
+            let now = self.command("reading its time", &time, |said| {
                 let mut parts = Parts::of(said)?;
                 Ok(Timestamp(parts.number()? * 1000 + parts.number()? / 1000))
             })?;
             return Ok(Beaten { now, answers: Vec::new() });
         }
         let arguments = self.beats(beats);
-        self.call("heartbeats", &self.scripts.beat, &arguments, |said| beaten(said, beats.len()))
+        self.call("sending heartbeats", &self.scripts.beat, &arguments, |said| beaten(said, beats.len()))
     }
 
     fn beats(&self, beats: &[Beat]) -> Arguments {
@@ -138,7 +138,7 @@ impl RedisStore {
     }
 
     pub(super) fn do_put(&self, who: &Incarnation, item: &Item) -> Result<Written, StoreError> {
-        check_item(item).map_err(|what| self.refused("a write", what))?;
+        check_item(item).map_err(|what| self.refused("writing what an agent keeps", what))?;
         let mut arguments = self.arguments();
         arguments
             .add(who.id.as_str())
@@ -147,7 +147,7 @@ impl RedisStore {
         if let Some(value) = &item.value {
             arguments.add(value);
         }
-        self.call("a write", &self.scripts.put, &arguments, |said| {
+        self.call("writing what an agent keeps", &self.scripts.put, &arguments, |said| {
             let said = text(&said)?;
             match said.as_str() {
                 "" => Ok(Written::Accepted),
@@ -169,7 +169,7 @@ impl RedisStore {
         }
         let mut get = redis::cmd("GET");
         get.arg(keys::item(self.seed, id, kind, name));
-        self.command("a read", &get, |said| match said {
+        self.command("reading what an agent keeps", &get, |said| match said {
             Value::Nil => Ok(None),
             said => bytes(&said).map(Some),
         })
@@ -188,7 +188,7 @@ impl RedisStore {
             .add(padded(who.epoch.0))
             .add(serde_json::Value::from(why).to_string())
             .number(millis(timing.claim_lease));
-        self.call("a departure", &self.scripts.leave, &arguments, |said| {
+        self.call("leaving", &self.scripts.leave, &arguments, |said| {
             if said == Value::Nil {
                 return Ok(None);
             }
@@ -213,7 +213,7 @@ impl RedisStore {
     pub(super) fn do_direct(&self, id: &AgentId, directive: Option<Directive>) -> Result<bool, StoreError> {
         let mut arguments = self.arguments();
         arguments.add(id.as_str()).add(directive.map_or("", directive_word));
-        self.call("a directive", &self.scripts.direct, &arguments, |said| Ok(number(&said)? == 1))
+        self.call("directing an agent", &self.scripts.direct, &arguments, |said| Ok(number(&said)? == 1))
     }
 
     pub(super) fn do_adopt(
@@ -225,7 +225,7 @@ impl RedisStore {
         arguments.add(from.as_str()).add(to.map_or("", CoordinatorId::as_str)).number(500);
         let mut adopted = 0;
         loop {
-            let (changed, left) = self.call("an adoption", &self.scripts.adopt, &arguments, |said| {
+            let (changed, left) = self.call("adopting agents", &self.scripts.adopt, &arguments, |said| {
                 let mut parts = Parts::of(said)?;
                 Ok((parts.number()?, parts.number()?))
             })?;
@@ -244,7 +244,7 @@ impl RedisStore {
     ) -> Result<bool, StoreError> {
         let mut arguments = self.arguments();
         arguments.add(what).add(by.as_str()).number(millis(lease).max(1));
-        self.call("a turn", &self.scripts.turn, &arguments, |said| Ok(number(&said)? == 1))
+        self.call("taking a turn", &self.scripts.turn, &arguments, |said| Ok(number(&said)? == 1))
     }
 }
 

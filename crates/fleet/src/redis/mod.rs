@@ -34,6 +34,7 @@ use self::link::Link;
 use self::reply::{Read, damaged};
 use self::scripts::{Arguments, Lua, Scripts};
 use crate::address::RedisAddress;
+use crate::store::OUT_OF_BOUNDS;
 use crate::store::depart;
 use crate::{
     AgentId, AgentView, Beat, Beaten, Claim, ClaimView, CoordinatorId, Directive, Event, EventId, Happened,
@@ -140,8 +141,9 @@ impl RedisStore {
         read(said).map_err(|_| damaged(self.link.url(), doing))
     }
 
-    fn refused(&self, doing: &'static str, advice: &'static str) -> StoreError {
-        StoreError::Refused { url: self.link.url().to_owned(), doing, advice, source: advice.into() }
+    fn refused(&self, doing: &'static str, what: &'static str) -> StoreError {
+        let advice = OUT_OF_BOUNDS;
+        StoreError::Refused { url: self.link.url().to_owned(), doing, advice, source: what.into() }
     }
 }
 
@@ -215,7 +217,7 @@ impl Store for RedisStore {
     fn resign(&self, who: &CoordinatorId) -> Result<(), StoreError> {
         let mut arguments = self.arguments();
         arguments.add(who.as_str());
-        self.run("a coordinator's end", &self.scripts.resign, &arguments)?;
+        self.run("ending a coordinator's lease", &self.scripts.resign, &arguments)?;
         self.do_adopt(who, None).map(drop)
     }
 

@@ -34,7 +34,7 @@ impl RedisStore {
             .add(delegate.map_or("", |process| process.host.as_str()))
             .add(delegate.map(identity_json).unwrap_or_default());
         loop {
-            let step = self.call("a cleanup", &self.scripts.reap, &arguments, |said| {
+            let step = self.call("cleaning up", &self.scripts.reap, &arguments, |said| {
                 let mut parts = Parts::of(said)?;
                 Ok(match parts.text()?.as_str() {
                     "stale" => Step::Said(Reaped::Stale),
@@ -59,13 +59,13 @@ impl RedisStore {
         let why = serde_json::Value::from(format!("{by} objected: {why}")).to_string();
         let mut arguments = self.arguments();
         arguments.add(id.as_str()).add(why);
-        self.call("an objection", &self.scripts.object, &arguments, |said| Ok(number(&said)? == 1))
+        self.call("objecting to a cleanup", &self.scripts.object, &arguments, |said| Ok(number(&said)? == 1))
     }
 
     pub(super) fn do_delegated(&self, host: &HostId) -> Result<Vec<(Incarnation, Process)>, StoreError> {
         let mut scan = redis::cmd("HSCAN");
         scan.arg(delegated_to(host)).arg("0").arg("COUNT").arg(DELEGATED);
-        self.command("processes to look at", &scan, |said| {
+        self.command("reading its requests", &scan, |said| {
             let mut parts = Parts::of(said)?;
             parts.next()?;
             let found = super::reply::list(parts.next()?)?;
@@ -83,7 +83,7 @@ impl RedisStore {
     pub(super) fn do_settle(&self, host: &HostId, who: &Incarnation) -> Result<(), StoreError> {
         let mut delete = redis::cmd("HDEL");
         delete.arg(delegated_to(host)).arg(format!("{}|{}", padded(who.epoch.0), who.id));
-        self.command("a process that was looked at", &delete, |said| number(&said).map(drop))
+        self.command("settling a request to look at a process", &delete, |said| number(&said).map(drop))
     }
 }
 

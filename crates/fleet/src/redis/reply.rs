@@ -112,11 +112,11 @@ impl Parts {
 }
 
 /// The error of an answer that is not understood.
-pub(super) fn damaged(url: &str, at: &str) -> StoreError {
+pub(super) fn damaged(url: &str, doing: &str) -> StoreError {
     StoreError::Damaged {
         url: url.to_owned(),
-        at: at.to_owned(),
-        what: "an answer that is not understood".to_owned(),
+        at: format!("its answer while {doing}"),
+        what: "it is not understood".to_owned(),
     }
 }
 

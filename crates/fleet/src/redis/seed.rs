@@ -180,13 +180,13 @@ impl RedisStore {
     pub(super) fn seed_page(&self, set: &str, cursor: &str, dry: bool) -> Result<SeedPage, StoreError> {
         let mut arguments = self.arguments();
         arguments.add(set).add(cursor).number(PAGE).flag(dry);
-        self.call("a look at seed 004's members", &self.scripts.legacy, &arguments, |said| page(set, said))
+        self.call("reading seed 004's members", &self.scripts.legacy, &arguments, |said| page(set, said))
     }
 
     fn tell_of_a_zombie(&self, id: &AgentId) -> Result<(), StoreError> {
         let mut arguments = self.arguments();
         arguments.add(id.as_str());
-        self.run("an event", &self.scripts.zombie, &arguments).map(drop)
+        self.run("recording an event", &self.scripts.zombie, &arguments).map(drop)
     }
 
     /// Finds the keys of all agents of the seed that this process has claimed and not searched for, in one pass over all keys.
@@ -203,13 +203,13 @@ impl RedisStore {
             for key in keys {
                 arguments.add(key);
             }
-            self.run("a search for keys", &self.scripts.index, &arguments).map(drop)
+            self.run("searching for keys", &self.scripts.index, &arguments).map(drop)
         };
         let (mut cursor, mut keys, mut pages) = ("0".to_owned(), Vec::new(), 0_u64);
         loop {
             let mut scan = redis::cmd("SCAN");
             scan.arg(&cursor).arg("MATCH").arg(PATTERN).arg("COUNT").arg(SCANNED);
-            let (next, found) = self.command("a search for keys", &scan, |said| {
+            let (next, found) = self.command("searching for keys", &scan, |said| {
                 let mut parts = Parts::of(said)?;
                 let next = parts.text()?;
                 // A key that is no text is not the seed's.

@@ -18,12 +18,12 @@ impl RedisStore {
         // Once in a while the script asks for a look at seed 004's members first, and is asked again with what was seen.
         for _ in 0..2 {
             let said =
-                self.run("a sweep", &self.scripts.sweep, &self.sweep_arguments(sweep, look.as_ref()))?;
+                self.run("sweeping", &self.scripts.sweep, &self.sweep_arguments(sweep, look.as_ref()))?;
             if is_scan(&said) {
                 look = Some(self.look_at_seed(sweep)?);
                 continue;
             }
-            let mut swept = swept(said).map_err(|_| damaged(self.link.url(), "a sweep"))?;
+            let mut swept = swept(said).map_err(|_| damaged(self.link.url(), "sweeping"))?;
             swept.trouble.extend(look.map(|look| look.trouble).unwrap_or_default());
             let mut unsearched = locked(&self.unsearched);
             for claim in swept.claims.iter().filter(|claim| claim.epoch.is_none()) {
@@ -31,7 +31,7 @@ impl RedisStore {
             }
             return Ok(swept);
         }
-        Err(damaged(self.link.url(), "a sweep"))
+        Err(damaged(self.link.url(), "sweeping"))
     }
 
     fn sweep_arguments(&self, sweep: &Sweep, look: Option<&SeedLook>) -> Arguments {

@@ -52,7 +52,9 @@ fn r116_an_outage_of_five_minutes_costs_nobody_his_life() {
     for _ in 0..3 {
         let error = redis.redis().beat(&beats).expect_err("nobody answers");
         assert!(error.is_outage(), "{error}");
-        assert!(chain(&error).contains("does not answer while heartbeats"), "{}", chain(&error));
+        let said = chain(&error);
+        assert!(said.contains("does not answer while sending heartbeats"), "{said}");
+        assert_eq!(said.matches("(os error").count(), 1, "each cause is said once: {said}");
         assert!(redis.redis().sweep(&scene.sweep_of("a")).expect_err("nobody answers").is_outage());
     }
     redis.server().restart();
