@@ -19,7 +19,7 @@ use scupper_fleet::agent::{Keeper, News, Setup, times};
 use scupper_fleet::{Address, Process};
 
 pub(crate) use self::membership::Membership;
-pub(crate) use self::settings::{AgentSettings, AgentSettingsError};
+pub(crate) use self::settings::{AgentSettings, AgentSettingsError, registry as registry_meant};
 
 use self::inbox::{Inbox, Letter};
 use crate::failure::Failure;

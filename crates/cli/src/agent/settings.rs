@@ -5,10 +5,18 @@ use std::time::Duration;
 use scupper_fleet::AgentId;
 use scupper_fleet::agent::{OnLeaseLost, times};
 
-/// The variable that names the registry where nothing else does.
-pub(crate) const REGISTRY_VARIABLE: &str = "SCUPPER_REGISTRY";
 /// The registry where nobody names one.
 const DEFAULT_REGISTRY: &str = "embedded";
+
+/// The registry that is meant: what was said, else the variable, else the embedded one. What is empty says nothing.
+pub(crate) fn registry(said: Option<&str>) -> String {
+    meant(said, std::env::var(scupper_model::REGISTRY).ok().as_deref()).to_owned()
+}
+
+fn meant<'t>(said: Option<&'t str>, variable: Option<&'t str>) -> &'t str {
+    let says = |text: &&str| !text.is_empty();
+    said.filter(says).or(variable.filter(says)).unwrap_or(DEFAULT_REGISTRY)
+}
 
 /// What was said. What was not said is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,10 +54,9 @@ impl AgentSettings {
         }
     }
 
-    /// The registry that is meant: what was said, else the variable, else the embedded one.
+    /// The registry that is meant.
     pub(crate) fn registry(&self) -> String {
-        let variable = || std::env::var(REGISTRY_VARIABLE).ok().filter(|url| !url.is_empty());
-        self.registry.clone().or_else(variable).unwrap_or_else(|| DEFAULT_REGISTRY.to_owned())
+        registry(self.registry.as_deref())
     }
 
     /// The first thing that cannot hold. `called` says what a setting is called where it was written.
@@ -80,6 +87,19 @@ impl AgentSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_registry_that_is_empty_is_not_named() {
+        for (said, variable, is_meant) in [
+            (Some("unix:/s"), Some("redis://h"), "unix:/s"),
+            (None, Some("redis://h"), "redis://h"),
+            (Some(""), Some("redis://h"), "redis://h"),
+            (Some(""), Some(""), "embedded"),
+            (None, None, "embedded"),
+        ] {
+            assert_eq!(meant(said, variable), is_meant);
+        }
+    }
 
     #[test]
     fn what_is_for_an_agent_needs_one() {

@@ -18,8 +18,9 @@ use crate::config::{
     Address, CgroupMode, Counts, Grow, HorizonMode, Lifetime, LogFormat, OnParentExit, Output, UnitSettings,
 };
 
-const REGISTRY_HELP: &str = "The registry: redis://HOST, rediss://HOST, embedded:DIR, or a coordinator (http://HOST, \
-    unix:SOCKET) [default: $SCUPPER_REGISTRY, else the embedded one in the state directory]";
+const REGISTRY_HELP: &str = "The registry: redis://HOST, rediss://HOST, embedded:DIR, or a coordinator (unix:SOCKET, best \
+    on its own host; http://HOST, whose token is in SCUPPER_TOKEN or in the state directory) [default: $SCUPPER_REGISTRY, else \
+    the embedded one in the state directory]. One with a password belongs into SCUPPER_REGISTRY: `ps` shows flags";
 
 /// Run a command: own its whole process tree, hold its limits, leave nothing behind.
 ///

@@ -24,11 +24,11 @@ use crate::config::{LogFormat, Output};
     Then, on the same host:\n  \
     scupper run --agent coder-1 --registry http://127.0.0.1:9465 -- ./coder\n\n\
     Exit codes: 0 it was asked to end; 2 bad usage, or the registry cannot serve as one. With --once: 0 every orphan was\n\
-    cleaned up after, 1 some were not, 2 could not look.")]
+    cleaned up after, 1 some were not, 2 could not look, or a `scupper serve` that runs here does it all the time.")]
 #[expect(clippy::struct_excessive_bools, clippy::doc_markdown, reason = "flags, and their help")]
 pub(crate) struct ServeArgs {
     /// The registry: redis://..., rediss://..., redis+sentinel://..., redis+cluster://..., redis+unix://..., or embedded:/DIR
-    /// [default: embedded, in the state directory]
+    /// [default: embedded, in the state directory]. One with a password belongs into SCUPPER_REGISTRY: `ps` shows flags
     // Text: a parser that repeats what it refuses would show a password.
     #[arg(long, value_name = "URL", env = "SCUPPER_REGISTRY", hide_env_values = true)]
     pub registry: Option<String>,
@@ -72,7 +72,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s", help_heading = "Fleet")]
     pub grace: Duration,
     /// Sweep once and print the result as JSON. Where nobody has swept lately, agents are first given time to beat. Orphans'
-    /// processes are left to a coordinator that stays
+    /// processes are left to a coordinator that stays. Refused (2) beside one of this user, host and registry: that one sweeps
     #[arg(long)]
     pub once: bool,
     /// How log lines on stderr look: text or json [default: text]

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use scupper_fleet::{Address, AgentId, CoordinatorId, HostId, Store, Sweep, Timing};
 
+use crate::agent::registry_meant;
 use crate::args::{RegistryArgs, SweepArgs};
 use crate::commands::serve::times::times;
 use crate::failure::Failure;
 use crate::{host, paths};
 
-/// The registry where none is named: the one of this user on this host.
-const DEFAULT: &str = "embedded";
 /// The file without which an embedded registry is none.
 const EMBEDDED: &str = "fleet.sqlite";
 /// The longest name of a coordinator.
@@ -18,8 +17,7 @@ const LONGEST: usize = 128;
 
 /// The registry that is meant. To look makes no file: where nobody has registered, there is none.
 pub(super) fn open(args: &RegistryArgs) -> Result<Arc<dyn Store>, Failure> {
-    let url = args.registry.as_deref().filter(|url| !url.is_empty()).unwrap_or(DEFAULT);
-    let address: Address = url.parse()?;
+    let address: Address = registry_meant(args.registry.as_deref()).parse()?;
     let state = paths::state(args.state.as_deref());
     if let Address::Embedded(directory) = &address
         && let Some(directory) = directory.as_deref().or(state.as_deref())

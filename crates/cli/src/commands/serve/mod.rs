@@ -30,6 +30,7 @@ use self::journal::Journal;
 use self::once::Claimed;
 use self::processes::Ending;
 use self::single::Single;
+use crate::agent::registry_meant;
 use crate::args::ServeArgs;
 use crate::failure::Failure;
 use crate::host::host_id;
@@ -69,7 +70,7 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<u8, Failure
 
 fn begin(args: &ServeArgs) -> Result<Begun, Failure> {
     let timing = times::times(args.ttl, args.tick)?;
-    let address: Address = args.registry.as_deref().unwrap_or("embedded").parse()?;
+    let address: Address = registry_meant(args.registry.as_deref()).parse()?;
     if !address.is_store() {
         let why =
             format!("{address} is a coordinator's API, and not a registry: give the one that it serves");
@@ -206,7 +207,7 @@ fn answer(
     let mut listeners = Vec::new();
     if !args.no_listen {
         let reach = if args.listen_anywhere { Reach::Anywhere } else { Reach::Loopback };
-        listeners.push(Listener::tcp(args.listen, reach)?);
+        listeners.push(Listener::tcp(args.listen, reach).map_err(elsewhere)?);
     }
     if !args.no_socket {
         let path = args.socket.clone().unwrap_or_else(|| begun.directory.join(SOCKET));
@@ -234,6 +235,18 @@ fn answer(
     };
     let serving = http::serve(listeners, api).context("cannot serve the API")?;
     Ok(Some((serving, origin.to_string())))
+}
+
+/// With advice, where another program has the port.
+fn elsewhere(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    let why = error.source().and_then(|why| why.downcast_ref::<std::io::Error>());
+    let taken = why.is_some_and(|why| why.kind() == std::io::ErrorKind::AddrInUse);
+    let failure = Failure::from(error);
+    if taken {
+        failure.hint("take a free port with --listen 127.0.0.1:0, or the Unix socket alone with --no-listen")
+    } else {
+        failure
+    }
 }
 
 fn page(view: &SharedView) -> MetricsPage {

@@ -43,6 +43,11 @@ fn where_no_registry_is_named_it_is_the_one_of_this_user() {
     assert_eq!((&said["phase"], &said["healthyAgents"]), (&"open".into(), &0.into()));
     assert!(scene.path("state/scupper").read_dir().unwrap().count() > 0);
 
+    // As a script says it that has none.
+    let mut unset = scene.scupper(&["serve", "--once", "--ttl", "2s"]);
+    let out = unset.env("SCUPPER_REGISTRY", "").output().unwrap();
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+
     // Another state directory is another registry: both have a coordinator on this host.
     let other = scene.path("other");
     let log = scene.path("serve.log");
@@ -52,6 +57,20 @@ fn where_no_registry_is_named_it_is_the_one_of_this_user() {
     serve.wait_for("coordinator_started");
     let out = scene.scupper(&["serve", "--once", "--ttl", "2s"]).output().unwrap();
     assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_with_what_to_do() {
+    let scene = Scene::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let out = scene.scupper(&["serve", "--no-socket", "--listen", &listen]).output().unwrap();
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains(&listen) && said.contains("--listen 127.0.0.1:0") && said.contains("--no-listen"),
+        "{said}"
+    );
 }
 
 /// With a policy that evicts, Redis forgets members by itself.
