@@ -76,7 +76,9 @@ pub fn r116_an_outage_that_is_short_for_the_coordinator_and_long_for_a_lease_cos
     let (short, outage) = (scene.timing.ttl / 12, scene.timing.max_gap * 2 / 3);
     let of_short_lease = |name: &str| Registration { ttl: short, ..scene.registration(name) };
     let living: Vec<_> = ["s1", "s2"].map(|name| scene.accepted(&of_short_lease(name))).into();
-    living.iter().for_each(|who| scene.keep(who));
+    for who in &living {
+        scene.keep(who);
+    }
     let doomed = scene.accepted(&of_short_lease("s3"));
     let with_time = scene.living("patient");
     scene.watch();
