@@ -218,6 +218,11 @@ impl Proc {
         self.status(pid, "SigIgn", |status| parse::mask(status, "SigIgn"))
     }
 
+    /// The signals that wait for the process as a whole and no thread of it has taken yet, bit n-1 for signal n.
+    pub fn pending_signals(&self, pid: Pid) -> Result<Option<u64>, ProbeError> {
+        self.status(pid, "ShdPnd", |status| parse::mask(status, "ShdPnd"))
+    }
+
     /// Its pid as it sees itself, in the innermost pid namespace it is a member of.
     pub fn namespace_pid(&self, pid: Pid) -> Result<Option<u32>, ProbeError> {
         self.status(pid, "NSpid", |status| {

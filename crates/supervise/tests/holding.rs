@@ -74,6 +74,18 @@ fn it_stands_still_until_it_may_act_again() {
     assert!(!unit.is_held());
 }
 
+/// Anybody may let a stopped process go on: that is seen soon, however seldom the unit is looked at otherwise.
+#[test]
+fn while_it_stands_still_it_is_looked_at_often() {
+    let mut unit = started(RestartPolicy::Never);
+    let next = |unit: &Unit| unit.next_look(&Look::default(), at(3600), at(3600)).unwrap();
+    let before = next(&unit);
+    unit.step(at(3600), HOLD);
+    assert!(next(&unit) <= Duration::from_millis(250) && before > Duration::from_millis(250), "{before:?}");
+    unit.step(at(3601), RELEASE);
+    assert_eq!(next(&unit), before);
+}
+
 /// TERM first: it is there when the tree goes on.
 #[test]
 fn what_is_told_to_end_goes_on_to_do_so() {

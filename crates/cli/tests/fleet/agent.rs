@@ -240,25 +240,30 @@ fn whom_somebody_else_lets_go_on_is_stopped_again() {
         let sent = registry.scene.events_of("signal_sent");
         sent.iter().filter(|e| e["signal"] == STOP && e["target"]["pid"] == main).count()
     };
-    for time in 1..=3 {
+    wait_for("it was stopped", PATIENCE, || {
+        if stops() > 0 { Ok(()) } else { Err(registry.scene.text("stderr")) }
+    });
+    for _ in 0..3 {
+        let before = stops();
         // The whole tree: the shell may wait for a child.
-        let (before, stood) = (stops(), steps(&registry));
-        assert_eq!(before, time);
-        for pid in registry.scene.marked().into_keys().filter(|pid| *pid != running.engine()) {
+        for pid in registry.scene.marked().into_keys() {
             kill(pid, CONT);
         }
         wait_for("it is stopped again", PATIENCE, || {
             if stops() > before { Ok(()) } else { Err(registry.scene.text("stderr")) }
         });
-        wait_for("it stands still", PATIENCE, || still(&registry, &running));
-        assert!(registry.scene.events_of("lease_regained").is_empty(), "{stood}");
+        wait_for("it stands still again", PATIENCE, || still(&registry, &running));
     }
     let stood = steps(&registry);
     registry.server.as_ref().unwrap().resume();
     wait_for("it works again", PATIENCE, || works(&registry, stood));
-    let sent = registry.scene.events_of("signal_sent");
-    let conts = sent.iter().filter(|e| e["signal"] == CONT && e["target"]["pid"] == main).count();
-    assert_eq!(conts, 1, "{sent:?}");
+    // Once for each time that it may, however often it was stopped.
+    wait_for("it was let go on once", PATIENCE, || {
+        let events = registry.scene.events();
+        let regained = events.iter().filter(|e| e["event"] == "lease_regained").count();
+        let gone_on = events.iter().filter(|e| e["signal"] == CONT && e["target"]["pid"] == main).count();
+        if gone_on == regained && regained > 0 { Ok(()) } else { Err(format!("{events:?}")) }
+    });
     running.signal(TERM);
     assert_eq!(code(running), 7);
 }

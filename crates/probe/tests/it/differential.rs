@@ -83,6 +83,11 @@ fn a_stopped_process_reads_alike_in_every_number() {
     assert_eq!((sample.rss_anon_bytes, sample.swap_bytes), (kb(status.rssanon), kb(status.vmswap)));
     assert_eq!(sample.fds, u64::try_from(other.fd_count().unwrap()).ok());
     assert_eq!(proc_.ignored_signals(child.pid()).unwrap(), Some(status.sigign));
+    // Sent to who is stopped, it waits.
+    assert_eq!(proc_.pending_signals(child.pid()).unwrap(), Some(0));
+    kill_process(raw, Signal::STOP).unwrap();
+    assert_eq!(proc_.pending_signals(child.pid()).unwrap(), Some(1 << 18));
+    assert_eq!(other.status().unwrap().shdpnd, 1 << 18);
     let inner = status.nspid.unwrap().last().copied().unwrap();
     assert_eq!(proc_.namespace_pid(child.pid()).unwrap(), u32::try_from(inner).ok());
     assert_eq!(proc_.executable(child.pid()).unwrap(), other.exe().ok());

@@ -370,6 +370,9 @@ impl Unit {
                 if self.waits_for_quiet() {
                     next = next.min(WHILE_WAITING);
                 }
+                if self.is_held() {
+                    next = next.min(super::pace::WHILE_HELD);
+                }
                 if let Some(idle) = self.settings.idle {
                     next = next.min((idle / IDLE_LOOKS).max(super::pace::SHORTEST));
                 }

@@ -12,6 +12,9 @@ use scupper_detect::{GrowRule, Horizon};
 pub const SHORTEST: Duration = Duration::from_millis(20);
 /// The longest time between two looks.
 pub const LONGEST: Duration = Duration::from_secs(5);
+/// The longest time between two looks at a tree that must stand still: whoever is let go on by somebody else acts about so
+/// long.
+pub const WHILE_HELD: Duration = Duration::from_millis(250);
 
 /// Twice a second is often, for a trend.
 const OFTEN: Duration = Duration::from_millis(500);

@@ -97,8 +97,7 @@ impl UnitShell {
         around: &Surrounding,
         facts: &mut Vec<Fact>,
     ) {
-        let name =
-            self.tree.member(target.pid).map_or_else(|| self.spec.name.to_string(), Member::shown_name);
+        let name = self.name_of(target);
         let repeated = signal == KILL && self.sent.contains(target, signal);
         let event = deliver(&around.proc, &around.untouchable, target, &name, signal, reason);
         if let Some(EventKind::SignalSent { .. }) = event {
@@ -107,6 +106,23 @@ impl UnitShell {
         if !repeated {
             facts.extend(event);
         }
+    }
+
+    /// Sends once more what was sent and noted before, told or not.
+    pub(in crate::shell) fn signal_again(
+        &self,
+        target: &Identity,
+        signal: i32,
+        reason: SignalReason,
+        around: &Surrounding,
+        told: bool,
+    ) -> Option<EventKind> {
+        deliver(&around.proc, &around.untouchable, target, &self.name_of(target), signal, reason)
+            .filter(|_| told)
+    }
+
+    fn name_of(&self, target: &Identity) -> String {
+        self.tree.member(target.pid).map_or_else(|| self.spec.name.to_string(), Member::shown_name)
     }
 
     /// Notes who sent the signal that is being handled, for the certificate.
