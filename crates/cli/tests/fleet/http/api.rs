@@ -210,9 +210,9 @@ fn an_agent_whose_token_is_refused_or_none_is_told_so_and_does_not_start() {
     let scene = Scene::new();
     let served = Served::start(&scene, "embedded", &[]);
     let url = format!("http://127.0.0.1:{}", served.port);
+    let other = scene.path("other").display().to_string();
     let run = |token: Option<&str>| {
-        let args =
-            ["run", "--agent", "a", "--registry", &url, "--state", scene.path("other").to_str().unwrap()];
+        let args = ["run", "--agent", "a", "--registry", &url, "--state", &other];
         let mut command = scene.scupper(&[&args[..], &["--", "sh", "-c", "echo it runs"]].concat());
         command.env_remove("SCUPPER_TOKEN");
         command.envs(token.map(|token| ("SCUPPER_TOKEN", token)));
@@ -228,7 +228,7 @@ fn an_agent_whose_token_is_refused_or_none_is_told_so_and_does_not_start() {
         assert!(said.contains("the agent a is not let in") && said.contains("SCUPPER_TOKEN"), "{said}");
         assert!(!said.contains("registry_lost"), "{said}");
     }
-    let (code, out, said) = run(Some("no token"));
+    let (code, out, said) = run(Some("s3cret"));
     assert_eq!((code, out.as_str()), (Some(2), ""), "{said}");
     assert!(said.starts_with("error: SCUPPER_TOKEN holds no token"), "{said}");
     let token = fs::read_to_string(scene.path("state/scupper/token")).unwrap();
