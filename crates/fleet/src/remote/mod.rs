@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::line::{Answered, Asked, Line, Place};
-use crate::store::{Members, StoreError};
+use crate::store::{BEATS_LIMIT, Members, StoreError};
 use crate::wire::{
     self, Code, Departed, Fault, Heartbeat, Kept, Membership, Register, Renewed, Token, VERSION,
 };
@@ -41,7 +41,16 @@ pub struct Remote {
     token: Option<Token>,
     within: Duration,
     idle: Mutex<Vec<Line>>,
-    agents: Mutex<HashMap<AgentId, (Epoch, Token)>>,
+    agents: Mutex<HashMap<AgentId, (Epoch, Known)>>,
+}
+
+/// What is known here of an incarnation.
+#[derive(Clone, Debug)]
+enum Known {
+    /// It lives, as far as was heard; what it shows.
+    Living(Token),
+    /// It is over, by the word of the coordinator. Kept: whoever asked may not have heard it, and asks again.
+    Over(Option<Epoch>),
 }
 
 impl Remote {
@@ -99,17 +108,25 @@ impl Remote {
         self.place.to_string()
     }
 
-    /// The token of an incarnation; without one it has not registered here.
-    fn token_of(&self, who: &Incarnation, doing: &'static str) -> Result<Token, StoreError> {
+    /// What is known of an incarnation; if nothing is, it has not registered here.
+    fn known(&self, who: &Incarnation, doing: &'static str) -> Result<Known, StoreError> {
         let agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         match agents.get(&who.id) {
-            Some((epoch, token)) if *epoch == who.epoch => Ok(token.clone()),
+            Some((epoch, known)) if *epoch == who.epoch => Ok(known.clone()),
             _ => Err(StoreError::Refused {
                 url: self.url(),
                 doing,
                 advice: "register the agent through this connection first",
                 source: format!("there is no token of {who}").into(),
             }),
+        }
+    }
+
+    /// Its token is good for nothing any more.
+    fn note_over(&self, who: &Incarnation, by: Option<Epoch>) {
+        let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = agents.get_mut(&who.id).filter(|(epoch, _)| *epoch == who.epoch) {
+            *known = Known::Over(by);
         }
     }
 
@@ -160,16 +177,19 @@ impl Remote {
 
     fn beat_one(&self, beat: &Beat) -> Result<(Answer, Option<scupper_model::Timestamp>), StoreError> {
         let doing = "renewing a lease";
+        let token = match self.known(&beat.who, doing)? {
+            Known::Living(token) => Some(token),
+            Known::Over(by) => return Ok((Answer::Fenced { by }, None)),
+        };
         let body = beat.report.as_ref().map(|report| json(&Heartbeat::of(report))).unwrap_or_default();
         let path = format!("{}/heartbeat?epoch={}", agent(&beat.who.id), beat.who.epoch);
-        let token = Some(self.token_of(&beat.who, doing)?);
         let answered = self.ask(&Asked { method: Method::POST, path, token, body }, doing)?;
         if answered.status == 200 {
             let Renewed { now, directive } = self.read(&answered)?;
             return Ok((Answer::Accepted { directive }, Some(now)));
         }
         let Over { by } = over(&answered).ok_or_else(|| self.failed(&answered, doing))?;
-        self.forget(&beat.who);
+        self.note_over(&beat.who, by);
         Ok((Answer::Fenced { by }, None))
     }
 }
@@ -177,7 +197,13 @@ impl Remote {
 impl Members for Remote {
     fn register(&self, registration: &Registration) -> Result<Registered, StoreError> {
         let doing = "registering an agent";
-        let full = self.agents.lock().unwrap_or_else(PoisonError::into_inner).len() >= AGENTS_LIMIT;
+        let full = {
+            let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+            if agents.len() >= AGENTS_LIMIT {
+                agents.retain(|_, (_, known)| matches!(known, Known::Living(_)));
+            }
+            agents.len() >= AGENTS_LIMIT
+        };
         if full {
             let why = format!("{AGENTS_LIMIT} agents of this process go through it already");
             return Err(StoreError::Unfit { url: self.url(), why });
@@ -196,7 +222,7 @@ impl Members for Remote {
         if matches!(answered.status, 200 | 201) {
             let Membership { epoch, token, now, resumed, .. } = self.read(&answered)?;
             let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
-            agents.insert(registration.id.clone(), (epoch, token));
+            agents.insert(registration.id.clone(), (epoch, Known::Living(token)));
             return Ok(Registered::Accepted { epoch, now, resumed });
         }
         let fault = serde_json::from_slice::<Fault>(&answered.body).ok().filter(|_| answered.status == 409);
@@ -212,20 +238,36 @@ impl Members for Remote {
     }
 
     /// One request for each: every agent shows its own token. The coordinator makes one call to the registry of them.
+    ///
+    /// An error about one of them, or an outage half-way, is the answer to all. What was renewed is renewed once more with
+    /// the next call, and who was fenced by then is told so with it: that is kept.
     fn beat(&self, beats: &[Beat]) -> Result<Beaten, StoreError> {
-        let mut answers = Vec::with_capacity(beats.len());
-        let mut last = None;
-        for beat in beats.iter().take(crate::BEATS_LIMIT) {
-            let (answer, now) = self.beat_one(beat)?;
-            last = last.max(now);
-            answers.push(answer);
+        if beats.len() > BEATS_LIMIT {
+            let why = format!("{} heartbeats in one call, of at most {BEATS_LIMIT}", beats.len());
+            return Err(StoreError::Unfit { url: self.url(), why });
         }
-        Ok(Beaten { now: last.unwrap_or(scupper_model::Timestamp(0)), answers })
+        let mut answers = Vec::with_capacity(beats.len());
+        let (mut last, mut failed) = (None, None);
+        for beat in beats {
+            match self.beat_one(beat) {
+                Ok((answer, now)) => {
+                    last = last.max(now);
+                    answers.push(answer);
+                }
+                Err(error) if error.is_outage() => return Err(error),
+                // What is wrong with one keeps none of the others from being renewed.
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or_else(|| Ok(Beaten { now: last.unwrap_or(scupper_model::Timestamp(0)), answers }), Err)
     }
 
     fn put(&self, who: &Incarnation, item: &Item) -> Result<Written, StoreError> {
         let doing = "writing what an agent keeps";
-        let token = Some(self.token_of(who, doing)?);
+        let token = match self.known(who, doing)? {
+            Known::Living(token) => Some(token),
+            Known::Over(by) => return Ok(Written::Fenced { by }),
+        };
         let path = format!("{}?epoch={}", at_item(&who.id, item.kind, &item.name), who.epoch);
         let (method, body) = match &item.value {
             Some(value) => (Method::PUT, value.clone()),
@@ -237,14 +279,17 @@ impl Members for Remote {
             return Ok(Written::Accepted);
         }
         let Over { by } = over(&answered).ok_or_else(|| self.failed(&answered, doing))?;
-        self.forget(who);
+        self.note_over(who, by);
         Ok(Written::Fenced { by })
     }
 
     fn get(&self, id: &AgentId, kind: ItemKind, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let doing = "reading what an agent keeps";
         let own = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
-        let token = own.get(id).map(|(_, token)| token.clone()).or_else(|| self.token.clone());
+        let token = match own.get(id) {
+            Some((_, Known::Living(token))) => Some(token.clone()),
+            _ => self.token.clone(),
+        };
         drop(own);
         let asked = Asked { method: Method::GET, path: at_item(id, kind, name), token, body: Vec::new() };
         let answered = self.ask(&asked, doing)?;
@@ -261,7 +306,10 @@ impl Members for Remote {
     /// `timing` is the coordinator's own here.
     fn depart(&self, who: &Incarnation, why: &str, _timing: &Timing) -> Result<Option<u64>, StoreError> {
         let doing = "leaving";
-        let token = Some(self.token_of(who, doing)?);
+        let token = match self.known(who, doing)? {
+            Known::Living(token) => Some(token),
+            Known::Over(_) => return Ok(None),
+        };
         let why: String = why.chars().take(wire::WHY_LIMIT).collect();
         let why = percent_encoding::utf8_percent_encode(&why, percent_encoding::NON_ALPHANUMERIC);
         let path = format!("{}?epoch={}&why={why}", agent(&who.id), who.epoch);

@@ -73,12 +73,16 @@ fn says(status: u16, body: &str) -> Vec<u8> {
 }
 
 fn member() -> Vec<u8> {
+    member_called("a")
+}
+
+fn member_called(id: &str) -> Vec<u8> {
     let token = "a".repeat(64);
     let now = r#""now":"2026-11-22T00:00:00.000Z""#;
     says(
         201,
         &format!(
-            r#"{{"id":"a","epoch":7,"token":"{token}",{now},"ttl_ms":1,"interval_ms":1,"resumed":false,"later":[]}}"#
+            r#"{{"id":"{id}","epoch":7,"token":"{token}",{now},"ttl_ms":1,"interval_ms":1,"resumed":false,"later":[]}}"#
         ),
     )
 }
@@ -157,6 +161,44 @@ fn only_a_clear_word_fences() {
         drop(remote);
         server.seen();
     }
+}
+
+#[test]
+fn whoever_was_fenced_hears_it_though_a_later_heartbeat_of_the_same_call_failed() {
+    let server = Server::new(1, |request| {
+        let path = request.split(' ').nth(1).unwrap_or_default();
+        match path.split('/').nth(3).unwrap_or_default() {
+            id if !path.contains("heartbeat") => member_called(id),
+            "a" => says(409, r#"{"code":"fenced","error":"e","advice":"a","epoch":9}"#),
+            "b" => says(503, r#"{"code":"registry_away","error":"e","advice":"a"}"#),
+            _ => says(200, r#"{"now":"2026-11-22T00:00:01.000Z"}"#),
+        }
+    });
+    let remote = server.remote();
+    let beat =
+        |id: &str| Beat { who: Incarnation { id: id.parse().unwrap(), epoch: Epoch(7) }, report: None };
+    for id in ["a", "b", "c"] {
+        remote.register(&Registration { id: id.parse().unwrap(), ..registration() }).unwrap();
+    }
+    assert!(remote.beat(&[beat("a"), beat("b"), beat("c")]).unwrap_err().is_outage());
+    let fenced = Answer::Fenced { by: Some(Epoch(9)) };
+    let accepted = Answer::Accepted { directive: None };
+    assert_eq!(remote.beat(&[beat("a"), beat("c")]).unwrap().answers, [fenced, accepted]);
+    let item = Item { kind: ItemKind::State, name: String::new(), value: None };
+    assert_eq!(remote.put(&beat("a").who, &item).unwrap(), Written::Fenced { by: Some(Epoch(9)) });
+    // One that never registered here is an error, and keeps nobody from beating.
+    assert!(!remote.beat(&[beat("never"), beat("c")]).unwrap_err().is_outage());
+    drop(remote);
+    let seen = server.seen();
+    let beats = |id: &str| seen.iter().filter(|line| line.contains(&format!("/{id}/heartbeat"))).count();
+    assert_eq!(["a", "b", "c", "never"].map(beats), [1, 1, 2, 0], "{seen:?}");
+}
+
+#[test]
+fn more_heartbeats_than_a_store_takes_are_refused() {
+    let beats = vec![Beat { who: who(), report: None }; BEATS_LIMIT + 1];
+    let error = Remote::tcp("127.0.0.1", 9, None).beat(&beats).unwrap_err();
+    assert!(error.to_string().contains("501 heartbeats"), "{error}");
 }
 
 #[test]
