@@ -24,8 +24,6 @@ use super::refusal::Refusal;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Looks without an event after which a word is sent all the same: whoever is gone is noticed by it.
 const QUIET_LOOKS: u32 = 20;
-/// Characters of a place in a list, as the stores give them.
-const PLACE_LIMIT: usize = 256;
 
 /// `?from=&limit=`.
 #[derive(Debug, Deserialize)]
@@ -52,10 +50,16 @@ pub(super) async fn agents(
     Asked(Part { from, limit }): Asked<Part>,
 ) -> Result<Json<Agents>, Refusal> {
     asker.host(&api)?;
-    let (from, limit) = (from.map(place).transpose()?, size(limit)?);
+    let limit = size(limit)?;
+    // Its form says too little: the agent whose name it was may be gone by now.
+    let from = match from {
+        Some(given) => Some(api.api.token.place(&given).ok_or_else(never_given)?.to_owned()),
+        None => None,
+    };
     let page = api.ask(move |store| store.agents(from.as_deref(), limit)).await?;
     let agents = page.entries.into_iter().map(Agent::from).collect();
-    Ok(Json(Agents { agents, next: page.next }))
+    let next = page.next.map(|next| api.api.token.given(&next).ok_or_else(Refusal::internal));
+    Ok(Json(Agents { agents, next: next.transpose()? }))
 }
 
 /// `GET /v1/agents/{id}`.
@@ -92,7 +96,7 @@ pub(super) async fn events(
     let follow = follow || says(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream"));
     // What a reader that comes back has seen last.
     let after = says("last-event-id").filter(|_| follow).or(after);
-    let after = after.map(place).transpose()?.map(EventId);
+    let after = after.map(event).transpose()?;
     if follow {
         let slot = api.followers.clone().try_acquire_owned().map_err(|_| Refusal::too_many())?;
         return Ok(stream(api, after, slot));
@@ -190,14 +194,16 @@ pub(super) async fn contract() -> Response {
     ([(CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
 }
 
-/// A place in a list, as a store gave it.
-fn place(text: String) -> Result<String, Refusal> {
-    let sound = (1..=PLACE_LIMIT).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if sound {
-        Ok(text)
-    } else {
-        Err(Refusal::bad("this place was never given: it is `next` of the part before"))
-    }
+/// A place among the events: a number, or two as Redis has them. It may be one of an earlier registry, after which all that
+/// is kept comes.
+fn event(text: String) -> Result<EventId, Refusal> {
+    let number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()) && part.parse::<u64>().is_ok();
+    let (first, second) = text.split_once('-').unwrap_or((&text, "0"));
+    if number(first) && number(second) { Ok(EventId(text)) } else { Err(never_given()) }
+}
+
+fn never_given() -> Refusal {
+    Refusal::bad("this place was never given: it is `next` of the part before")
 }
 
 fn size(limit: Option<usize>) -> Result<usize, Refusal> {

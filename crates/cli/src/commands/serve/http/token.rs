@@ -21,6 +21,9 @@ use subtle::ConstantTimeEq;
 
 use crate::token::{FILE, TokenError, VARIABLE, of_file, of_variable};
 
+/// Characters that show of a place in a list that it was given: nobody gains anything by guessing them.
+const PLACE_SIGN: usize = 12;
+
 /// The token of this host, and what is made from it.
 #[derive(Clone)]
 pub(crate) struct HostToken {
@@ -71,15 +74,31 @@ impl HostToken {
 
     /// What an agent is given; the same for every retry of one registration.
     pub(super) fn of_agent(&self, id: &AgentId, nonce: &Nonce) -> Result<Token, InvalidToken> {
+        self.signed(&["scupper agent", id.as_str(), nonce.as_str()]).ok_or(InvalidToken)?.parse()
+    }
+
+    /// A place in a list as it is given away: with what shows that it was given.
+    pub(super) fn given(&self, place: &str) -> Option<String> {
+        let sign = self.signed(&["scupper place", place])?;
+        Some(format!("{place}.{}", sign.get(..PLACE_SIGN)?))
+    }
+
+    /// The place, where that is what was given.
+    pub(super) fn place<'t>(&self, given: &'t str) -> Option<&'t str> {
+        let (place, _) = given.rsplit_once('.')?;
+        let right = self.given(place)?;
+        bool::from(right.as_bytes().ct_eq(given.as_bytes())).then_some(place)
+    }
+
+    /// No part has a NUL: what is signed can be read in one way only.
+    fn signed(&self, parts: &[&str]) -> Option<String> {
         // Keys of any length are taken.
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.token.reveal().as_bytes()).map_err(|_| InvalidToken)?;
-        // No id and no nonce has a NUL: what is signed can be read in one way only.
-        for part in ["scupper agent", id.as_str(), nonce.as_str()] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.token.reveal().as_bytes()).ok()?;
+        for part in parts {
             mac.update(part.as_bytes());
             mac.update(&[0]);
         }
-        hexadecimal(&mac.finalize().into_bytes()).parse()
+        Some(hexadecimal(&mac.finalize().into_bytes()))
     }
 }
 
