@@ -137,7 +137,7 @@ impl Link {
                 if is_about_the_question(&error) {
                     self.keep(line);
                 }
-                Err(self.fault(doing, error))
+                Err(self.fault(doing, &error))
             }
         }
     }
@@ -156,7 +156,7 @@ impl Link {
             if let (Some(not_before), Some(last)) = (state.not_before, &state.last)
                 && now < not_before
             {
-                return Err(self.fault(doing, last.clone()));
+                return Err(self.fault(doing, last));
             }
         }
         let opened = self.connect().and_then(|mut wire| {
@@ -175,7 +175,7 @@ impl Link {
                 state.not_before = Some(SystemClock.since_boot() + most.mul_f64(jitter()));
                 state.last = Some(error.clone());
                 drop(state);
-                Err(self.fault(doing, error))
+                Err(self.fault(doing, &error))
             }
         }
     }
@@ -267,9 +267,9 @@ impl Link {
     }
 
     /// An error in the house's words.
-    pub(super) fn fault(&self, doing: &'static str, error: RedisError) -> StoreError {
+    pub(super) fn fault(&self, doing: &'static str, error: &RedisError) -> StoreError {
         let url = self.shown.clone();
-        let advice = match (error.kind(), code(&error)) {
+        let advice = match (error.kind(), code(error)) {
             (ErrorKind::AuthenticationFailed, _) | (_, "WRONGPASS" | "NOAUTH") => {
                 "the user or the password is missing or wrong"
             }
@@ -291,7 +291,7 @@ impl Link {
                 };
             }
             (_, "BUSY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN") => {
-                return StoreError::Unreachable { url, doing, source: said(&error) };
+                return StoreError::Unreachable { url, doing, source: said(error) };
             }
             (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) => {
                 return StoreError::Damaged {
@@ -302,9 +302,9 @@ impl Link {
             }
             (ErrorKind::InvalidClientConfig, _) => "the address or its certificates cannot be used",
             (ErrorKind::Server(_) | ErrorKind::Extension, _) => "it does not know this, or does not allow it",
-            _ => return StoreError::Unreachable { url, doing, source: said(&error) },
+            _ => return StoreError::Unreachable { url, doing, source: said(error) },
         };
-        StoreError::Refused { url, doing, advice, source: said(&error) }
+        StoreError::Refused { url, doing, advice, source: said(error) }
     }
 }
 
@@ -374,7 +374,7 @@ mod tests {
             .unwrap()
             .extract_error()
             .unwrap_err();
-        link.fault("sending heartbeats", error)
+        link.fault("sending heartbeats", &error)
     }
 
     #[test]
