@@ -1,4 +1,5 @@
-//! A real redis-server of one test: in a temporary directory of its own, on a Unix socket, ended with the value.
+//! A real redis-server of one test: in a temporary directory of its own, on a Unix socket, ended with the value; and with
+//! the test where that is killed.
 //! Needs `tempfile` and `rustix` (process) of whoever includes it, and no client: what a test asks by [`RedisServer::ask`]
 //! is asked in the protocol itself.
 
@@ -6,9 +7,13 @@
 #![allow(clippy::disallowed_methods, clippy::expect_used, reason = "a real server takes real time")]
 
 use std::io::Write;
-use std::os::unix::net::UnixStream;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,11 +22,19 @@ use tempfile::TempDir;
 /// How long a server may take for anything before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Of a test that is killed it hears the end of its input, ends the server, if it is still that, and removes its directory. In
+/// a process group of its own: who ends a test ends that of the test.
+const WATCHDOG: &str = r#"
+read -r _ && exit 0
+[ "$(readlink "/proc/$1/cwd")" = "$2" ] && kill -9 "$1"
+rm -rf -- "$2""#;
+
 /// A server, and all that it has written.
 pub struct RedisServer {
     dir: TempDir,
     args: Vec<String>,
     child: Option<Child>,
+    watchdog: Option<Child>,
 }
 
 impl RedisServer {
@@ -38,7 +51,7 @@ impl RedisServer {
     /// One whose arguments depend on its directory: certificates, a configuration file that stands before all of them.
     pub fn start_in(args: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let dir = tempfile::Builder::new().prefix("scupper-redis-").tempdir().expect("a directory");
-        let mut server = Self { args: args(dir.path()), dir, child: None };
+        let mut server = Self { args: args(dir.path()), dir, child: None, watchdog: None };
         server.restart();
         server
     }
@@ -89,7 +102,17 @@ impl RedisServer {
             .stderr(log)
             .spawn()
             .expect("redis-server is installed");
+        let watchdog = Command::new("sh")
+            .args(["-c", WATCHDOG, "watchdog", &child.id().to_string()])
+            .arg(self.dir.path().canonicalize().expect("its directory"))
+            .current_dir("/")
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
         self.child = Some(child);
+        self.watchdog = Some(watchdog.expect("a shell"));
         let until = Instant::now() + PATIENCE;
         loop {
             // With a password, or as a replica, it answers with a refusal: it answers. While it loads it does not.
@@ -113,6 +136,12 @@ impl RedisServer {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
+        }
+        if let Some(mut watchdog) = self.watchdog.take() {
+            if let Some(input) = &mut watchdog.stdin {
+                let _ = input.write_all(b"ended\n");
+            }
+            let _ = watchdog.wait();
         }
     }
 
@@ -156,10 +185,43 @@ impl RedisServer {
     }
 }
 
-/// A port of this host's loopback that nobody uses now.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
+/// A port of this host that is nobody's, and nobody else's of those who ask here, until this value is dropped. Below those
+/// that the kernel gives to whoever asks for any (from 32768): between a test's choice and its server's start nobody takes it.
+pub struct Port {
+    number: u16,
+    _held: UnixListener,
+}
+
+impl Port {
+    /// The next that is free.
+    pub fn take() -> Self {
+        const PORTS: std::ops::Range<u16> = 20_000..30_000;
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let all = u32::from(PORTS.end - PORTS.start);
+        let first = std::process::id().wrapping_mul(31);
+        for _ in 0..all {
+            let place = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % all;
+            let number = PORTS.start + u16::try_from(place).expect("below the end");
+            // An abstract name is in the same network namespace as the port, and gone with the process.
+            let name = SocketAddr::from_abstract_name(format!("scupper-test-port-{number}")).expect("a name");
+            let Ok(held) = UnixListener::bind_addr(&name) else { continue };
+            if TcpListener::bind((Ipv4Addr::UNSPECIFIED, number)).is_ok() {
+                return Self { number, _held: held };
+            }
+        }
+        panic!("all ports from {} to {} are in use", PORTS.start, PORTS.end);
+    }
+
+    /// Which.
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+impl std::fmt::Display for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.number.fmt(f)
+    }
 }
 
 impl Drop for RedisServer {

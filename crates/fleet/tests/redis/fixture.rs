@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use scupper_fleet::{Address, RedisAddress, RedisLimits, RedisStore, Store};
 
-use crate::redis_server::{RedisServer, free_port};
+use crate::redis_server::{Port, RedisServer};
 use crate::suite::Fixture;
 
 /// Moves all moments of the registry back by ARGV[1] ms, and of the seed's heartbeats where ARGV[2] is "1".
@@ -55,10 +55,10 @@ pub fn limits() -> RedisLimits {
     RedisLimits { between: Duration::from_millis(20), ..RedisLimits::default() }
 }
 
-/// Waits for what comes by itself, for 20 s at most.
+/// Waits for what comes by itself, for a minute at most.
 #[expect(clippy::disallowed_methods, reason = "a real server takes real time")]
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(found) = look() {
             return found;
@@ -149,6 +149,7 @@ pub struct Cluster {
     servers: Vec<RedisServer>,
     store: Arc<RedisStore>,
     url: String,
+    _ports: Vec<(Port, Port)>,
 }
 
 /// The same servers with nothing in them.
@@ -156,8 +157,9 @@ pub struct Fresh<'c>(&'c Cluster, Arc<RedisStore>);
 
 impl Cluster {
     pub fn start() -> Self {
+        let held: Vec<(Port, Port)> = (0..3).map(|_| (Port::take(), Port::take())).collect();
         let ports: Vec<(String, String)> =
-            (0..3).map(|_| (free_port().to_string(), free_port().to_string())).collect();
+            held.iter().map(|(port, bus)| (port.to_string(), bus.to_string())).collect();
         let start = |(port, bus): &(String, String)| {
             let own =
                 ["--bind", "127.0.0.1", "--port", port, "--cluster-port", bus, "--cluster-enabled", "yes"];
@@ -176,7 +178,7 @@ impl Cluster {
         };
         until("the cluster", || servers.iter().all(is_up).then_some(()));
         let url = format!("redis+cluster://127.0.0.1:{}", ports[0].0);
-        Self { servers, store: Arc::new(store(&url)), url }
+        Self { servers, store: Arc::new(store(&url)), url, _ports: held }
     }
 
     pub fn servers(&self) -> &[RedisServer] {

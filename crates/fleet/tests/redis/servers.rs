@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use scupper_fleet::{Phase, RedisStore, Store};
 
 use crate::fixture::{Cluster, Redis, store, until};
-use crate::redis_server::{RedisServer, free_port};
+use crate::redis_server::{Port, RedisServer};
 use crate::suite::Promise;
 use crate::suite::scene::Scene;
 
@@ -66,7 +66,7 @@ fn certificates(dir: &Path) {
 
 #[test]
 fn tls_shows_who_is_who_to_both() {
-    let port = free_port();
+    let port = Port::take();
     let server = RedisServer::start_in(|dir| {
         certificates(dir);
         let at = |name: &str| dir.join(name).display().to_string();
@@ -106,8 +106,8 @@ fn tls_shows_who_is_who_to_both() {
 /// heard the last beats.
 #[test]
 fn heavy_sentinels_name_the_new_primary() {
-    let ports = [free_port(), free_port(), free_port()];
-    let [first, second, third] = ports.map(|port| port.to_string());
+    let ports = [Port::take(), Port::take(), Port::take()];
+    let [first, second, third] = ports.each_ref().map(Port::to_string);
     let local = ["--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0"];
     let mut primary = RedisServer::start_with(&[&local[..], &["--port", &first]].concat());
     let replica = RedisServer::start_with(
