@@ -13,6 +13,10 @@ struct Curl {
 
 impl Curl {
     fn start(scene: &Scene, served: &Served, id: &str, tcp: bool, command: &[&str]) -> Self {
+        Self::begin(scene, Self::script(scene, served, id, tcp, command))
+    }
+
+    fn script(scene: &Scene, served: &Served, id: &str, tcp: bool, command: &[&str]) -> Command {
         let mut script = Command::new("sh");
         script.arg(SCRIPT).arg(id).args(command);
         scene.dress(&mut script);
@@ -23,6 +27,10 @@ impl Curl {
         } else {
             script.env("SCUPPER_SOCKET", &served.socket);
         }
+        script
+    }
+
+    fn begin(scene: &Scene, mut script: Command) -> Self {
         script.stderr(fs::File::create(scene.path("agent.log")).unwrap());
         Self { child: script.spawn().unwrap() }
     }
@@ -109,6 +117,83 @@ fn a_shell_with_curl_ends_on_term_and_when_its_name_is_taken_over() {
     gone(pid);
     assert_eq!(agent(&served, "a").json()["epoch"].as_u64(), epoch, "its successor is intact");
     served.end();
+}
+
+/// A command that ends when the file is there, whatever it is sent, and after two minutes.
+fn stubborn(gate: &std::path::Path) -> String {
+    let gate = gate.display();
+    format!(
+        "trap '' TERM; n=0; until [ -e {gate} ] || [ $n -gt 1200 ]; do sleep 0.1; n=$((n + 1)); done; exit 7"
+    )
+}
+
+/// R108: it beats while its command finishes, and waits for it only so long.
+#[test]
+fn r108_a_shell_with_curl_that_is_drained_beats_until_its_command_has_ended() {
+    let scene = Scene::new();
+    let served = Served::start(&scene, "embedded", &["--ttl", "8s"]);
+    let runs = |id: &str, expected: &str| {
+        wait_for("it beats", PATIENCE, || {
+            let seen = agent(&served, id);
+            let beats = seen.status == 200 && seen.json()["report"]["state"] == expected;
+            if beats { Ok(()) } else { Err(format!("{seen:?} {}", scene.text("agent.log"))) }
+        });
+    };
+    let drain = |id: &str| {
+        let out = scene.scupper(&["fleet", "drain", id]).output().unwrap();
+        assert!(out.status.success(), "{out:?}");
+    };
+    let gate = scene.path("gate");
+    let mut curl = Curl::start(&scene, &served, "waits", false, &["sh", "-c", &stubborn(&gate)]);
+    runs("waits", "running");
+    drain("waits");
+    runs("waits", "leaving");
+    fs::write(&gate, "").unwrap();
+    assert_eq!(curl.code(), Some(7), "{}", scene.text("agent.log"));
+    assert_eq!(agent(&served, "waits").status, 404);
+
+    let never = stubborn(&scene.path("never"));
+    let mut script = Curl::script(&scene, &served, "killed", false, &["sh", "-c", &never]);
+    script.env("SCUPPER_GRACE", "1");
+    let mut curl = Curl::begin(&scene, script);
+    runs("killed", "running");
+    drain("killed");
+    assert_eq!(curl.code(), Some(137), "{}", scene.text("agent.log"));
+    assert_eq!(agent(&served, "killed").status, 404);
+    assert!(!events(&served).contains("stale_heartbeat"), "both have left by themselves");
+    served.end();
+}
+
+/// The command works on through an outage, as long as the lease allows, however short that is.
+#[test]
+fn a_shell_with_curl_ends_its_command_when_its_lease_may_be_over_and_not_before() {
+    let scene = Scene::new();
+    let served = Served::start(&scene, "embedded", &["--ttl", "10s"]);
+    // curl itself, whose answers are written down.
+    let (tools, answers) = (scene.path("tools"), scene.path("answers"));
+    fs::create_dir(&tools).unwrap();
+    let tool = format!(
+        "#!/bin/sh\nPATH=${{PATH#*:}}\ncode=$(curl \"$@\")\necho \"$code\" >> {}\nprintf %s \"$code\"\n",
+        answers.display()
+    );
+    fs::write(tools.join("curl"), tool).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(tools.join("curl"), executable).unwrap();
+    let mut script =
+        Curl::script(&scene, &served, "a", false, &["sh", "-c", "echo $$ > pid; exec sleep 600"]);
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    script.env("PATH", path).current_dir(scene.dir.path());
+    let mut curl = Curl::begin(&scene, script);
+    let answered = |code: &str| scene.text("answers").lines().filter(|line| *line == code).count();
+    wait_for("it beats", PATIENCE, || match answered("200") {
+        0 => Err(scene.text("agent.log")),
+        _ => Ok(()),
+    });
+    let pid: i32 = scene.text("pid").trim().parse().unwrap();
+    served.end();
+    assert_eq!(curl.code(), Some(75), "{}", scene.text("agent.log"));
+    wait_for("its command is gone", PATIENCE, || if alive(pid) { Err(String::new()) } else { Ok(()) });
+    assert!(answered("000") > 1, "the first heartbeat that fails ends nothing: {}", scene.text("answers"));
 }
 
 /// Requests that are made from the description, sound ones and broken ones: each answer is one that is described, and none
