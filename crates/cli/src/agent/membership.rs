@@ -184,7 +184,8 @@ impl Lease for Membership {
                 keeper.leave(why, if unanswered { UNANSWERED_WITHIN } else { DEPARTS_WITHIN });
             }
             _ => {
-                self.inbox.push(Letter { news: News::Left { answered: false }, error: None, refused: false })
+                let left = News::Left { answered: false };
+                self.inbox.push(Letter { news: left, error: None, refused: false });
             }
         }
     }

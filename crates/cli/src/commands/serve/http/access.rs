@@ -212,9 +212,10 @@ impl Asker {
             Shown::Token(hash) => {
                 // One that is known pays as the agent that it is, and is looked at all the same: it may have been taken
                 // over since, elsewhere.
-                let free = match api.known_as(id, &hash) {
-                    true => api.take_as_agent(id),
-                    false => api.take_for_a_look(&Incarnation { id: id.clone(), epoch: Epoch(0) }),
+                let free = if api.known_as(id, &hash) {
+                    api.take_as_agent(id)
+                } else {
+                    api.take_for_a_look(&Incarnation { id: id.clone(), epoch: Epoch(0) })
                 };
                 if !free {
                     return Err(Refusal::too_many());
