@@ -98,7 +98,7 @@ pub(crate) enum FleetCommand {
 #[expect(clippy::doc_markdown, reason = "the help of a flag")]
 pub(crate) struct RegistryArgs {
     /// The registry: redis://..., rediss://..., redis+sentinel://..., redis+cluster://..., redis+unix://..., or embedded:/DIR
-    /// [default: embedded, in the state directory]. One with a password belongs into SCUPPER_REGISTRY: `ps` shows flags
+    /// (docs/fleet.md has a table) [default: embedded, in the state directory]. One with a password belongs into SCUPPER_REGISTRY: `ps` shows flags
     // Text: a parser that repeats what it refuses would show a password.
     #[arg(long, value_name = "URL", env = "SCUPPER_REGISTRY", hide_env_values = true)]
     pub registry: Option<String>,

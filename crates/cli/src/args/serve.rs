@@ -28,7 +28,7 @@ use crate::config::{LogFormat, Output};
 #[expect(clippy::struct_excessive_bools, clippy::doc_markdown, reason = "flags, and their help")]
 pub(crate) struct ServeArgs {
     /// The registry: redis://..., rediss://..., redis+sentinel://..., redis+cluster://..., redis+unix://..., or embedded:/DIR
-    /// [default: embedded, in the state directory]. One with a password belongs into SCUPPER_REGISTRY: `ps` shows flags
+    /// (docs/fleet.md has a table) [default: embedded, in the state directory]. One with a password belongs into SCUPPER_REGISTRY: `ps` shows flags
     // Text: a parser that repeats what it refuses would show a password.
     #[arg(long, value_name = "URL", env = "SCUPPER_REGISTRY", hide_env_values = true)]
     pub registry: Option<String>,
