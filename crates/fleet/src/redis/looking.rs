@@ -221,24 +221,34 @@ impl RedisStore {
         limit: usize,
     ) -> Result<Vec<(EventId, Event)>, StoreError> {
         // An id that is none is one of another store: all that is kept comes after it.
-        let begin =
+        let mut begin =
             after.and_then(|id| stream_id(&id.0)).map_or_else(|| "-".to_owned(), |id| format!("({id}"));
-        let mut range = redis::cmd("XRANGE");
-        range.arg(ours("ev")).arg(begin).arg("+").arg("COUNT").arg(limit.clamp(1, PAGE));
-        self.command("reading its events", &range, |said| {
-            let mut events = Vec::new();
-            for entry in list(said)? {
-                let mut parts = Parts::of(entry)?;
-                let id = event_id(&parts.text()?)?;
-                let fields = list(parts.next()?)?;
-                let body = fields.get(1).ok_or(Odd).and_then(bytes)?;
-                // An event of a later version is none that we could tell of.
-                if let Ok(event) = serde_json::from_slice(&body) {
-                    events.push((id, event));
+        let limit = limit.clamp(1, PAGE);
+        loop {
+            let mut range = redis::cmd("XRANGE");
+            range.arg(ours("ev")).arg(&begin).arg("+").arg("COUNT").arg(limit);
+            let (events, last) = self.command("reading its events", &range, |said| {
+                let (mut events, mut last) = (Vec::new(), None);
+                for entry in list(said)? {
+                    let mut parts = Parts::of(entry)?;
+                    let place = parts.text()?;
+                    let id = event_id(&place)?;
+                    let fields = list(parts.next()?)?;
+                    let body = fields.get(1).ok_or(Odd).and_then(bytes)?;
+                    // An event of a later version is none that we could tell of.
+                    if let Ok(event) = serde_json::from_slice(&body) {
+                        events.push((id, event));
+                    }
+                    last = Some(place);
                 }
+                Ok((events, last))
+            })?;
+            // A page of nothing that is understood is not the end: what is behind it is looked at too.
+            match last {
+                Some(last) if events.is_empty() => begin = format!("({last}"),
+                _ => return Ok(events),
             }
-            Ok(events)
-        })
+        }
     }
 
     pub(super) fn do_announce(&self, what: &Happened) -> Result<(), StoreError> {

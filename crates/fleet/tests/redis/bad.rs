@@ -294,3 +294,16 @@ fn a_flushed_server_takes_everybody_back() {
     );
     assert!(scene.lives(&who));
 }
+
+/// A page of events that a later version wrote is not the end of the history.
+#[test]
+fn events_behind_many_that_are_not_understood_are_told() {
+    let redis = Redis::start();
+    let scene = Scene::new(&redis);
+    let before = scene.store.events(None, 100).unwrap().pop().expect("the scene has swept").0;
+    let strange = "for _ = 1, 2500 do redis.call('XADD', 'scupper:{0}:ev', '*', 'e', '{\"type\":\"from_the_future\"}') end";
+    redis.ask(&["EVAL", strange, "0"]);
+    scene.living("a-1");
+    let told = scene.store.events(Some(&before), 10).unwrap();
+    assert!(matches!(told.as_slice(), [(_, event)] if event.what.agent() == Some(&id("a-1"))), "{told:?}");
+}

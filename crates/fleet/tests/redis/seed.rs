@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use redis::Commands;
 use scupper_fleet::{
-    AgentId, Beat, Claim, Happened, ItemKind, Members, MemoryUse, Phase, Reaped, Reason, Report, Standing,
-    Sweep, Swept,
+    AgentId, Beat, Claim, Happened, ItemKind, Members, MemoryUse, Phase, Reaped, Reason, Registered,
+    Registration, Report, Standing, Sweep, Swept,
 };
 use scupper_model::{Bytes, Identity, Timestamp};
 use serde_json::Value;
@@ -560,6 +560,29 @@ fn r114_an_objection_spares_an_agent_of_the_seed() {
     assert!(scene.store.object(&claim.id, &id("b"), "its process works").unwrap());
     assert_eq!(scene.reap(&claim), Reaped::Aborted);
     assert!(is_active(&redis, "coder-1") && exists(&redis, "agent:heartbeat:coder-1"));
+}
+
+/// I2 for those who know nothing of epochs: whoever has a name keeps it, until he is an orphan or it is taken over on purpose.
+#[test]
+fn the_name_of_an_agent_of_the_seed_is_taken() {
+    let redis = Redis::start();
+    let scene = Scene::new(&redis);
+    let register = |name: &str| scene.store.register(&scene.registration(name)).unwrap();
+    beat(&redis, "sd", 0, "180000");
+    redis.ask(&["SET", "agent:state:sd", "precious"]);
+    assert!(
+        matches!(register("sd"), Registered::Taken { remaining } if remaining <= Duration::from_secs(120))
+    );
+    beat(&redis, "sd", 0, "60000");
+    assert_eq!(register("sd"), Registered::Busy, "an orphan, that a sweep has to claim");
+    beat(&redis, "for-ever", 0, "");
+    assert_eq!(register("for-ever"), Registered::Busy);
+    assert_eq!(redis.ask(&["GET", "agent:state:sd"]), "precious");
+    assert!(is_active(&redis, "sd"));
+    redis.ask(&["DEL", "agent:heartbeat:sd"]);
+    assert!(matches!(register("sd"), Registered::Accepted { .. }), "nobody is left who could have it");
+    let takeover = Registration { takeover: true, ..scene.registration("for-ever") };
+    assert!(matches!(scene.store.register(&takeover).unwrap(), Registered::Accepted { .. }));
 }
 
 #[test]

@@ -38,8 +38,17 @@ elseif current and not takeover then
   local left = (tonumber(redis.call('ZSCORE', P .. 'dl', id) or '') or 0) - NOW
   if left >= 0 then return {'taken', num(left)} end
   return {'busy'}
-elseif SEED and not takeover and redis.call('EXISTS', 'cleanup:lock:' .. id) == 1 then
-  return {'busy'}
+elseif SEED and not takeover then
+  if redis.call('EXISTS', 'cleanup:lock:' .. id) == 1 then return {'busy'} end
+  -- Somebody written to the seed, who knows of no epochs, may have the name.
+  if redis.pcall('SISMEMBER', 'agents:active', id) == 1 or redis.pcall('SISMEMBER', 'agent:active', id) == 1 then
+    for _, key in ipairs({'agent:heartbeat:' .. id, 'agent:' .. id .. ':heartbeat'}) do
+      local left = redis.call('PTTL', key)
+      -- It is idle for what is gone of 180 s, and an orphan after 120 s.
+      if left > 60000 then return {'taken', num(left - 60000)} end
+      if left ~= -2 then return {'busy'} end
+    end
+  end
 end
 epoch = epoch or next_number('epoch')
 if current then
