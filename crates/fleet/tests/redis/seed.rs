@@ -570,9 +570,7 @@ fn the_name_of_an_agent_of_the_seed_is_taken() {
     let register = |name: &str| scene.store.register(&scene.registration(name)).unwrap();
     beat(&redis, "sd", 0, "180000");
     redis.ask(&["SET", "agent:state:sd", "precious"]);
-    assert!(
-        matches!(register("sd"), Registered::Taken { remaining } if remaining <= Duration::from_mins(2))
-    );
+    assert!(matches!(register("sd"), Registered::Taken { remaining } if remaining <= Duration::from_mins(2)));
     beat(&redis, "sd", 0, "60000");
     assert_eq!(register("sd"), Registered::Busy, "an orphan, that a sweep has to claim");
     beat(&redis, "for-ever", 0, "");
