@@ -14,7 +14,7 @@ const STEP_BACK: u64 = 1000;
 pub enum Why {
     /// Nobody has swept this registry before.
     First,
-    /// Nobody has swept it for longer than [`longest_gap`]: the registry, or everybody, was away.
+    /// Nobody has swept it for longer than `longest_gap`: the registry, or everybody, was away.
     Gap(Duration),
     /// The store's clock went back by so much.
     ClockBack(Duration),
