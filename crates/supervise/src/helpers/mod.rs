@@ -22,6 +22,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use scupper_knowledge::browser;
 use scupper_model::{Identity, Pid, Watched};
 
 use crate::unit::{Look, Role, Seen};
@@ -204,7 +205,7 @@ impl Helpers {
 
     /// Remembers how long a helper lived.
     fn ended(&mut self, helper: &Helper) {
-        let of = helper.owner.zip(helper.group());
+        let of = helper.owner.zip(helper.group().or_else(|| helper.group_by_name()));
         if let Some(of) = of.filter(|of| self.lives.len() < MOST_LIVES || self.lives.contains_key(of)) {
             self.lives.entry(of).or_default().ended(helper.age);
         }
@@ -257,6 +258,13 @@ impl Helper {
 
     fn group(&self) -> Option<Group> {
         self.kind.map(Kind::group)
+    }
+
+    /// Of one that ended before anybody looked at what it is: a page is rendered in less time than that takes.
+    fn group_by_name(&self) -> Option<Group> {
+        // What a browser leaves for its crashes is none.
+        let of_browser = browser::recognise(self.name.as_bytes(), &[]).is_some();
+        (of_browser && !self.name.starts_with("chrome_crashpad")).then_some(Group::Browser)
     }
 }
 

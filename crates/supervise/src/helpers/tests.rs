@@ -231,6 +231,25 @@ fn r030_the_one_that_stays_is_told_from_those_that_came_and_went() {
     assert_eq!(unit.of(30).outlives.outlives, None, "nobody else of its worker came and went");
 }
 
+/// R030: pages that are rendered so fast that nobody ever looked at what rendered them; they are known by name.
+#[test]
+fn r030_browsers_that_lived_too_short_to_be_looked_at_count_as_come_and_gone() {
+    for (name, expected) in [("chromium", Some(true)), ("chrome_crashpad", None), ("python3", None)] {
+        let mut unit = Played::new(service());
+        unit.add(10, 2, CHROMIUM).observe();
+        for pid in 11..14 {
+            unit.add(pid, 2, None);
+            unit.get(pid).name = name.into();
+            unit.observe();
+            unit.remove(pid);
+            unit.observe();
+        }
+        unit.get(10).age = Duration::from_secs(60);
+        unit.observe();
+        assert_eq!(unit.of(10).outlives.outlives, expected, "{name}");
+    }
+}
+
 /// R029: of helpers whose number grows all but the newest of a name outlive; one that stands alone does not.
 #[test]
 fn r029_those_that_pile_up_outlive_and_the_one_that_is_used_again_does_not() {
