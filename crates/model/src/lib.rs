@@ -9,6 +9,7 @@ mod brake;
 mod bytes;
 mod certificate;
 mod event;
+mod history;
 mod identity;
 mod keep;
 mod mark;
@@ -26,6 +27,9 @@ pub use bytes::{Bytes, ParseSizeError, Size};
 pub use certificate::{Certificate, EndedBy, Fatal, HowEnded};
 pub use event::{
     ClientEnd, EVENT_SCHEMA, Event, EventKind, FleetFact, OBSERVED, Severity, SignalReason, Timestamp,
+};
+pub use history::{
+    Comparison, History, MOST_CHANGES, MOST_POINTS, MemoryChange, MemoryKind, ResourceChange, ResourceKind,
 };
 pub use identity::{BootId, Identity, ParseIdentityError, Pid, StartTime};
 pub use keep::{Keep, Kept};

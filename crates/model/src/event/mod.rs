@@ -13,7 +13,7 @@ pub use self::fleet::FleetFact;
 pub use self::reason::{ClientEnd, Severity, SignalReason};
 pub use self::timestamp::Timestamp;
 use crate::{
-    Bytes, Certificate, Identity, Judged, LimitLevel, Profile, Resource, RunId, SoakOutcome, SoakResult,
+    Bytes, Certificate, Comparison, History, Identity, Judged, LimitLevel, Profile, Resource, RunId, SoakOutcome, SoakResult,
     UnitName, Watched,
 };
 
@@ -69,6 +69,16 @@ pub enum EventKind {
         previous: Verdict,
         #[serde(flatten)]
         judged: Box<Judged>,
+    },
+    /// The history of a series, as far as it is still known: for whoever explains it later.
+    SeriesRecorded {
+        #[serde(flatten)]
+        history: Box<History>,
+    },
+    /// What a process that grows held at two times.
+    ResourcesCompared {
+        #[serde(flatten)]
+        comparison: Box<Comparison>,
     },
     /// A browser or another helper of a worker is still there, and what it was started for is over.
     HelperOutlives {
@@ -185,6 +195,8 @@ impl EventKind {
             | Self::UnitStarted { start: 1, .. }
             | Self::UnitStopped { ended: 0, kept: 0, .. }
             | Self::Notified { .. }
+            | Self::SeriesRecorded { .. }
+            | Self::ResourcesCompared { .. }
             | Self::ClientGone { .. }
             | Self::Attached { .. }
             | Self::SignalReceived { .. }
@@ -234,6 +246,8 @@ impl EventKind {
             Self::LimitCrossed { .. } => "limit_crossed",
             Self::LimitUnreachable { .. } => "limit_unreachable",
             Self::VerdictChanged { .. } => "verdict_changed",
+            Self::SeriesRecorded { .. } => "series_recorded",
+            Self::ResourcesCompared { .. } => "resources_compared",
             Self::HelperOutlives { .. } => "helper_outlives",
             Self::LeakFound { .. } => "leak_found",
             Self::SoakFinished { .. } => "soak_finished",

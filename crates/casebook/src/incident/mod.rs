@@ -1,0 +1,1 @@
+//! Incidents: a record with a state, gates between the states, and a history that shows when somebody tampered with it.

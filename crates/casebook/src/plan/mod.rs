@@ -1,0 +1,1 @@
+//! Action plans, made from the notes of an inbox.
