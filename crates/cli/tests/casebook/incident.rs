@@ -1,0 +1,1 @@
+//! `scupper incident`: records with a state.

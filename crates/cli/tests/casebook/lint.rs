@@ -1,0 +1,1 @@
+//! `scupper lint`: what is wrong with a document.

@@ -1,0 +1,1 @@
+//! `scupper plan`: notes in, action plans out.

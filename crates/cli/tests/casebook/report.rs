@@ -1,0 +1,1 @@
+//! `scupper report`: written from evidence.

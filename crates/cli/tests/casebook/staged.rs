@@ -1,0 +1,1 @@
+//! Ten staged leaks, and who is suspected first.

@@ -1,0 +1,1 @@
+//! `scupper why`: suspects, ranked.
