@@ -24,6 +24,73 @@ pub struct History {
     pub values: Vec<u64>,
     /// Why it was recorded now: `growing`, `leaking`, `recycled`, `ended`, `soak`.
     pub because: String,
+    /// Whether it grows along time or along work; of memory alone, and `None` where nothing was found out about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<Box<Pattern>>,
+}
+
+/// Whether memory grows along time or along work, and whether it is given back: sums over the time that it was followed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pattern {
+    /// What work is counted by.
+    pub work: Work,
+    /// Along what it grows. Undetermined where there was no stretch with little work and one with at least ten times as
+    /// much, or where it did not grow.
+    pub grows: Grows,
+    /// The stretches with least work together.
+    pub idle: Option<Stretch>,
+    /// Those with most.
+    pub busy: Option<Stretch>,
+    /// How often work began again after a rest and memory grew with it at once (R028).
+    pub bursts: u32,
+    /// Of all growth, the share of those times: 0 to 1.
+    pub burst_share: Option<f64>,
+    /// Mean rest before one of them, in seconds.
+    pub rest_seconds: Option<f64>,
+    /// Time since it was last larger than ever before. Long, while work went on: memory that is kept and used again.
+    pub since_peak_seconds: f64,
+    /// Work since then.
+    pub since_peak_work: u64,
+    /// The most that it has fallen below its peak, in bytes: an allocator that gives back, or a collection.
+    pub fell_bytes: u64,
+}
+
+/// What work is counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// Operations that somebody counts.
+    Operations,
+    /// Lines of the log.
+    LogLines,
+    /// Processor time, in milliseconds.
+    ProcessorTime,
+}
+
+/// Along what memory grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grows {
+    /// Along work: hardly while there is little.
+    WithLoad,
+    /// Along time: as much while there is little work.
+    WhileIdle,
+    /// Along both.
+    Both,
+    /// Nobody can say.
+    #[default]
+    Undetermined,
+}
+
+/// Some of the time that a process was followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// How long it was.
+    pub seconds: f64,
+    /// What memory grew by within it, in bytes; negative where it shrank.
+    pub growth_bytes: i64,
+    /// Work that was done within it.
+    pub work: u64,
 }
 
 /// What a process held at two times: from when its growth was first suspected until it was looked at again.
@@ -35,16 +102,30 @@ pub struct Comparison {
     pub name: String,
     /// Its role in the unit: `main`, `worker`, `helper`.
     pub role: String,
+    /// Whether it was a series of the tree that was suspected. Then children and zombies are those of the whole tree, and
+    /// all else is of `target`, which stands for it: its only process, or the one that holds most.
+    #[serde(default)]
+    pub tree: bool,
     /// The series that was suspected.
     pub series: Watched,
+    /// Why it was looked at again: `growing`, `leaking`, `recycled`, `ended`, `soak`.
+    #[serde(default)]
+    pub because: String,
     /// Milliseconds between the two looks.
     pub after_ms: u64,
     /// Operations that were counted between them; `None` where nothing counts them.
     pub operations: Option<u64>,
     /// Its memory by what it is.
     pub memory: Vec<MemoryChange>,
-    /// What else it holds, by signature; at most [`MOST_CHANGES`].
+    /// What else it holds, by signature, what changed most first; at most [`MOST_CHANGES`]. What has not changed is left
+    /// out.
     pub resources: Vec<ResourceChange>,
+    /// Changes beyond those.
+    #[serde(default)]
+    pub more_changes: u32,
+    /// What could not be read at one of the two looks, and why: nothing is said of that.
+    #[serde(default)]
+    pub unread: Vec<String>,
 }
 
 /// The kinds of memory that the kernel tells apart.
@@ -53,9 +134,11 @@ pub struct Comparison {
 pub enum MemoryKind {
     /// `[heap]`: what `brk` gave.
     Heap,
-    /// Anonymous mappings: other heaps, arenas, caches of a runtime.
+    /// Arenas of the C library: what its threads have from `malloc`.
+    Arena,
+    /// Other anonymous mappings: large blocks, other heaps, caches of a runtime.
     Anonymous,
-    /// Stacks of threads, as far as they are known as such.
+    /// Stacks of threads, as far as they are known as such (by the page that guards them).
     Stack,
     /// Pages of files.
     File,
@@ -88,8 +171,10 @@ pub enum ResourceKind {
     DeletedFile,
     /// An end of a pipe.
     Pipe,
-    /// A descriptor of the kernel: `eventfd`, `timerfd`, `epoll`, `inotify`.
+    /// A descriptor of the kernel: `eventfd`, `timerfd`, `eventpoll`, `inotify`.
     Kernel,
+    /// Something that inotify watches.
+    InotifyWatch,
     /// A thread.
     Thread,
     /// A child.
@@ -110,6 +195,9 @@ pub struct ResourceChange {
     pub before: u64,
     /// How many at the second.
     pub after: u64,
-    /// What they hold in bytes at the second look, where that is known: the size of deleted files, the memory of children.
+    /// What they hold in bytes at the first look, where that is known: the size of deleted files, the memory of children.
+    #[serde(default)]
+    pub bytes_before: Option<u64>,
+    /// The same at the second look.
     pub bytes: Option<u64>,
 }

@@ -29,7 +29,8 @@ pub use event::{
     ClientEnd, EVENT_SCHEMA, Event, EventKind, FleetFact, OBSERVED, Severity, SignalReason, Timestamp,
 };
 pub use history::{
-    Comparison, History, MOST_CHANGES, MOST_POINTS, MemoryChange, MemoryKind, ResourceChange, ResourceKind,
+    Comparison, Grows, History, MOST_CHANGES, MOST_POINTS, MemoryChange, MemoryKind, Pattern, ResourceChange,
+    ResourceKind, Stretch, Work,
 };
 pub use identity::{BootId, Identity, ParseIdentityError, Pid, StartTime};
 pub use keep::{Keep, Kept};

@@ -13,8 +13,8 @@ pub use self::fleet::FleetFact;
 pub use self::reason::{ClientEnd, Severity, SignalReason};
 pub use self::timestamp::Timestamp;
 use crate::{
-    Bytes, Certificate, Comparison, History, Identity, Judged, LimitLevel, Profile, Resource, RunId, SoakOutcome, SoakResult,
-    UnitName, Watched,
+    Bytes, Certificate, Comparison, History, Identity, Judged, LimitLevel, Profile, Resource, RunId,
+    SoakOutcome, SoakResult, UnitName, Watched,
 };
 
 /// The schema of one event line. Grows when a field is added.

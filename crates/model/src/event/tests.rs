@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{BootId, EndedBy, HowEnded, Pid, StartTime};
+use crate::{
+    BootId, EndedBy, Grows, HowEnded, MemoryChange, MemoryKind, Pattern, Pid, ResourceChange, ResourceKind,
+    StartTime, Stretch, Work,
+};
 
 #[test]
 fn a_verdict_is_read_back_and_is_as_loud_as_it_is_bad() {
@@ -223,4 +226,70 @@ fn what_happens_in_a_fleet_is_read_back_under_its_name() {
     }
     let unknown = serde_json::json!({ "event": "no_such_event", "agent": "a" });
     assert!(serde_json::from_value::<EventKind>(unknown).is_err());
+}
+
+#[test]
+fn what_suspects_are_ranked_by_is_read_back_and_an_older_record_too() {
+    let target = Identity {
+        pid: Pid::new(7).unwrap(),
+        start_time: StartTime(1),
+        boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().unwrap(),
+    };
+    let stretch = Stretch { seconds: 12.5, growth_bytes: -4096, work: 3 };
+    let pattern = Pattern {
+        work: Work::ProcessorTime,
+        grows: Grows::WithLoad,
+        idle: Some(stretch),
+        busy: None,
+        bursts: 3,
+        burst_share: Some(0.5),
+        rest_seconds: None,
+        since_peak_seconds: 0.5,
+        since_peak_work: 9,
+        fell_bytes: 4096,
+    };
+    let history = History {
+        series: Watched::Memory,
+        target: Some(target),
+        name: Some("node".into()),
+        seconds_before: vec![1.5, 0.0],
+        values: vec![1 << 30, u64::MAX],
+        because: "leaking".into(),
+        pattern: Some(Box::new(pattern)),
+    };
+    let comparison = Comparison {
+        target,
+        name: "node".into(),
+        role: "worker".into(),
+        tree: true,
+        series: Watched::CloseWait,
+        because: "growing".into(),
+        after_ms: 1,
+        operations: None,
+        memory: vec![MemoryChange { kind: MemoryKind::Arena, before: None, after: Some(3) }],
+        resources: vec![ResourceChange {
+            kind: ResourceKind::InotifyWatch,
+            what: "watch".into(),
+            before: 0,
+            after: 1,
+            bytes_before: None,
+            bytes: Some(1),
+        }],
+        more_changes: 2,
+        unread: vec!["threads: gone".into()],
+    };
+    for kind in [
+        EventKind::SeriesRecorded { history: Box::new(history) },
+        EventKind::ResourcesCompared { comparison: Box::new(comparison) },
+    ] {
+        assert_eq!(kind.severity(), Severity::Routine);
+        let mut json = serde_json::to_value(&kind).unwrap();
+        assert_eq!(json["event"], kind.name());
+        assert_eq!(serde_json::from_value::<EventKind>(json.clone()).unwrap(), kind);
+        let fields = json.as_object_mut().unwrap();
+        for later in ["pattern", "tree", "more_changes", "unread"] {
+            fields.remove(later);
+        }
+        assert!(serde_json::from_value::<EventKind>(json).is_ok());
+    }
 }
