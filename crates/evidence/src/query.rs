@@ -16,6 +16,8 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 /// Which events. Everything that is set must hold; the default is all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
+    /// The one with this id.
+    pub id: Option<uuid::Uuid>,
     /// Of this unit.
     pub unit: Option<UnitName>,
     /// Of units whose names fit this pattern: `*` is any characters, `?` is one.
@@ -76,12 +78,29 @@ impl Store {
         query: &Query,
         mut look: impl FnMut(Stored) -> ControlFlow<()>,
     ) -> Result<(), EvidenceError> {
+        self.visit_rows(query, |row| Ok(look(read(row)?)))
+    }
+
+    /// Shows them with the line as it was written, byte for byte: for whoever has to say later that it is still the same.
+    pub fn visit_lines(
+        &self,
+        query: &Query,
+        mut look: impl FnMut(Stored, &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), EvidenceError> {
+        self.visit_rows(query, |row| Ok(look(read(row)?, row.get_ref(4)?.as_bytes().unwrap_or_default())))
+    }
+
+    fn visit_rows(
+        &self,
+        query: &Query,
+        mut look: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>, rusqlite::Error>,
+    ) -> Result<(), EvidenceError> {
         let fail = |source| EvidenceError::sqlite(&self.path, "read", source);
         let (sql, values) = query.to_sql();
         let mut statement = self.connection.prepare(&sql).map_err(fail)?;
         let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(fail)?;
         while let Some(row) = rows.next().map_err(fail)? {
-            if look(read(row).map_err(fail)?).is_break() {
+            if look(row).map_err(fail)?.is_break() {
                 break;
             }
         }
@@ -97,6 +116,9 @@ impl Query {
             conditions.push(condition.to_owned());
             values.push(value);
         };
+        if let Some(id) = self.id {
+            add("uuid = ?", Value::Text(id.to_string()));
+        }
         if let Some(unit) = &self.unit {
             add("unit = ?", Value::Text(unit.to_string()));
         }

@@ -61,6 +61,17 @@ fn queries_select_and_order() {
         assert_eq!(moments(&Query { unit_pattern, ..Query::default() }), found, "{pattern}");
     }
     assert_eq!(moments(&Query { run: Some(other.run), ..Query::default() }), [3]);
+    assert_eq!(moments(&Query { id: Some(other.id), ..Query::default() }), [3]);
+    assert_eq!(moments(&Query { id: Some(uuid::Uuid::nil()), ..Query::default() }), [0; 0]);
+    let mut lines = Vec::new();
+    let one = Query { id: Some(other.id), ..Query::default() };
+    store
+        .visit_lines(&one, |_, line| {
+            lines.push(line.to_vec());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(lines, [serde_json::to_vec(&other).unwrap()], "the line as it was written");
     assert_eq!(
         moments(&Query { kinds: vec!["signal_received".into(), "none".into()], ..Query::default() }),
         [2]
