@@ -22,6 +22,7 @@ pub mod cgroup;
 pub mod connections;
 mod error;
 mod file;
+pub mod holdings;
 #[doc(hidden)]
 pub mod parse;
 mod passed;

@@ -20,8 +20,10 @@ use std::time::Duration;
 use scupper_model::{BootId, Bytes, Identity, Pid, ProcessState};
 
 pub(crate) use contents::descriptor_limit;
+pub(crate) use pipes::pipe_inode;
 pub use pipes::{pipe_has_reader, pipe_has_writer};
 pub use shared::{SharedList, SharedPath};
+pub(crate) use sock_diag::{tcp as tcp_of_own_namespace, unix as unix_of_own_namespace};
 #[doc(hidden)]
 pub use sock_diag::{tcp_sockets, unix_sockets};
 pub use take::{still_zombie, take};

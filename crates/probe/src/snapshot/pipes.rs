@@ -61,6 +61,6 @@ fn other_end(
 }
 
 /// The inode of a pipe without a name.
-pub(super) fn pipe_inode(target: &[u8]) -> Option<u64> {
+pub(crate) fn pipe_inode(target: &[u8]) -> Option<u64> {
     parse::number(target.strip_prefix(b"pipe:[")?.strip_suffix(b"]")?)
 }

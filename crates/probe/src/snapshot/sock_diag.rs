@@ -56,7 +56,7 @@ const SHUT_BOTH: u8 = 3;
 
 /// Every Unix socket of the own network namespace by its inode. `None` where there are more than are listed, or where
 /// the kernel's answer is not understood.
-pub(super) fn unix() -> Result<Option<HashMap<u64, UnixSocket>>, Errno> {
+pub(crate) fn unix() -> Result<Option<HashMap<u64, UnixSocket>>, Errno> {
     let mut sockets = HashMap::new();
     // struct unix_diag_req: family, protocol, padding, states, inode, what to show, cookie
     let mut request = vec![UNIX, 0, 0, 0];
@@ -72,7 +72,7 @@ pub(super) fn unix() -> Result<Option<HashMap<u64, UnixSocket>>, Errno> {
 }
 
 /// Every TCP socket of the own network namespace that a process has, by its inode; the same otherwise.
-pub(super) fn tcp() -> Result<Option<HashMap<u64, Tcp>>, Errno> {
+pub(crate) fn tcp() -> Result<Option<HashMap<u64, Tcp>>, Errno> {
     let mut sockets = HashMap::new();
     for family in [INET, INET6] {
         // struct inet_diag_req_v2: family, protocol, extensions, padding, states, the addresses asked for (all)

@@ -1,0 +1,296 @@
+//! Memory by kind, from `smaps`: what grows is most often a heap, and sometimes a stack, an arena or shared memory.
+//!
+//! The kernel names `[heap]` and `[stack]` and no other anonymous mapping. What is a thread's stack or an arena of the C
+//! library is told by how they are laid out: a stack lies behind a guard that nobody may touch, an arena begins at a
+//! multiple of 64 MiB and is reserved to its end (`HEAP_MAX_SIZE` of glibc's malloc/arena.c).
+
+use std::collections::BTreeMap;
+
+use scupper_model::{MemoryKind, Pid};
+
+use super::{Bounds, Holdings, Part, why};
+use crate::root::{STATUS_LIMIT, of};
+use crate::{Proc, file, parse};
+
+/// Bytes by kind.
+pub type MemoryByKind = BTreeMap<MemoryKind, u64>;
+
+/// Arenas of the C library begin at a multiple of this, and reserve so much.
+const ARENA: u64 = 64 << 20;
+/// A guard is no larger, and a stack no smaller.
+const GUARD: u64 = 64 << 10;
+
+/// Reads it. Where the mappings cannot be read, or are too many, what `status` says remains.
+pub(super) fn read(
+    proc_: &Proc,
+    pid: Pid,
+    threads: Option<usize>,
+    bounds: Bounds<'_>,
+    holdings: &mut Holdings,
+) {
+    let mut mappings = Mappings::new(threads);
+    let (mut left, mut whole) = (bounds.memory_text, true);
+    let answer = file::each_line(proc_.fd(), &of(pid, "smaps"), |line| {
+        whole = left > line.len() && (bounds.goes_on)();
+        left = left.saturating_sub(line.len());
+        if whole {
+            mappings.line(line);
+        }
+        whole
+    });
+    let unread = match answer {
+        Ok(()) if whole => {
+            holdings.memory = mappings.finish();
+            return;
+        }
+        Ok(()) => "it has more mappings than can be read in time".to_owned(),
+        Err(errno) => why(&crate::ProbeError::new("read", proc_.path().join(of(pid, "smaps")), errno)),
+    };
+    holdings.not_read(Part::Memory, unread);
+    if let Ok(Some(status)) = proc_.read(pid, "status", STATUS_LIMIT) {
+        let kinds =
+            [("RssFile", MemoryKind::File), ("RssShmem", MemoryKind::Shared), ("VmSwap", MemoryKind::Swap)];
+        for (key, kind) in kinds {
+            holdings.memory.extend(parse::kilobytes(&status.bytes, key).map(|bytes| (kind, bytes.0)));
+        }
+    }
+}
+
+/// The text of a `smaps` by kind.
+pub fn by_kind(smaps: &[u8], threads: Option<usize>) -> MemoryByKind {
+    let mut mappings = Mappings::new(threads);
+    parse::lines(smaps).for_each(|line| mappings.line(line));
+    mappings.finish()
+}
+
+/// One mapping.
+#[derive(Clone, Copy, Debug)]
+struct Mapping {
+    start: u64,
+    end: u64,
+    /// Whether nobody may touch it.
+    closed: bool,
+    kind: Kind,
+    rss: u64,
+    anonymous: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// This it is.
+    Known(MemoryKind),
+    /// A file: what was written of it is its own.
+    OfFile,
+    /// Without a name: how it is laid out tells.
+    Unnamed,
+    /// Neither the process' nor anybody's: `[vdso]`.
+    Nobody,
+}
+
+struct Mappings {
+    found: MemoryByKind,
+    /// Memory and number of what looks like a stack.
+    stacks: (u64, usize),
+    threads: Option<usize>,
+    before: Option<Mapping>,
+    current: Option<Mapping>,
+}
+
+impl Mappings {
+    fn new(threads: Option<usize>) -> Self {
+        let kinds = [
+            MemoryKind::Heap,
+            MemoryKind::Arena,
+            MemoryKind::Anonymous,
+            MemoryKind::Stack,
+            MemoryKind::File,
+            MemoryKind::Shared,
+            MemoryKind::Swap,
+        ];
+        Self {
+            found: kinds.into_iter().map(|kind| (kind, 0)).collect(),
+            stacks: (0, 0),
+            threads,
+            before: None,
+            current: None,
+        }
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        if let Some(mapping) = header(line) {
+            self.next(Some(mapping));
+        } else if let Some(current) = &mut self.current {
+            if let Some(bytes) = amount(line, b"Rss:") {
+                current.rss = bytes;
+            } else if let Some(bytes) = amount(line, b"Anonymous:") {
+                current.anonymous = bytes;
+            } else if let Some(bytes) = amount(line, b"Swap:") {
+                self.add(MemoryKind::Swap, bytes);
+            }
+        }
+    }
+
+    /// A mapping is understood when the one behind it is known.
+    fn next(&mut self, next: Option<Mapping>) {
+        let done = self.current.take();
+        if let Some(mapping) = done {
+            match mapping.kind {
+                Kind::Known(kind) => self.add(kind, mapping.rss),
+                Kind::OfFile => {
+                    self.add(MemoryKind::Anonymous, mapping.anonymous);
+                    self.add(MemoryKind::File, mapping.rss.saturating_sub(mapping.anonymous));
+                }
+                Kind::Unnamed if is_arena(&mapping, next.as_ref()) => {
+                    self.add(MemoryKind::Arena, mapping.rss);
+                }
+                Kind::Unnamed if is_stack(self.before.as_ref(), &mapping) => {
+                    self.stacks = (self.stacks.0.saturating_add(mapping.rss), self.stacks.1 + 1);
+                }
+                Kind::Unnamed => self.add(MemoryKind::Anonymous, mapping.rss),
+                Kind::Nobody => {}
+            }
+        }
+        self.before = done;
+        self.current = next;
+    }
+
+    fn add(&mut self, kind: MemoryKind, bytes: u64) {
+        let sum = self.found.entry(kind).or_insert(0);
+        *sum = sum.saturating_add(bytes);
+    }
+
+    fn finish(mut self) -> MemoryByKind {
+        self.next(None);
+        // More than there are threads: some runtime guards its heap in the same way, and nobody can tell which are which.
+        let (bytes, count) = self.stacks;
+        let plausible = self.threads.is_some_and(|threads| count <= threads);
+        self.add(if plausible { MemoryKind::Stack } else { MemoryKind::Anonymous }, bytes);
+        self.found
+    }
+}
+
+fn is_arena(mapping: &Mapping, next: Option<&Mapping>) -> bool {
+    let reserved = |next: &Mapping| {
+        next.closed && next.start == mapping.end && next.end == mapping.start.saturating_add(ARENA)
+    };
+    !mapping.closed && mapping.start.is_multiple_of(ARENA) && next.is_some_and(reserved)
+}
+
+/// Whether it has a size that somebody chose.
+const fn whole(mapping: &Mapping) -> bool {
+    let size = mapping.end.saturating_sub(mapping.start);
+    size > GUARD && size.is_multiple_of(GUARD)
+}
+
+fn is_stack(before: Option<&Mapping>, mapping: &Mapping) -> bool {
+    let guards = |before: &Mapping| {
+        let size = before.end.saturating_sub(before.start);
+        before.closed
+            && before.kind == Kind::Unnamed
+            && before.end == mapping.start
+            && (1..=GUARD).contains(&size)
+            && (whole(mapping) || whole(&Mapping { start: before.start, ..*mapping }))
+    };
+    !mapping.closed && before.is_some_and(guards)
+}
+
+/// The line that begins a mapping: `START-END PERMISSIONS OFFSET DEVICE INODE PATH`.
+fn header(line: &[u8]) -> Option<Mapping> {
+    let mut fields = line.splitn(6, |byte| *byte == b' ');
+    let range = std::str::from_utf8(fields.next()?).ok()?;
+    let (start, end) = range.split_once('-')?;
+    let (start, end) = (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
+    let permissions = fields.next().filter(|text| text.len() == 4)?;
+    let (_offset, _device) = (fields.next()?, fields.next()?);
+    let rest = fields.next()?;
+    let path = fields.next().unwrap_or_default().trim_ascii();
+    let inode: u64 = parse::number(rest.trim_ascii())?;
+    let kind = kind_of(path, inode, permissions.last() == Some(&b's'));
+    Some(Mapping { start, end, closed: permissions.starts_with(b"---"), kind, rss: 0, anonymous: 0 })
+}
+
+fn kind_of(path: &[u8], inode: u64, shared: bool) -> Kind {
+    if path == b"[heap]" {
+        return Kind::Known(MemoryKind::Heap);
+    }
+    if path.starts_with(b"[stack") {
+        return Kind::Known(MemoryKind::Stack);
+    }
+    // Named by the program itself (prctl(2), PR_SET_VMA), as newer C libraries do.
+    if let Some(name) = path.strip_prefix(b"[anon:") {
+        let has = |word: &[u8]| name.windows(word.len()).any(|part| part == word);
+        return Kind::Known(match () {
+            () if has(b"stack") => MemoryKind::Stack,
+            () if has(b"arena") => MemoryKind::Arena,
+            () => MemoryKind::Anonymous,
+        });
+    }
+    let memory = [&b"/memfd:"[..], b"/dev/shm/", b"/SYSV", b"/dev/zero", b"[anon_shmem:"];
+    if memory.iter().any(|prefix| path.starts_with(prefix)) {
+        return Kind::Known(MemoryKind::Shared);
+    }
+    match (inode, path.is_empty()) {
+        (0, true) if shared => Kind::Known(MemoryKind::Shared),
+        (0, true) => Kind::Unnamed,
+        (0, false) => Kind::Nobody,
+        _ => Kind::OfFile,
+    }
+}
+
+fn amount(line: &[u8], key: &[u8]) -> Option<u64> {
+    let text = line.strip_prefix(key)?.trim_ascii().strip_suffix(b"kB")?.trim_ascii_end();
+    parse::number::<u64>(text)?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn mapping(range: &str, permissions: &str, inode: u64, path: &str, rss: u64, anonymous: u64) -> String {
+        format!(
+            "{range} {permissions} 00000000 00:00 {inode}                          {path}\nSize: 4 kB\n\
+             Rss:                {rss} kB\nPss: 1 kB\nAnonymous:          {anonymous} kB\nSwap:      1 kB\n\
+             SwapPss:    1 kB\nVmFlags: rd wr\n"
+        )
+    }
+
+    #[test]
+    fn kinds_are_told_by_name_and_by_how_they_are_laid_out() {
+        let text = [
+            mapping("1000-2000", "r-xp", 12, "/usr/bin/python3", 100, 4),
+            mapping("2000-3000", "rw-p", 0, "[heap]", 200, 200),
+            // An arena and what it has reserved.
+            mapping("7f0004000000-7f0004100000", "rw-p", 0, "", 300, 300),
+            mapping("7f0004100000-7f0008000000", "---p", 0, "", 0, 0),
+            // A guard and its stack.
+            mapping("7f1000000000-7f1000001000", "---p", 0, "", 0, 0),
+            mapping("7f1000001000-7f1000801000", "rw-p", 0, "", 400, 400),
+            mapping("7f2000000000-7f2000001000", "rw-p", 0, "", 500, 500),
+            mapping("7f3000000000-7f3000001000", "rw-s", 5, "/dev/shm/x", 600, 0),
+            mapping("7f4000000000-7f4000001000", "rw-p", 0, "[stack]", 700, 700),
+            mapping("7f5000000000-7f5000001000", "r-xp", 0, "[vdso]", 4, 0),
+        ]
+        .concat();
+        let found = by_kind(text.as_bytes(), Some(2));
+        let of = |kind| found[&kind] / 1024;
+        assert_eq!(of(MemoryKind::Heap), 200);
+        assert_eq!(of(MemoryKind::Arena), 300);
+        assert_eq!(of(MemoryKind::Stack), 1100);
+        assert_eq!(of(MemoryKind::Anonymous), 504);
+        assert_eq!(of(MemoryKind::File), 96);
+        assert_eq!(of(MemoryKind::Shared), 600);
+        assert_eq!(of(MemoryKind::Swap), 10);
+        // More guarded mappings than threads: they are not all stacks.
+        let found = by_kind(text.as_bytes(), Some(0));
+        assert_eq!(found[&MemoryKind::Stack] / 1024, 700);
+        assert_eq!(found[&MemoryKind::Anonymous] / 1024, 904);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "([0-9a-f]{1,18}-[0-9a-f]{1,18} [rwxps-]{4} [0-9]{1,3} 0:0 [0-9]{1,3} ?[a-z\\[\\]]{0,4}\n|Rss: [0-9]{0,22} kB\n|.{0,20}\n){0,20}", threads: Option<usize>) {
+            let _ = by_kind(text.as_bytes(), threads);
+        }
+    }
+}
