@@ -20,6 +20,7 @@ mod sample;
 mod soak;
 mod text;
 mod unit;
+mod verification;
 mod watched;
 
 pub use brake::{allowed, brake};
@@ -45,4 +46,5 @@ pub use unit::{
     ChildLifetime, InvalidName, Limits, Policy, Profile, RecyclePolicy, RestartPolicy, RunId, UnitName,
     UnitSpec,
 };
+pub use verification::Verification;
 pub use watched::{Class, Judged, Watched, time_to_limit};

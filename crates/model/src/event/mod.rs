@@ -14,7 +14,7 @@ pub use self::reason::{ClientEnd, Severity, SignalReason};
 pub use self::timestamp::Timestamp;
 use crate::{
     Bytes, Certificate, Comparison, History, Identity, Judged, LimitLevel, Profile, Resource, RunId,
-    SoakOutcome, SoakResult, UnitName, Watched,
+    SoakOutcome, SoakResult, UnitName, Verification, Watched,
 };
 
 /// The schema of one event line. Grows when a field is added.
@@ -107,6 +107,11 @@ pub enum EventKind {
     SoakFinished {
         #[serde(flatten)]
         soak: Box<SoakResult>,
+    },
+    /// A command was run to verify something that a report says.
+    VerificationRan {
+        #[serde(flatten)]
+        verification: Box<Verification>,
     },
     /// A process is being replaced or ended on purpose.
     RecycleStarted {
@@ -211,6 +216,7 @@ impl EventKind {
                 _ => Severity::Routine,
             },
             // Whoever ran it has the result on stdout.
+            Self::VerificationRan { .. } => Severity::Routine,
             Self::SoakFinished { soak } if soak.outcome == SoakOutcome::Passed => Severity::Routine,
             Self::StartFailed { .. }
             | Self::UnitGaveUp { .. }
@@ -251,6 +257,7 @@ impl EventKind {
             Self::HelperOutlives { .. } => "helper_outlives",
             Self::LeakFound { .. } => "leak_found",
             Self::SoakFinished { .. } => "soak_finished",
+            Self::VerificationRan { .. } => "verification_ran",
             Self::RecycleStarted { .. } => "recycle_started",
             Self::RecycleCompleted { .. } => "recycle_completed",
             Self::SignalSent { .. } => "signal_sent",

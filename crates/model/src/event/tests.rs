@@ -293,3 +293,22 @@ fn what_suspects_are_ranked_by_is_read_back_and_an_older_record_too() {
         assert!(serde_json::from_value::<EventKind>(json).is_ok());
     }
 }
+
+#[test]
+fn a_verification_is_read_back_and_wakes_nobody() {
+    let verification = crate::Verification {
+        incident: "ISS-0001".to_owned(),
+        command: "cargo test".to_owned(),
+        directory: "/srv/app".to_owned(),
+        tests: vec!["tests/leak.py::test_flat".to_owned()],
+        commit: None,
+        exit_code: None,
+        signal: Some(9),
+        took_ms: 1200,
+    };
+    let kind = EventKind::VerificationRan { verification: Box::new(verification) };
+    let text = serde_json::to_string(&kind).unwrap();
+    assert_eq!(serde_json::from_str::<EventKind>(&text).unwrap(), kind, "{text}");
+    assert!(text.contains(r#""event":"verification_ran""#), "{text}");
+    assert_eq!((kind.severity(), kind.name()), (Severity::Routine, "verification_ran"));
+}
