@@ -202,6 +202,7 @@ impl EventKind {
             | Self::Notified { .. }
             | Self::SeriesRecorded { .. }
             | Self::ResourcesCompared { .. }
+            | Self::VerificationRan { .. }
             | Self::ClientGone { .. }
             | Self::Attached { .. }
             | Self::SignalReceived { .. }
@@ -216,7 +217,6 @@ impl EventKind {
                 _ => Severity::Routine,
             },
             // Whoever ran it has the result on stdout.
-            Self::VerificationRan { .. } => Severity::Routine,
             Self::SoakFinished { soak } if soak.outcome == SoakOutcome::Passed => Severity::Routine,
             Self::StartFailed { .. }
             | Self::UnitGaveUp { .. }
