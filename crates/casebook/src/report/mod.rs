@@ -3,5 +3,9 @@
 //! Pure: events, an incident and the time in, Markdown out. Every sentence with a number names the event it is from; what
 //! was not recorded is said to be unknown.
 
+pub mod changes;
 pub mod curve;
+mod facts;
 pub mod words;
+
+pub use self::facts::{Kind, Line, Recorded, Rule, Source, Subject, Suspect};

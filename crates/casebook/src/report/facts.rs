@@ -1,0 +1,174 @@
+//! What a report is made from.
+
+use scupper_model::{Event, Timestamp, UnitName};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::changes::Checked;
+
+/// Which report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A readiness audit: suspects, phases, criteria.
+    Audit,
+    /// A delta report: what was wrong, what was changed, what that did.
+    Delta,
+    /// A postmortem: timeline, impact, what went well and wrong.
+    Postmortem,
+    /// The body of an issue.
+    Issue,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Audit, Self::Delta, Self::Postmortem, Self::Issue];
+
+    /// The word in flags and file names.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Audit => "audit",
+            Self::Delta => "delta",
+            Self::Postmortem => "postmortem",
+            Self::Issue => "issue",
+        }
+    }
+}
+
+/// An event with the hash of its line as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The event.
+    pub event: Event,
+    /// SHA-256 of its line, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// The incident that a report is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// Its id: `ISS-0001`.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// What it says of itself.
+    pub description: String,
+    /// Its state, by name: `ready_for_qa`.
+    pub state: String,
+    /// `low`, `medium`, `high`, `critical`; whatever else is unknown.
+    pub priority: String,
+    /// Who has it.
+    pub owner: Option<String>,
+    /// The unit that it is of.
+    pub unit: Option<UnitName>,
+    /// When it was opened.
+    pub opened: Option<Timestamp>,
+    /// The states it came into, with the time.
+    pub moves: Vec<(Timestamp, String)>,
+    /// Other issues and tasks that it names.
+    pub related: Vec<String>,
+}
+
+impl Subject {
+    /// Whether it is over: only then may a report say that it is resolved.
+    pub fn is_done(&self) -> bool {
+        matches!(self.state.as_str(), "done" | "archived")
+    }
+}
+
+/// What may be leaking.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Suspect {
+    /// Its name.
+    pub name: String,
+    /// How much speaks for it, 0 to 1; `None` where nobody has said.
+    pub score: Option<f64>,
+    /// What speaks for it and against it.
+    pub lines: Vec<Line>,
+}
+
+/// A rule that keeps what happened from happening again, and where it is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// What it does: `soft limit of memory 450 MiB, policy enforce`.
+    pub what: String,
+    /// Where that was read: `the record of the running unit, written 2026-11-22 20:54:38 UTC`.
+    pub place: String,
+    /// Whether it is on now. One that stands in a file that no unit was started with is not.
+    pub on: bool,
+    /// Whether it replaces what grows before it ends by itself.
+    pub recycles: bool,
+}
+
+/// Everything a report is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// Whose.
+    pub subject: Subject,
+    /// When it is written.
+    pub now: Timestamp,
+    /// What was recorded, in order of time.
+    pub events: Vec<Recorded>,
+    /// Recorded events that cannot be read by this version.
+    pub unreadable: u64,
+    /// Who is suspected, the likeliest first.
+    pub suspects: Vec<Suspect>,
+    /// What was changed, and whether the source tree says so too.
+    pub changes: Vec<Checked>,
+    /// What is on, or could be.
+    pub rules: Vec<Rule>,
+    /// Whether the unit runs now; `None` where nobody can say.
+    pub runs: Option<bool>,
+    /// The name of the file with the memory curve, where there is one.
+    pub curve: Option<String>,
+}
+
+impl Source {
+    /// A report about somebody, of whom nothing is known yet.
+    pub fn new(subject: Subject, now: Timestamp) -> Self {
+        Self {
+            subject,
+            now,
+            events: Vec::new(),
+            unreadable: 0,
+            suspects: Vec::new(),
+            changes: Vec::new(),
+            rules: Vec::new(),
+            runs: None,
+            curve: None,
+        }
+    }
+
+    /// Its events alone.
+    pub fn plain(&self) -> Vec<Event> {
+        self.events.iter().map(|recorded| recorded.event.clone()).collect()
+    }
+}
+
+/// One sentence, with what it is based on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// The sentence.
+    pub text: String,
+    /// The events that say so.
+    pub evidence: Vec<Uuid>,
+    /// Whether nothing recorded says so.
+    pub assumption: bool,
+}
+
+impl Line {
+    /// A sentence that recorded events bear.
+    pub fn of(text: impl Into<String>, evidence: impl IntoIterator<Item = Uuid>) -> Self {
+        Self { text: text.into(), evidence: evidence.into_iter().collect(), assumption: false }
+    }
+
+    /// A sentence that is about what is not recorded, or needs no event.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self::of(text, [])
+    }
+
+    /// A sentence that nothing recorded bears.
+    pub fn assumed(text: impl Into<String>) -> Self {
+        Self { assumption: true, ..Self::plain(text) }
+    }
+}
