@@ -1,0 +1,473 @@
+//! Edits of the front matter, line by line.
+//!
+//! Each edit knows several ways, the smallest first. A way proposes a new text; the text is read, and the way was a good one
+//! when it says what was wanted and nothing else changed. Where no way is good, nothing is written.
+
+use super::read::{self, Front, Place};
+use super::value::{Value, find};
+use super::{DocumentError, lines, write};
+
+/// The front matter while it is edited.
+#[derive(Debug, Clone)]
+pub(super) struct Editing {
+    pub text: String,
+    pub entries: Vec<(String, Value)>,
+    pub places: Vec<Place>,
+    /// The number of its first line in the document.
+    pub first_line: usize,
+    pub line_end: &'static str,
+}
+
+/// Where a key stands, and how far its lines reach.
+#[derive(Debug, Clone)]
+struct Entry<'a> {
+    place: &'a Place,
+    value: &'a Value,
+    /// From the beginning of its first line to the end of its last. Blank lines and comments below it are not among them.
+    start: usize,
+    end: usize,
+    /// Nothing but spaces stands before it, and it is no part of a `{...}`.
+    has_own_lines: bool,
+}
+
+/// Where a key stands.
+pub(super) fn place_of<'a>(
+    mut entries: &'a [(String, Value)],
+    mut places: &'a [Place],
+    path: &[&str],
+) -> Option<&'a Place> {
+    let (last, above) = path.split_last()?;
+    for key in above {
+        let at = entries.iter().position(|(name, _)| name == key)?;
+        entries = entries.get(at)?.1.as_map()?;
+        places = &places.get(at)?.inside;
+    }
+    places.get(entries.iter().position(|(name, _)| name == last)?)
+}
+
+/// Writes a value under a path.
+pub(super) fn set(editing: &mut Editing, path: &[&str], value: &Value) -> Result<(), DocumentError> {
+    let (last, above) = path.split_last().ok_or(DocumentError::NoPath)?;
+    if let Some(old) = editing.get(path) {
+        return if old.says_the_same(value) { Ok(()) } else { replace(editing, path, value) };
+    }
+    match editing.map_at(above)? {
+        // The map has to be made, or is empty.
+        None => set(editing, above, &Value::Map(vec![((*last).to_owned(), value.clone())])),
+        Some(_) => append(editing, above, None, last, value),
+    }
+}
+
+/// Writes a value under a key of the front matter; a new key comes behind `after`.
+pub(super) fn set_after(
+    editing: &mut Editing,
+    after: &str,
+    key: &str,
+    value: &Value,
+) -> Result<(), DocumentError> {
+    if editing.get(&[key]).is_some() {
+        return set(editing, &[key], value);
+    }
+    if editing.get(&[after]).is_none() {
+        return Err(DocumentError::NoKey { key: after.to_owned() });
+    }
+    append(editing, &[], Some(after), key, value)
+}
+
+/// Removes a key that is there.
+pub(super) fn remove(editing: &mut Editing, path: &[&str]) -> Result<(), DocumentError> {
+    let (last, above) = path.split_last().ok_or(DocumentError::NoPath)?;
+    let Some(entry) = editing.entry(path) else { return Ok(()) };
+    if let Some(Value::Map(entries)) = editing.get(above)
+        && (entries.len() == 1 || !entry.has_own_lines)
+    {
+        let rest = entries.iter().filter(|(key, _)| key != last).cloned().collect();
+        return replace(editing, above, &Value::Map(rest));
+    }
+    let wanted = editing.without(path);
+    let text = editing.spliced(entry.start, entry.end, "");
+    editing.take(text, wanted).map_err(|()| editing.uneditable(path))
+}
+
+/// Replaces a value by another.
+fn replace(editing: &mut Editing, path: &[&str], value: &Value) -> Result<(), DocumentError> {
+    let (Some(entry), Some((_, above))) = (editing.entry(path), path.split_last()) else {
+        return Err(DocumentError::NoPath);
+    };
+    let wanted = editing.with(path, value);
+    // In a `{...}` the map around it is written anew, as lines.
+    if !entry.has_own_lines {
+        let mut around = editing.get(above).cloned().unwrap_or(Value::Null);
+        if let (Value::Map(entries), Some(last)) = (&mut around, path.last())
+            && let Some((_, old)) = entries.iter_mut().find(|(key, _)| key == last)
+        {
+            *old = value.clone();
+        }
+        return replace(editing, above, &around);
+    }
+    let mut ways = Vec::new();
+    ways.extend(within_line(editing, &entry, value));
+    if let (Value::List(old), Value::List(new)) = (entry.value, value) {
+        ways.extend(items(editing, &entry, old, new)?);
+    }
+    let map = if let (Value::Map(old), Value::Map(new)) = (entry.value, value)
+        && !old.is_empty()
+        && !new.is_empty()
+    {
+        key_by_key(editing, path, old, new).map(|edited| edited.text)
+    } else {
+        None
+    };
+    ways.extend(map);
+    ways.push(whole(editing, &entry, value)?);
+    for text in ways {
+        if editing.take(text, wanted.clone()).is_ok() {
+            return Ok(());
+        }
+    }
+    Err(editing.uneditable(path))
+}
+
+/// One word for another, in the same line: what stands behind it stays.
+fn within_line(editing: &Editing, entry: &Entry<'_>, value: &Value) -> Option<String> {
+    let text = write::single_line(value)?;
+    let Place { key_end, value_at, value_end, .. } = *entry.place;
+    let old = editing.text.get(value_at..value_end)?;
+    if old.contains('\n') || old.starts_with(['|', '>']) {
+        return None;
+    }
+    let old_is_empty_flow = entry.place.inside.is_empty() && old.is_empty();
+    if old_is_empty_flow {
+        // `[]`, `{}` and nothing at all have no end that the parser tells.
+        let rest = editing.text.get(key_end..lines::end(&editing.text, key_end))?;
+        let colon = key_end + rest.find(':')? + 1;
+        let rest = editing.text.get(colon..lines::end(&editing.text, colon))?;
+        let code = rest.trim_start_matches([' ', '\t']);
+        let at = colon + rest.len() - code.len();
+        let long = ["[]", "{}"].iter().find(|empty| code.starts_with(**empty)).map_or(0, |empty| empty.len());
+        if long == 0 && !matches!(entry.value, Value::Null) {
+            return None;
+        }
+        let gap = if long == 0 { colon..colon } else { at..at + long };
+        let space = if long == 0 { " " } else { "" };
+        return Some(editing.spliced(gap.start, gap.end, &format!("{space}{text}")));
+    }
+    if !entry.place.inside.is_empty() {
+        return None;
+    }
+    Some(editing.spliced(value_at, value_end, &text))
+}
+
+/// The items of a list that differ, the others stay as they are.
+fn items(
+    editing: &Editing,
+    entry: &Entry<'_>,
+    old: &[Value],
+    new: &[Value],
+) -> Result<Option<String>, DocumentError> {
+    if old.is_empty() || new.is_empty() {
+        return Ok(None);
+    }
+    let Some((indent, starts, end)) = item_lines(editing, entry, old.len()) else { return Ok(None) };
+    let same = |(a, b): &(&Value, &Value)| a.says_the_same(b);
+    let head = old.iter().zip(new).take_while(same).count();
+    let most = old.len().min(new.len()) - head;
+    let tail = old.iter().rev().zip(new.iter().rev()).take(most).take_while(same).count();
+    let edge = |at: usize| starts.get(at).copied().unwrap_or(end);
+    let mut text = String::new();
+    for value in new.get(head..new.len() - tail).unwrap_or_default() {
+        text.push_str(&write::item(value, indent)?);
+    }
+    let from = edge(head);
+    let to = edge(old.len() - tail);
+    // Comments and blank lines in front of what comes next stay with it.
+    let to = if to > from { trimmed(&editing.text, from, to, indent, false) } else { to };
+    Ok(Some(editing.spliced(from, to, &text)))
+}
+
+/// How far the items of a list are indented, where each begins, and where the last one ends.
+fn item_lines(editing: &Editing, entry: &Entry<'_>, count: usize) -> Option<(usize, Vec<usize>, usize)> {
+    let below = lines::end(&editing.text, entry.place.key_end);
+    let mut at = below;
+    let mut indent = None;
+    let mut starts = Vec::new();
+    for line in editing.text.get(below..entry.end)?.split_inclusive('\n') {
+        let code = line.trim_start_matches(' ').trim_end();
+        if code == "-" || code.starts_with("- ") {
+            let found = lines::indent(line);
+            if *indent.get_or_insert(found) == found {
+                starts.push(at);
+            }
+        }
+        at += line.len();
+    }
+    (starts.len() == count).then_some((indent?, starts, entry.end))
+}
+
+/// A map, key by key.
+fn key_by_key(
+    editing: &Editing,
+    path: &[&str],
+    old: &[(String, Value)],
+    new: &[(String, Value)],
+) -> Option<Editing> {
+    let mut edited = editing.clone();
+    let below = |key: &'_ str| -> Vec<String> {
+        path.iter().map(|part| (*part).to_owned()).chain([key.to_owned()]).collect()
+    };
+    for (key, value) in new {
+        let path = below(key);
+        set(&mut edited, &path.iter().map(String::as_str).collect::<Vec<_>>(), value).ok()?;
+    }
+    for (key, _) in old.iter().filter(|(key, _)| find(new, key).is_none()) {
+        let path = below(key);
+        remove(&mut edited, &path.iter().map(String::as_str).collect::<Vec<_>>()).ok()?;
+    }
+    Some(edited)
+}
+
+/// All lines of a key anew. Its own spelling and a comment behind it stay.
+fn whole(editing: &Editing, entry: &Entry<'_>, value: &Value) -> Result<String, DocumentError> {
+    let text = &editing.text;
+    let Place { key_at, key_end, .. } = *entry.place;
+    let line_end = lines::end(text, key_end);
+    let rest = text.get(key_end..line_end).unwrap_or_default();
+    let colon = key_end + rest.find(':').map_or(0, |at| at + 1);
+    let indent = key_at - lines::start(text, key_at);
+    let mut new = String::new();
+    write::below(&mut new, value, indent, indent + 2)?;
+    if let Some(comment) = comment_behind(editing, entry, colon) {
+        let at = new.find('\n').unwrap_or(new.len());
+        new.insert_str(at, &format!(" {comment}"));
+    }
+    Ok(editing.spliced(colon, entry.end, &new))
+}
+
+/// The comment in the line of a key, behind whatever stands there of its value.
+fn comment_behind<'a>(editing: &'a Editing, entry: &Entry<'_>, colon: usize) -> Option<&'a str> {
+    let text = &editing.text;
+    let line_end = lines::end(text, colon);
+    let is_scalar = !entry.value.is_nested();
+    let value_end = entry.place.value_end;
+    let from = if is_scalar && value_end > colon && value_end < line_end { value_end } else { colon };
+    let rest = text.get(from..line_end)?.trim_end();
+    if rest.contains(['"', '\'']) {
+        return None;
+    }
+    let at = rest.find(" #")?;
+    rest.get(at + 1..)
+}
+
+/// A new key, behind another one or behind the last.
+fn append(
+    editing: &mut Editing,
+    above: &[&str],
+    after: Option<&str>,
+    key: &str,
+    value: &Value,
+) -> Result<(), DocumentError> {
+    let path: Vec<&str> = above.iter().copied().chain([key]).collect();
+    let siblings = editing.map_at(above)?.unwrap_or_default();
+    let behind = after.or_else(|| siblings.last().map(|(key, _)| key.as_str()));
+    let wanted = editing.with_new(above, after, key, value);
+    let (at, indent) = match behind {
+        None => (editing.text.len(), 0),
+        Some(sibling) => {
+            let sibling: Vec<&str> = above.iter().copied().chain([sibling]).collect();
+            let Some(entry) = editing.entry(&sibling) else { return Err(editing.uneditable(&path)) };
+            if !entry.has_own_lines {
+                let mut around = siblings.to_vec();
+                around.push((key.to_owned(), value.clone()));
+                return replace(editing, above, &Value::Map(around));
+            }
+            (entry.end, entry.place.key_at - lines::start(&editing.text, entry.place.key_at))
+        }
+    };
+    let text = write::entry(key, value, indent)?;
+    let text = editing.spliced(at, at, &text);
+    editing.take(text, wanted).map_err(|()| editing.uneditable(&path))
+}
+
+impl Editing {
+    fn get(&self, path: &[&str]) -> Option<&Value> {
+        let (first, rest) = path.split_first()?;
+        rest.iter().try_fold(find(&self.entries, first)?, |value, key| value.get(key))
+    }
+
+    /// The entries of the map at a path: `None` where there is none, or an empty one.
+    fn map_at(&self, path: &[&str]) -> Result<Option<&[(String, Value)]>, DocumentError> {
+        if path.is_empty() {
+            return Ok(Some(&self.entries));
+        }
+        match self.get(path) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Map(entries)) => {
+                Ok(Some(entries).filter(|entries| !entries.is_empty()).map(Vec::as_slice))
+            }
+            Some(other) => {
+                Err(DocumentError::NoMap { line: self.line(path), path: path.join("."), kind: other.kind() })
+            }
+        }
+    }
+
+    /// The line of a path in the document, or of what is there of it.
+    fn line(&self, path: &[&str]) -> usize {
+        let place = (1..=path.len())
+            .rev()
+            .find_map(|long| place_of(&self.entries, &self.places, path.get(..long).unwrap_or_default()));
+        let at = place.map_or(0, |place| place.key_at);
+        lines::number(&self.text, at) + self.first_line - 1
+    }
+
+    fn uneditable(&self, path: &[&str]) -> DocumentError {
+        DocumentError::Uneditable { line: self.line(path), path: path.join(".") }
+    }
+
+    /// What stands under a path, with its lines.
+    fn entry(&self, path: &[&str]) -> Option<Entry<'_>> {
+        let mut entries = self.entries.as_slice();
+        let mut places = self.places.as_slice();
+        let mut limit = self.text.len();
+        let mut has_own_lines = true;
+        for (depth, key) in path.iter().enumerate() {
+            let at = entries.iter().position(|(name, _)| name == key)?;
+            let (place, value) = (places.get(at)?, &entries.get(at)?.1);
+            let start = lines::start(&self.text, place.key_at);
+            let before = self.text.get(start..place.key_at)?;
+            has_own_lines &= before.chars().all(|c| c == ' ');
+            let next = places.get(at + 1).map_or(limit, |next| lines::start(&self.text, next.key_at));
+            let end = trim_entry(&self.text, place, value, next.min(limit));
+            if depth + 1 == path.len() {
+                return Some(Entry { place, value, start, end, has_own_lines });
+            }
+            // Inside of braces, behind an alias or a tag, nothing has lines of its own.
+            has_own_lines &= lines::start(&self.text, place.value_at) > start
+                && !self.text.get(place.value_at..)?.starts_with(['{', '[', '*', '&', '!']);
+            (entries, places, limit) = (value.as_map()?, &place.inside, end);
+        }
+        None
+    }
+
+    /// A text with a part of it replaced, its lines ending as the others do.
+    fn spliced(&self, from: usize, to: usize, new: &str) -> String {
+        let new = lines::with_line_end(new, self.line_end);
+        let part = |range: std::ops::Range<usize>| self.text.get(range).unwrap_or_default();
+        format!("{}{new}{}", part(0..from), part(to.max(from)..self.text.len()))
+    }
+
+    /// Takes a text over where it says what is wanted.
+    fn take(&mut self, text: String, wanted: Value) -> Result<(), ()> {
+        let Ok(Front { entries, places }) = read::read(&text) else { return Err(()) };
+        let found = Value::Map(entries);
+        if !found.says_the_same(&wanted) {
+            return Err(());
+        }
+        if let Value::Map(entries) = found {
+            (self.text, self.entries, self.places) = (text, entries, places);
+        }
+        Ok(())
+    }
+
+    /// All entries, with another value at a path that is there.
+    fn with(&self, path: &[&str], value: &Value) -> Value {
+        self.changed(path, |entries, at| {
+            if let Some((_, old)) = entries.get_mut(at) {
+                *old = value.clone();
+            }
+        })
+    }
+
+    /// All entries, without the one at a path.
+    fn without(&self, path: &[&str]) -> Value {
+        self.changed(path, |entries, at| {
+            entries.remove(at);
+        })
+    }
+
+    /// All entries, and a new one in the map at a path.
+    fn with_new(&self, above: &[&str], after: Option<&str>, key: &str, value: &Value) -> Value {
+        let mut root = self.entries.clone();
+        let mut map = Some(&mut root);
+        for name in above {
+            map = map.and_then(|map| match map.iter_mut().find(|(key, _)| key == name) {
+                Some((_, Value::Map(inner))) => Some(inner),
+                _ => None,
+            });
+        }
+        if let Some(map) = map {
+            let at = after.and_then(|after| map.iter().position(|(key, _)| key == after));
+            let at = at.map_or(map.len(), |at| at + 1);
+            map.insert(at, (key.to_owned(), value.clone()));
+        }
+        Value::Map(root)
+    }
+
+    fn changed(&self, path: &[&str], change: impl FnOnce(&mut Vec<(String, Value)>, usize)) -> Value {
+        let mut root = self.entries.clone();
+        let mut map = Some(&mut root);
+        if let Some((last, above)) = path.split_last() {
+            for name in above {
+                map = map.and_then(|map| match map.iter_mut().find(|(key, _)| key == name) {
+                    Some((_, Value::Map(inner))) => Some(inner),
+                    _ => None,
+                });
+            }
+            if let Some(map) = map
+                && let Some(at) = map.iter().position(|(key, _)| key == last)
+            {
+                change(map, at);
+            }
+        }
+        Value::Map(root)
+    }
+}
+
+/// Where the lines of an entry end: blank lines and comments below it belong to what comes next.
+fn trim_entry(text: &str, place: &Place, value: &Value, limit: usize) -> usize {
+    let leaf = last_leaf(place, value);
+    let header = text.get(leaf.value_at..).unwrap_or_default();
+    let is_block = header.starts_with(['|', '>']);
+    let keeps = is_block && header.lines().next().is_some_and(|line| line.contains('+'));
+    let leaf_line = lines::start(text, leaf.value_at);
+    let indent = lines::indent(text.get(leaf_line..).unwrap_or_default());
+    let least = if is_block || leaf.value_end == leaf.value_at {
+        lines::end(text, leaf.value_at.max(leaf.key_end))
+    } else {
+        lines::end(text, leaf.value_end.saturating_sub(1))
+    };
+    let least = least.max(lines::end(text, place.key_end));
+    if keeps { limit } else { trimmed(text, least, limit, indent, is_block) }
+}
+
+/// The value that a value ends with.
+fn last_leaf<'a>(place: &'a Place, value: &Value) -> &'a Place {
+    let mut place = place;
+    let mut value = value;
+    loop {
+        let last = match value {
+            Value::List(items) => items.last(),
+            Value::Map(entries) => entries.last().map(|(_, value)| value),
+            _ => None,
+        };
+        let (Some(last), Some(inner)) = (last, place.inside.last()) else { return place };
+        (place, value) = (inner, last);
+    }
+}
+
+/// The end of the last line in a range that is neither blank nor a comment. In a block of text, only lines that are not
+/// indented further than its beginning are comments.
+fn trimmed(text: &str, from: usize, to: usize, indent: usize, is_block: bool) -> usize {
+    let mut end = to.max(from);
+    while let Some(before) = text.get(from..end).filter(|before| !before.is_empty()) {
+        let stripped = before.strip_suffix('\n').unwrap_or(before);
+        let start = from + stripped.rfind('\n').map_or(0, |at| at + 1);
+        let line = text.get(start..end).unwrap_or_default();
+        let code = line.trim();
+        let is_comment = code.starts_with('#') && !(is_block && lines::indent(line) > indent);
+        if !code.is_empty() && !is_comment {
+            break;
+        }
+        end = start;
+    }
+    end
+}
