@@ -5,6 +5,7 @@
 
 mod agent;
 mod args;
+mod casebook;
 mod chart;
 mod commands;
 mod config;

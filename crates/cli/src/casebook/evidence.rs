@@ -1,0 +1,140 @@
+//! The recorded events that documents are written from, each with the digest of its line.
+//!
+//! A document cites an event by its id and the SHA-256 of its line as it was stored. Nothing here writes, and where there is
+//! no evidence file there is no evidence: that is an answer, not an error.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use scupper_casebook::incident::{Recorded, sha256};
+use scupper_evidence::{Query, Store};
+
+use crate::paths;
+
+/// Events that are held in memory at once; the newest of those that fit.
+const MOST: usize = 20_000;
+
+/// The evidence file, open to be read.
+#[derive(Debug)]
+pub(crate) struct Evidence {
+    file: PathBuf,
+    store: Option<Store>,
+}
+
+/// What was found, from oldest to newest.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    pub events: Vec<Recorded>,
+    /// Rows that this scupper cannot read: of a newer one, or damaged.
+    pub unreadable: usize,
+    /// Whether there were more than are held; the oldest are left out.
+    pub cut: bool,
+}
+
+impl Evidence {
+    /// Below `--state DIR`, else where evidence lies by itself.
+    pub(crate) fn open(state: Option<&Path>) -> anyhow::Result<Self> {
+        let file = paths::evidence(state).context("no state directory: HOME is not set; use --state DIR")?;
+        let store = Store::open_read_only(&file)?;
+        Ok(Self { file, store })
+    }
+
+    /// Where it is looked for.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Whether anything was ever recorded there.
+    pub(crate) const fn is_there(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// The events that fit, with their digests.
+    pub(crate) fn gather(&self, query: &Query) -> anyhow::Result<Gathered> {
+        let Some(store) = &self.store else { return Ok(Gathered::default()) };
+        let most = query.newest.unwrap_or(MOST).min(MOST);
+        // One more than is held, to know whether there is more.
+        let query = Query { newest: Some(most.saturating_add(1)), ..query.clone() };
+        let mut gathered = Gathered::default();
+        let mut rows = 0_usize;
+        store.visit_lines(&query, |stored, line| {
+            rows += 1;
+            match stored.event {
+                Ok(event) => gathered.events.push(Recorded { event, sha256: sha256(line) }),
+                Err(_) => gathered.unreadable += 1,
+            }
+            ControlFlow::Continue(())
+        })?;
+        if rows > most {
+            gathered.cut = true;
+            if gathered.events.len() > most {
+                gathered.events.remove(0);
+            }
+        }
+        Ok(gathered)
+    }
+
+    /// The event with this id, where it is there and can be read.
+    pub(crate) fn find(&self, id: &str) -> anyhow::Result<Option<Recorded>> {
+        let Ok(id) = id.parse() else { return Ok(None) };
+        let query = Query { id: Some(id), ..Query::default() };
+        Ok(self.gather(&query)?.events.pop())
+    }
+
+    /// The digest of the event with this id, also of one that this scupper cannot read; `None` where there is none.
+    pub(crate) fn digest(&self, id: &str) -> anyhow::Result<Option<String>> {
+        let (Some(store), Ok(id)) = (&self.store, id.parse()) else { return Ok(None) };
+        let mut digest = None;
+        store.visit_lines(&Query { id: Some(id), ..Query::default() }, |_, line| {
+            digest = Some(sha256(line));
+            ControlFlow::Break(())
+        })?;
+        Ok(digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scupper_evidence::Options;
+    use scupper_model::{EVENT_SCHEMA, Event, EventKind, RunId, Timestamp};
+
+    use super::*;
+
+    fn event(id: u128, message: &str) -> Event {
+        Event {
+            schema: EVENT_SCHEMA.to_owned(),
+            id: uuid::Uuid::from_u128(id),
+            at: Timestamp(u64::try_from(id).unwrap()),
+            unit: "web".parse().unwrap(),
+            run: RunId(uuid::Uuid::nil()),
+            kind: EventKind::Trouble { message: message.to_owned() },
+        }
+    }
+
+    #[test]
+    fn an_event_is_found_by_its_id_with_the_digest_of_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let none = Evidence::open(Some(dir.path())).unwrap();
+        assert!(!none.is_there());
+        assert!(none.digest("00000000-0000-0000-0000-000000000001").unwrap().is_none());
+        let file = paths::evidence(Some(dir.path())).unwrap();
+        let mut store = Store::open(&file, &Options::default()).unwrap();
+        store.insert(&[event(1, "one"), event(2, "two"), event(3, "three")]).unwrap();
+        drop(store);
+        let evidence = Evidence::open(Some(dir.path())).unwrap();
+        let two = event(2, "two");
+        let id = two.id.to_string();
+        let found = evidence.find(&id).unwrap().unwrap();
+        assert_eq!(found.sha256, sha256(&serde_json::to_vec(&two).unwrap()));
+        assert_eq!(evidence.digest(&id).unwrap(), Some(found.sha256));
+        assert_eq!(found.event, two);
+        assert!(evidence.find("not an id").unwrap().is_none());
+        assert!(evidence.find(&uuid::Uuid::nil().to_string()).unwrap().is_none());
+        let newest = evidence.gather(&Query { newest: Some(2), ..Query::default() }).unwrap();
+        assert_eq!((newest.events.len(), newest.cut, newest.unreadable), (2, true, 0));
+        assert_eq!(newest.events[0].event, two);
+        let all = evidence.gather(&Query { newest: Some(3), ..Query::default() }).unwrap();
+        assert!(!all.cut);
+    }
+}
