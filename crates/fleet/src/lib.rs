@@ -32,6 +32,7 @@ mod remote;
 pub mod rules;
 mod store;
 pub mod testing;
+mod totals;
 pub mod wire;
 mod words;
 
@@ -44,7 +45,7 @@ pub use remote::Remote;
 pub use store::{BEATS_LIMIT, Members, Store, StoreError, depart};
 pub use words::{
     AgentId, AgentView, Answer, Beat, Beaten, CLAIMS_LIMIT, Claim, ClaimView, CoordinatorId, CoordinatorView,
-    Directive, Epoch, Event, EventId, Fence, Happened, HostId, Incarnation, InvalidId, Item, ItemKind, Lost,
-    MemoryStats, MemoryUse, Nonce, Orphan, Page, Phase, Process, Reaped, Reason, Registered, Registration,
-    Report, SecretHash, Standing, Status, Sweep, Swept, Timing, Written,
+    Directive, Epoch, Event, EventId, Fence, FleetGrowth, Happened, HostId, Incarnation, InvalidId, Item,
+    ItemKind, Lost, MemoryStats, MemoryUse, NAMED_LIMIT, Nonce, Orphan, Page, Phase, Process, Reaped, Reason,
+    Registered, Registration, Report, SecretHash, Standing, Status, Sweep, Swept, Timing, Totals, Written,
 };

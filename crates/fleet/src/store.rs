@@ -11,7 +11,7 @@ use scupper_model::{Bytes, Timestamp};
 use crate::words::{
     AgentId, AgentView, Beat, Beaten, Claim, ClaimView, CoordinatorId, Directive, Event, EventId, Happened,
     HostId, Incarnation, Item, ItemKind, Page, Process, Reaped, Reason, Registered, Registration, Status,
-    Sweep, Swept, Timing, Written,
+    Sweep, Swept, Timing, Totals, Written,
 };
 
 /// Heartbeats of one call.
@@ -101,6 +101,11 @@ pub trait Store: Members {
 
     /// What every incarnation took in one minute (minutes since 1970), as it was said in heartbeats; 20 minutes back.
     fn memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError>;
+
+    /// What all members take, and how much those of them have grown that were there a window ago.
+    fn totals(&self, timing: &Timing) -> Result<Totals, StoreError> {
+        crate::totals::add_up(self, timing)
+    }
 
     /// Records an event and publishes it. What follows from a call is announced by the store itself, in that call
     /// (registration, heartbeat, departure, claim, completion, abort, grace, hold, a lost coordinator, a delegated process,

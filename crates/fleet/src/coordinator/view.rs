@@ -10,10 +10,13 @@ use std::time::Duration;
 use scupper_detect::Verdict;
 use scupper_model::{Bytes, Timestamp};
 
-use crate::words::{AgentId, CoordinatorId, CoordinatorView, HostId, MemoryStats, Phase, Reason};
+pub use crate::words::FleetGrowth;
+use crate::words::{
+    AgentId, CoordinatorId, CoordinatorView, HostId, MemoryStats, NAMED_LIMIT, Phase, Reason,
+};
 
 /// So many agents are named with what they take; the rest is in the totals alone.
-pub const LARGEST_LIMIT: usize = 50;
+pub const LARGEST_LIMIT: usize = NAMED_LIMIT;
 
 /// One coordinator, as it stands. Cloned by whoever reads it.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,9 +37,9 @@ pub struct View {
     pub members: Option<u64>,
     /// Of them, those that have not been heard of for longer than [`crate::Timing::suspect`].
     pub suspects: Option<u64>,
-    /// Of them, those whose lease is over. Asked for less often than the others.
+    /// Of them, those whose lease is over.
     pub expired: Option<u64>,
-    /// Cleanups in progress, of all coordinators. Asked for less often than the others.
+    /// Cleanups in progress, of all coordinators.
     pub claims: Option<u64>,
     /// Everybody who coordinates. Asked for less often than the others.
     pub coordinators: Vec<CoordinatorView>,
@@ -116,21 +119,6 @@ pub struct Memory {
     pub verdicts: BTreeMap<Verdict, u64>,
     /// Those who say that they leak; at most [`LARGEST_LIMIT`].
     pub leaks: Vec<AgentId>,
-}
-
-/// Growth over the members that were there at both times.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct FleetGrowth {
-    /// What they took then.
-    pub baseline: Bytes,
-    /// What they take now.
-    pub current: Bytes,
-    /// The difference, in bytes.
-    pub growth: i64,
-    /// The same in percent; 0 where they took nothing then.
-    pub growth_percent: f64,
-    /// How many they are.
-    pub members: u64,
 }
 
 impl View {

@@ -12,8 +12,8 @@ use super::rows::{self, Agent, Broken, Cleanup, later, millis, signed, unsigned}
 use super::{EmbeddedStore, history, number, write_beats, write_both};
 use crate::rules::{Allowance, Leases};
 use crate::{
-    CLAIMS_LIMIT, Claim, CoordinatorId, Fence, Happened, Incarnation, Orphan, Phase, Reason, Sweep, Swept,
-    Timing,
+    CLAIMS_LIMIT, Claim, CoordinatorId, Fence, Happened, HostId, Incarnation, Orphan, Phase, Reason, Sweep,
+    Swept, Timing,
 };
 
 /// Ended leases that one sweep looks at: those it may claim, and as many again that may be nobody's.
@@ -63,6 +63,9 @@ impl EmbeddedStore {
             phase: ruling.phase(),
             members: registry.members,
             suspects: suspects.saturating_sub(expired.nobodies.len() as u64),
+            expired: expired.count,
+            cleanups: registry.claims,
+            delegated: delegated(&transaction, &sweep.host).map_err(durable)?,
             claims: Vec::new(),
             unclaimed: orphans(&chosen, now),
             lost: Vec::new(),
@@ -127,7 +130,8 @@ impl EmbeddedStore {
         }
         guard.write(&leases).map_err(beats)?;
         let phase = ruling.phase();
-        let (_, suspects) = leases::counts(&leases, now, sweep.timing.suspect).map_err(beats)?;
+        let (expired_now, suspects) = leases::counts(&leases, now, sweep.timing.suspect).map_err(beats)?;
+        let delegated = delegated(&transaction, &sweep.host).map_err(durable)?;
         let registry = files::registry(&transaction).map_err(durable)?;
         leases::reached(&leases, registry.last).map_err(beats)?;
         let members = registry.members;
@@ -139,6 +143,9 @@ impl EmbeddedStore {
             phase,
             members,
             suspects,
+            expired: expired_now,
+            cleanups: registry.claims,
+            delegated,
             claims,
             unclaimed: if phase == Phase::Open { Vec::new() } else { orphans(&chosen, now) },
             lost,
@@ -184,6 +191,9 @@ impl EmbeddedStore {
             phase: ruling.phase(),
             members: registry.members,
             suspects,
+            expired: 0,
+            cleanups: registry.claims,
+            delegated: delegated(&transaction, &sweep.host).map_err(durable)?,
             claims: Vec::new(),
             unclaimed: Vec::new(),
             lost: Vec::new(),
@@ -399,6 +409,14 @@ fn write_cleanup(transaction: &Connection, agent: &Agent) -> rusqlite::Result<()
             signed(cleanup.deleted),
         ))
         .map(|_| ())
+}
+
+/// How many processes of a host somebody is to look at.
+fn delegated(registry: &Connection, host: &HostId) -> rusqlite::Result<u64> {
+    registry
+        .prepare_cached("SELECT count(*) FROM delegations WHERE host = ?1")?
+        .query_row([host.as_str()], |row| row.get(0))
+        .map(unsigned)
 }
 
 /// Cleanups with which nobody goes on, under new claims: whoever began may still live, and must find that it is not his

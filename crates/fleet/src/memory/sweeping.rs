@@ -30,8 +30,15 @@ impl Call<'_> {
             Ruling::Nothing(phase) => (phase, Vec::new()),
         };
         let unclaimed = if phase == Phase::Open { Vec::new() } else { self.orphans(&meant(sweep, &expired)) };
+        self.swept(sweep, Swept { phase, claims, unclaimed, lost, ..nothing(self.now) })
+    }
+
+    /// With what can be counted.
+    fn swept(&self, sweep: &Sweep, swept: Swept) -> Swept {
         let (members, suspects) = self.counts(sweep);
-        Swept { now: self.now, phase, members, suspects, claims, unclaimed, lost, trouble: Vec::new() }
+        let cleanups = self.tables.members.values().filter(|member| member.reaping.is_some()).count() as u64;
+        let delegated = self.tables.delegated.keys().filter(|(host, _)| *host == sweep.host).count() as u64;
+        Swept { members, suspects, expired: count(&self.expired()), cleanups, delegated, ..swept }
     }
 
     /// What a sweep would find; nothing changes.
@@ -44,9 +51,7 @@ impl Call<'_> {
             Ruling::Nothing(phase) => phase,
         };
         let unclaimed = self.orphans(&meant(sweep, expired));
-        let (members, suspects) = self.counts(sweep);
-        let (claims, lost, trouble) = (Vec::new(), Vec::new(), Vec::new());
-        Swept { now: self.now, phase, members, suspects, claims, unclaimed, lost, trouble }
+        self.swept(sweep, Swept { phase, unclaimed, ..nothing(self.now) })
     }
 
     /// Those whose lease has ended and whom nobody has claimed, the longest silent first.
@@ -242,6 +247,22 @@ impl Call<'_> {
         let (reason, taken_on) = (Reason::Shutdown, false);
         self.say(Happened::CleanupStarted { agent_id, reason, taken_on });
         Some(claim)
+    }
+}
+
+fn nothing(now: Timestamp) -> Swept {
+    Swept {
+        now,
+        phase: Phase::Open,
+        members: 0,
+        suspects: 0,
+        expired: 0,
+        cleanups: 0,
+        delegated: 0,
+        claims: Vec::new(),
+        unclaimed: Vec::new(),
+        lost: Vec::new(),
+        trouble: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::Value;
+use scupper_detect::Verdict;
 use scupper_model::{Bytes, Timestamp};
 
 use super::RedisStore;
@@ -17,8 +18,8 @@ use super::sweeping::reason;
 use crate::rules::Judged;
 use crate::{
     AgentId, AgentView, ClaimView, Clock, CoordinatorId, CoordinatorView, Epoch, Event, EventId, Fence,
-    Happened, Incarnation, MemoryStats, Page, Phase, Reason, SecretHash, Standing, Status, StoreError,
-    SystemClock, Timing,
+    FleetGrowth, Happened, Incarnation, NAMED_LIMIT, Page, Phase, Reason, SecretHash, Standing, Status,
+    StoreError, SystemClock, Timing, Totals,
 };
 
 /// Entries of one page at most.
@@ -286,28 +287,13 @@ impl RedisStore {
             }
             cursor = next;
         }
-        if self.seed && !taken.is_empty() {
-            self.keep_baseline(minute, &taken)?;
-        }
         Ok(taken)
     }
 
-    /// What everybody took five minutes ago, where seed 004's readers look for it (R104).
-    fn keep_baseline(&self, minute: u64, taken: &HashMap<Incarnation, Bytes>) -> Result<(), StoreError> {
-        let total = taken.values().fold(0_u64, |sum, size| sum.saturating_add(size.0));
-        let stats = MemoryStats {
-            total_agents: taken.len() as u64,
-            total_rss: Bytes(total),
-            ..MemoryStats::default()
-        };
-        let mut json = serde_json::to_value(stats).unwrap_or_default();
-        if let Some(fields) = json.as_object_mut() {
-            // The script knows when.
-            fields.remove("timestamp");
-        }
+    pub(super) fn do_totals(&self) -> Result<Totals, StoreError> {
         let mut arguments = self.arguments();
-        arguments.number(minute).add(json.to_string());
-        self.run("recording the fleet's memory", &self.scripts.baseline, &arguments).map(drop)
+        arguments.number(NAMED_LIMIT as u64);
+        self.call("adding up the fleet's memory", &self.scripts.totals, &arguments, totals)
     }
 }
 
@@ -406,6 +392,44 @@ fn status(said: Value) -> Read<Status> {
     let coordinators = coordinators.collect::<Read<Vec<_>>>()?;
     let (store, round_trip, memory) = (String::new(), Duration::ZERO, None);
     Ok(Status { store, now, round_trip, phase, members, expired, claims, coordinators, memory })
+}
+
+/// What is not understood in one of its lists is left out: the sums stand.
+fn totals(said: Value) -> Read<Totals> {
+    let mut parts = Parts::of(said)?;
+    let (now, members) = (Timestamp(parts.number()?), parts.number()?);
+    // A sum may be off where the registry was tampered with: below 0 is nothing.
+    let sum = |parts: &mut Parts| Ok(Bytes(u64::try_from(parts.parse::<i64>()?).unwrap_or(0)));
+    let rss = sum(&mut parts)?;
+    let heap_used = parts.some::<i64>()?.map(|heap| Bytes(u64::try_from(heap).unwrap_or(0)));
+    let store = parts.some_number()?.map(Bytes);
+    let (verdicts, largest) = (list(parts.next()?)?, list(parts.next()?)?);
+    let leaks = list(parts.next()?)?;
+    let mut growth = Parts::of(parts.next()?)?;
+    let (baseline, current, grown) = (sum(&mut growth)?, sum(&mut growth)?, growth.number()?);
+    let verdict = |pair: &[Value]| {
+        let [word, count] = pair else { return None };
+        let word = text(word).ok()?;
+        let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.name() == word)?;
+        Some((verdict, number(count).ok()?))
+    };
+    let size = |pair: &[Value]| {
+        let [id, size] = pair else { return None };
+        Some((text(id).ok()?.parse().ok()?, Bytes(number(size).ok()?)))
+    };
+    let mut leaks: Vec<AgentId> = leaks.iter().filter_map(|id| text(id).ok()?.parse().ok()).collect();
+    leaks.sort();
+    Ok(Totals {
+        now,
+        members,
+        rss,
+        heap_used,
+        store,
+        growth: FleetGrowth::of(baseline.0, current.0, grown),
+        largest: largest.chunks_exact(2).filter_map(size).collect(),
+        verdicts: verdicts.chunks_exact(2).filter_map(verdict).collect(),
+        leaks,
+    })
 }
 
 fn seed_view(id: AgentId, judged: &Judged) -> AgentView {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use redis::Value;
+use scupper_detect::Verdict;
 use scupper_model::{Identity, Timestamp};
 
 use super::reply::{Odd, Parts, Read, bytes, number, text};
@@ -18,6 +19,9 @@ use crate::{
 
 /// Ids whose last heartbeat was mirrored, at most.
 const MIRRORED: usize = 100_000;
+
+/// More than any machine has; what is said to be larger would spoil the fleet's sums.
+const LARGEST: u64 = 1 << 44;
 
 /// An epoch or a fence as it is stored: 16 digits, so that text sorts as numbers do.
 pub(super) fn padded(number: u64) -> String {
@@ -104,7 +108,10 @@ impl RedisStore {
             let state = clipped_state(&report.state).to_owned();
             let kept = serde_json::to_string(&Report { state, ..report.clone() }).unwrap_or_default();
             let rss = report.memory.rss.map(|rss| rss.0.to_string()).unwrap_or_default();
-            arguments.number(at).add(kept).add(rss);
+            let heap =
+                report.memory.heap_used.map(|heap| heap.0.min(LARGEST).to_string()).unwrap_or_default();
+            let verdict = report.verdict.map_or("", Verdict::name);
+            arguments.number(at).add(kept).add(rss).add(heap).add(verdict);
         }
         arguments.number(mirrored.len() as u64);
         for (at, beat) in mirrored {

@@ -39,7 +39,7 @@ use crate::store::depart;
 use crate::{
     AgentId, AgentView, Beat, Beaten, Claim, ClaimView, CoordinatorId, Directive, Event, EventId, Happened,
     HostId, Incarnation, Item, ItemKind, Members, Page, Process, Reaped, Reason, Registered, Registration,
-    Status, Store, StoreError, Sweep, Swept, Timing, Written,
+    Status, Store, StoreError, Sweep, Swept, Timing, Totals, Written,
 };
 
 /// A registry in Redis or Valkey.
@@ -227,6 +227,10 @@ impl Store for RedisStore {
 
     fn memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
         self.do_memory(minute)
+    }
+
+    fn totals(&self, _: &Timing) -> Result<Totals, StoreError> {
+        self.do_totals()
     }
 
     fn announce(&self, what: &Happened) -> Result<(), StoreError> {

@@ -129,8 +129,8 @@ scripts! {
     seen = "seen.lua";
     /// A few numbers.
     status = "status.lua";
-    /// Seed 004's baseline of everybody's memory.
-    baseline = "baseline.lua";
+    /// What the fleet takes.
+    totals = "totals.lua";
     /// Whether scripts may run.
     probe = "probe.lua";
 }

@@ -90,7 +90,20 @@ fn swept(said: Value) -> Read<Swept> {
     let unclaimed = understood(list(parts.next()?)?, orphan, &mut trouble);
     let lost = list(parts.next()?)?.into_iter().map(|who| super::reply::text(&who)?.parse().map_err(|_| Odd));
     let lost = lost.collect::<Read<Vec<_>>>()?;
-    Ok(Swept { now, phase, members, suspects, claims, unclaimed, lost, trouble })
+    let (expired, cleanups, delegated) = (parts.number()?, parts.number()?, parts.number()?);
+    Ok(Swept {
+        now,
+        phase,
+        members,
+        suspects,
+        expired,
+        cleanups,
+        delegated,
+        claims,
+        unclaimed,
+        lost,
+        trouble,
+    })
 }
 
 fn understood<T>(said: Vec<Value>, read: impl Fn(Value) -> Read<T>, trouble: &mut Vec<String>) -> Vec<T> {

@@ -16,4 +16,6 @@ pub use id::{AgentId, CoordinatorId, Epoch, Fence, HostId, Incarnation, InvalidI
 pub use reaping::{Claim, Orphan, Reaped, Reason};
 pub use sweep::{CLAIMS_LIMIT, Phase, Sweep, Swept};
 pub use timing::Timing;
-pub use view::{AgentView, ClaimView, CoordinatorView, Page, Standing, Status};
+pub use view::{
+    AgentView, ClaimView, CoordinatorView, FleetGrowth, NAMED_LIMIT, Page, Standing, Status, Totals,
+};

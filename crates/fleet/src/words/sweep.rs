@@ -65,6 +65,13 @@ pub struct Swept {
     pub members: u64,
     /// Of them, those whose last heartbeat is older than [`Timing::suspect`].
     pub suspects: u64,
+    /// Of them, those whose lease is over, and whom nobody has claimed.
+    pub expired: u64,
+    /// Cleanups in progress, of all coordinators and with those that were just claimed: where there are none nobody need ask
+    /// for them.
+    pub cleanups: u64,
+    /// Processes of [`Sweep::host`] that somebody is to look at: where there are none nobody need ask for them.
+    pub delegated: u64,
     /// What was claimed, to be cleaned up by whoever asked. Never more than [`CLAIMS_LIMIT`].
     pub claims: Vec<Claim>,
     /// Who would have been, where [`Sweep::dry`] or the phase forbade it; the first [`CLAIMS_LIMIT`], of [`Sweep::only`]

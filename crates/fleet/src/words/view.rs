@@ -1,7 +1,9 @@
 //! What can be seen of a registry.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use scupper_detect::Verdict;
 use scupper_model::{Bytes, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -108,4 +110,61 @@ pub struct Status {
     pub coordinators: Vec<CoordinatorView>,
     /// What the store takes.
     pub memory: Option<Bytes>,
+}
+
+/// So many agents are named in [`Totals`].
+pub const NAMED_LIMIT: usize = 50;
+
+/// What all members take, as they say it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Totals {
+    /// The store's time.
+    pub now: Timestamp,
+    /// Members.
+    pub members: u64,
+    /// What they last said that they take.
+    pub rss: Bytes,
+    /// What their heaps use; `None` where nobody says.
+    pub heap_used: Option<Bytes>,
+    /// What the store takes.
+    pub store: Option<Bytes>,
+    /// By how much the members that were there a [`super::Timing::memory_window`] ago have grown since.
+    pub growth: Option<FleetGrowth>,
+    /// Those that take most, the largest first; at most [`NAMED_LIMIT`].
+    pub largest: Vec<(AgentId, Bytes)>,
+    /// How many say what of themselves.
+    pub verdicts: BTreeMap<Verdict, u64>,
+    /// Those that say that they leak; at most [`NAMED_LIMIT`].
+    pub leaks: Vec<AgentId>,
+}
+
+/// Growth over the members that were there at both times.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct FleetGrowth {
+    /// What they took then.
+    pub baseline: Bytes,
+    /// What they take now.
+    pub current: Bytes,
+    /// The difference, in bytes.
+    pub growth: i64,
+    /// The same in percent; 0 where they took nothing then.
+    pub growth_percent: f64,
+    /// How many they are.
+    pub members: u64,
+}
+
+impl FleetGrowth {
+    /// Of so many members; `None` where there are none.
+    #[expect(clippy::cast_precision_loss, reason = "a percentage")]
+    pub(crate) fn of(baseline: u64, current: u64, members: u64) -> Option<Self> {
+        let growth = i64::try_from(i128::from(current) - i128::from(baseline));
+        let growth = growth.unwrap_or(if current > baseline { i64::MAX } else { i64::MIN });
+        (members > 0).then(|| Self {
+            baseline: Bytes(baseline),
+            current: Bytes(current),
+            growth,
+            growth_percent: if baseline == 0 { 0.0 } else { growth as f64 / baseline as f64 * 100.0 },
+            members,
+        })
+    }
 }

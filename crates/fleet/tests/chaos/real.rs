@@ -181,6 +181,36 @@ const GUARDS: &[Missing] = &[
         "",
         "keys_go_in_steps_and_their_sum_is_exact",
     ),
+    missing(
+        "who is claimed takes nothing any more",
+        "num(NOW + lease), id)\n  unsay(id)\n",
+        "num(NOW + lease), id)\n",
+        "r103_totals_are_of_the_members_and_of_what_each_said_last",
+    ),
+    missing(
+        "who leaves takes nothing any more",
+        "redis.call('ZREM', P .. 'dl', id)\nunsay(id)\n",
+        "redis.call('ZREM', P .. 'dl', id)\n",
+        "r103_totals_are_of_the_members_and_of_what_each_said_last",
+    ),
+    missing(
+        "a successor has not said what its predecessor has",
+        "redis.call('HDEL', P .. 'rep', id)\nunsay(id)\n",
+        "redis.call('HDEL', P .. 'rep', id)\n",
+        "r103_totals_are_of_the_members_and_of_what_each_said_last",
+    ),
+    missing(
+        "of two reports the later one counts",
+        "local k = place[id] or #ids + 1",
+        "local k = #ids + 1",
+        "r103_totals_are_of_the_members_and_of_what_each_said_last",
+    ),
+    missing(
+        "growth is of those who were there a window ago",
+        "if then_ then",
+        "if size then\n          then_ = then_ or 0",
+        "r105_growth_is_of_those_who_were_there_a_window_ago",
+    ),
 ];
 
 /// What the promise says where this guard is gone; `None` where it does not notice.

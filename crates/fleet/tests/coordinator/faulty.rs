@@ -8,7 +8,7 @@ use scupper_fleet::memory::MemoryStore;
 use scupper_fleet::{
     AgentId, AgentView, Beat, Beaten, Claim, ClaimView, CoordinatorId, Directive, Event, EventId, Happened,
     HostId, Incarnation, Item, ItemKind, Members, Page, Process, Reaped, Reason, Registered, Registration,
-    Status, Store, StoreError, Sweep, Swept, Timing, Written,
+    Status, Store, StoreError, Sweep, Swept, Timing, Totals, Written,
 };
 use scupper_model::{Bytes, Timestamp};
 
@@ -131,6 +131,9 @@ impl Store for Faulty {
     }
     fn memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
         self.ask("memory")?.memory(minute)
+    }
+    fn totals(&self, timing: &Timing) -> Result<Totals, StoreError> {
+        self.ask("totals")?.totals(timing)
     }
     fn announce(&self, what: &Happened) -> Result<(), StoreError> {
         self.ask("announce")?.announce(what)

@@ -1,8 +1,9 @@
 //! Heartbeats of a host's agents in one call, and objections of whoever hears them.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
-use scupper_fleet::{Answer, Beat, Members, Store};
+use scupper_fleet::coordinator::{Looked, OnLost, Processes};
+use scupper_fleet::{Answer, Beat, Incarnation, Members, Process, Store};
 
 use crate::scene::{Scene, secs};
 
@@ -178,4 +179,37 @@ fn r092_a_claim_of_another_incarnation_than_the_one_that_is_heard_is_not_objecte
         assert_eq!(scene.completed().last().map(String::as_str), Some(name));
     }
     assert_eq!((scene.completed().len(), scene.told("cleanup_objected").len()), (2, 0));
+}
+
+/// An idle turn costs a registry one call, however many agents there are: what else there may be is asked for where the sweep
+/// says that there is some.
+#[test]
+fn an_idle_turn_is_one_call_and_the_numbers_are_asked_for_once_a_minute() {
+    let scene = Scene::new();
+    let mut a = scene.coordinator_with("a", OnLost::Adopt, Some(Arc::new(Nobody)));
+    let batch = a.batch();
+    let who = scene.register_by("agent", &*batch, "host-a", None);
+    let agents = [who];
+    scene.pass(secs(70), &mut [&mut a], &agents);
+    let calls = ["sweep", "claims", "delegated", "agents", "agent", "status", "take_turn"];
+    let count = || calls.map(|call| scene.store.calls(call));
+    let before = count();
+    scene.pass(secs(600), &mut [&mut a], &agents);
+    let made: Vec<u32> = count().iter().zip(before).map(|(now, before)| now - before).collect();
+    assert!((100..=140).contains(&made[0]), "{made:?}");
+    assert_eq!(made[1..5], [0, 0, 0, 0], "{made:?}");
+    assert!((8..=12).contains(&made[5]) && made[6] <= 12, "{made:?}");
+    assert_eq!(a.view().read().claims, Some(0));
+}
+
+struct Nobody;
+
+impl Processes for Nobody {
+    fn look_at(&self, _: &Incarnation, _: &Process) -> bool {
+        false
+    }
+
+    fn looked_at(&self) -> Vec<Looked> {
+        Vec::new()
+    }
 }

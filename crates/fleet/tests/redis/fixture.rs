@@ -30,6 +30,17 @@ if ARGV[2] == '1' then
   for _, key in ipairs(redis.call('KEYS', 'agent:*')) do limited[#limited + 1] = key end
   for _, key in ipairs(redis.call('KEYS', 'cleanup:lock:*')) do limited[#limited + 1] = key end
 end
+-- Whole minutes of memory, the oldest first, so that none is renamed onto one that is still to go.
+local minutes = math.floor(by / 60000)
+for _, of in ipairs({'mem:', 'sum:'}) do
+  local nths = {}
+  for _, key in ipairs(redis.call('KEYS', P:gsub('[{}]', '?') .. of .. '*')) do nths[#nths + 1] = tonumber(key:match('%d+$')) end
+  table.sort(nths)
+  for _, nth in ipairs(minutes > 0 and nths or {}) do
+    local function name(n) return P .. of .. string.format('%.0f', n) end
+    redis.call('RENAME', name(nth), name(nth - minutes))
+  end
+end
 for _, key in ipairs(limited) do
   local left = redis.call('PTTL', key)
   if left >= 0 and left <= by then redis.call('DEL', key) elseif left > by then redis.call('PEXPIRE', key, left - by) end

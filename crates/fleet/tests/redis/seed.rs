@@ -624,6 +624,8 @@ fn r104_the_baseline_is_the_memory_of_five_minutes_ago() {
     redis.ask(&["HSET", &format!("scupper:{{0}}:mem:{minute}"), &field, "5000", "nonsense", "x"]);
     let taken = scene.store.memory(minute).unwrap();
     assert_eq!(taken.into_iter().collect::<Vec<_>>(), [(who, Bytes(5000))]);
+    redis.ask(&["HSET", &format!("scupper:{{0}}:sum:{minute}"), "all", "5000", "count", "1"]);
+    scene.store.totals(&scene.timing).unwrap();
     let baseline: Value = serde_json::from_str(&redis.ask(&["GET", "memory:baseline"])).unwrap();
     assert_eq!((&baseline["totalRSS"], &baseline["totalAgents"]), (&5000.into(), &1.into()));
     assert_eq!(baseline["timestamp"], minute * 60_000);

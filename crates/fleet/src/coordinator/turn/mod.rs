@@ -24,8 +24,9 @@ use crate::words::{CLAIMS_LIMIT, Claim, Happened, Phase, Reason, Sweep, Swept};
 
 /// Orphans that are named in one event.
 const NAMED: usize = 100;
-/// The registry's numbers are asked for with every so many sweeps: they change slowly, and cost more than a sweep.
-const STATUS_EVERY: u32 = 3;
+/// What a sweep does not say of the registry is asked for with every so many sweeps: it changes slowly, and costs more than a
+/// sweep.
+const STATUS_EVERY: u32 = 12;
 
 /// Sweeps one registry. Everything it knows of the world comes from its store and its clock: tests turn the clock by hand
 /// and call [`Coordinator::turn`].
@@ -136,9 +137,14 @@ impl Coordinator {
 
     fn work(&mut self, stopped: &dyn Fn() -> bool) -> Result<(), StoreError> {
         if self.pace.sweep_is_due(self.clock.since_boot()) {
-            self.sweep()?;
-            self.look_after_processes()?;
-            self.object_where_heard()?;
+            let (cleanups, delegated) = self.sweep()?;
+            // An idle turn is one call, however many agents there are.
+            if delegated > 0 {
+                self.look_after_processes()?;
+            }
+            if cleanups > 0 {
+                self.object_where_heard()?;
+            }
             self.look_after_the_lost()?;
             self.look_at_numbers()?;
             self.look_at_memory()?;
@@ -147,7 +153,8 @@ impl Coordinator {
         self.clean_up(stopped)
     }
 
-    fn sweep(&mut self) -> Result<(), StoreError> {
+    /// Gives how many cleanups are in progress, and how many processes of this host are to be looked at.
+    fn sweep(&mut self) -> Result<(u64, u64), StoreError> {
         let begun = self.clock.since_boot();
         // Counted from its beginning, whatever comes of it.
         self.pace.swept(begun);
@@ -172,11 +179,14 @@ impl Coordinator {
             view.phase = Some(swept.phase);
             view.members = Some(swept.members);
             view.suspects = Some(swept.suspects);
+            view.expired = Some(swept.expired);
+            view.claims = Some(swept.cleanups);
         });
         self.tell_phase(swept.phase, swept.now, now);
         self.tell_lines(&swept.trouble);
         self.losses.add(swept.lost.iter().cloned());
-        self.take_in(&swept, now)
+        self.take_in(&swept, now)?;
+        Ok((swept.cleanups, swept.delegated))
     }
 
     /// Claims, and what is said of them. They are kept first: whatever fails afterwards, they are cleaned up.
@@ -248,8 +258,6 @@ impl Coordinator {
         let Some(status) = self.or_trouble("status", self.store.status())? else { return Ok(()) };
         self.view.change(|view| {
             view.store = Some(status.store);
-            view.expired = Some(status.expired);
-            view.claims = Some(status.claims);
             view.coordinators = status.coordinators;
         });
         Ok(())

@@ -77,6 +77,28 @@ local function unlock(id, value)
   end
 end
 
+-- What it said that it takes is no part of the fleet's totals any more.
+local function unsay(id)
+  local size, said = redis.call('ZSCORE', P .. 'big', id), redis.call('HGET', P .. 'said', id)
+  local function less(field, by)
+    if by and by ~= 0 then redis.call('HINCRBY', P .. 'tot', field, num(-by)) end
+  end
+  if size then
+    less('rss', tonumber(size))
+    redis.call('ZREM', P .. 'big', id)
+  end
+  if said then
+    local heap, verdict = string.match(said, '^(%d*)|(.*)$')
+    if heap and heap ~= '' then
+      less('heap', tonumber(heap))
+      less('heaps', 1)
+    end
+    if verdict and verdict ~= '' then less('v:' .. verdict, 1) end
+    redis.call('SREM', P .. 'leaking', id)
+    redis.call('HDEL', P .. 'said', id)
+  end
+end
+
 -- Fences an incarnation and gives the right to clean up after it. The record says so first: from there on any sweep finds
 -- what is left to do. Gives the fence, or nothing where a coordinator of the seed is at it.
 local function claim(id, rec, by, host, reason, seen, lease, old)
@@ -86,6 +108,7 @@ local function claim(id, rec, by, host, reason, seen, lease, old)
   redis.call('HSET', rec, 'st', 'R', 'fence', fence, 'by', by, 'byhost', host, 'reason', reason, 'seen', seen,
     'at', num(NOW), 'lock', value)
   redis.call('ZADD', P .. 'claims', num(NOW + lease), id)
+  unsay(id)
   redis.call('HDEL', P .. 'ep', id)
   redis.call('ZREM', P .. 'dl', id)
   return fence

@@ -25,4 +25,5 @@ redis.call('ZADD', P .. 'claims', num(NOW + lease), id)
 say('{"type":"cleanup_started","agentId":"' .. id .. '","reason":"shutdown"}')
 redis.call('HDEL', P .. 'ep', id)
 redis.call('ZREM', P .. 'dl', id)
+unsay(id)
 return {fence, seen, num(NOW), had[6], had[7], had[8]}

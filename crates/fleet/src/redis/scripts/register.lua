@@ -64,6 +64,7 @@ if coordinator ~= '' then redis.call('SADD', P .. 'co:' .. coordinator, id) end
 redis.call('ZADD', P .. 'ids', 0, id)
 redis.call('HDEL', P .. 'dir', id)
 redis.call('HDEL', P .. 'rep', id)
+unsay(id)
 has_lease(ttl)
 redis.call('ZADD', P .. 'dl', num(NOW + ttl), id)
 redis.call('ZREM', P .. 'miss', id)

@@ -5,7 +5,7 @@
 -- 18 time between two sweeps, 19 number of names, the names, then orphans of the seed as they were seen: id, reason, seen,
 -- idle, key, SHA-1, ms left
 -- Gives {"scan"} where somebody has to look at the seed's agents first, else
--- {now, phase, until, dead, members of the brake, members, suspects, claims, unclaimed, lost}
+-- {now, phase, until, dead, members of the brake, members, suspects, claims, unclaimed, lost, expired, cleanups, delegated}
 local by, host, dry, asked = ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5] == '1'
 local batch, lease, gap, grace, interval, hold = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]),
   tonumber(ARGV[10]), tonumber(ARGV[11])
@@ -226,4 +226,6 @@ else
 end
 return {num(NOW), phase, num(till), num(counted_dead), num(counted),
   num(redis.call('ZCARD', dl) + smembers - freed),
-  num(redis.call('ZCOUNT', dl, '-inf', '(' .. num(NOW + ttl - suspect))), claims, unclaimed, lost}
+  num(redis.call('ZCOUNT', dl, '-inf', '(' .. num(NOW + ttl - suspect))), claims, unclaimed, lost,
+  num(redis.call('ZCOUNT', dl, '-inf', '(' .. num(NOW)) + sdead - freed), num(redis.call('ZCARD', claims_key)),
+  num(redis.call('HLEN', P .. 'deleg:' .. host))}

@@ -97,6 +97,8 @@ macro_rules! promises {
             members::an_agent_is_asked_to_do_something
             members::many_beats_are_answered_in_their_order
             members::r104_memory_is_kept_by_the_minute
+            members::r103_totals_are_of_the_members_and_of_what_each_said_last
+            members::r105_growth_is_of_those_who_were_there_a_window_ago
             members::long_lists_come_in_pages
             members::events_follow_each_other
             sweeps::r093_a_lease_ends_after_its_last_millisecond
@@ -115,6 +117,7 @@ macro_rules! promises {
             sweeps::who_resigns_is_not_lost
             sweeps::agents_are_adopted
             sweeps::one_coordinator_has_the_turn
+            sweeps::a_sweep_says_whether_there_is_more_to_ask_for
             outages::r116_the_first_sweep_claims_nobody
             outages::r116_after_a_gap_everybody_has_time_to_beat
             outages::r116_a_person_does_not_pass_the_grace

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use scupper_fleet::{
-    AgentId, Happened, Incarnation, ItemKind, Phase, Reason, Registration, Standing, Sweep, Timing,
+    AgentId, Happened, Incarnation, ItemKind, Phase, Reaped, Reason, Registration, Standing, Sweep, Swept,
+    Timing,
 };
 use scupper_model::allowed;
 
@@ -324,4 +325,26 @@ pub fn one_coordinator_has_the_turn(fixture: &dyn Fixture) {
     fixture.pass(scene.timing.ttl + scene.timing.tick);
     assert!(turn("memory", "b"));
     assert!(!turn("memory", "a"));
+}
+
+/// So that a coordinator need not ask where there is nothing.
+pub fn a_sweep_says_whether_there_is_more_to_ask_for(fixture: &dyn Fixture) {
+    let scene = Scene::new(fixture);
+    scene.living("living");
+    scene.doomed("doomed");
+    let said = |swept: &Swept| (swept.expired, swept.cleanups, swept.delegated);
+    assert_eq!(said(&scene.sweep("a")), (0, 0, 0));
+    scene.wait(scene.timing.ttl + scene.timing.tick);
+    let dry = scene.store.sweep(&Sweep { dry: true, ..scene.sweep_of("a") }).unwrap();
+    assert_eq!(said(&dry), (1, 0, 0));
+    let swept = scene.sweep("a");
+    assert_eq!(said(&swept), (0, 1, 0), "claimed");
+    let claim = swept.claims[0].clone();
+    fixture.pass(scene.timing.objection);
+    scene.beat_all();
+    let reaped = scene.store.reap(&claim, Some(&process("host-1")), &scene.timing).unwrap();
+    assert!(matches!(reaped, Reaped::Completed { .. }), "{reaped:?}");
+    assert_eq!(said(&scene.sweep("a")), (0, 0, 1));
+    let elsewhere = Sweep { host: id("host-2"), ..scene.sweep_of("b") };
+    assert_eq!(said(&scene.store.sweep(&elsewhere).unwrap()), (0, 0, 0));
 }
