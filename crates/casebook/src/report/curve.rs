@@ -205,6 +205,14 @@ impl Curve {
         }
     }
 
+    /// The events that its values are from, the last few: each of them holds what the earlier ones held.
+    pub fn evidence(&self) -> Vec<Uuid> {
+        match self.recorded.last() {
+            Some(last) => vec![*last],
+            None => self.said.iter().take(1).map(|said| said.event).collect(),
+        }
+    }
+
     /// When its first and its last value were seen.
     pub fn window(&self) -> Option<(Timestamp, Timestamp)> {
         Some((self.points.first()?.0, self.points.last()?.0))

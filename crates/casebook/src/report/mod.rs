@@ -6,6 +6,12 @@
 pub mod changes;
 pub mod curve;
 mod facts;
+pub mod impact;
+pub mod measured;
+pub mod onset;
+pub mod timeline;
+pub mod uptime;
+pub mod whys;
 pub mod words;
 
 pub use self::facts::{Kind, Line, Recorded, Rule, Source, Subject, Suspect};
