@@ -1,1 +1,78 @@
-//! What may be leaking, ranked: what speaks for each suspect, what against it, and what would tell.
+//! What may be leaking, ranked by what was recorded: evidence for and against, what would confirm or refute each suspect, and
+//! what is not known.
+//!
+//! From outside a process only so much can be told: which resource grows, in which process, with work or without, and
+//! whether it is ever given back. Which variable holds it cannot: memory that nothing else explains is *retained heap*, and
+//! that it could be a cache that is not full yet, or an allocator that keeps what the program gave back, is said beside it.
+//!
+//! * [`facts`] sorts events by series and process; what a running unit says of itself is one more source.
+//! * [`counts`] suspects what piles up and can be counted: connections, children, threads, descriptors by kind.
+//! * [`memory`] suspects memory, by its place and its curve.
+//! * [`relate`] weighs suspects against each other: what is counted explains memory, as far as each piece can be so large.
+//! * [`checks`] says what to do next.
+//!
+//! A score is a sum of points, not a probability: each piece of evidence carries its own. Pure: events in, a ranking out; the
+//! same events give the same ranking.
+
+mod cause;
+mod checks;
+mod counts;
+mod curve;
+mod facts;
+mod lead;
+mod memory;
+mod relate;
+mod suspect;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use scupper_model::{Event, Identity};
+
+pub use cause::{Cause, RowClass};
+pub use facts::{Now, ProcessNow, SeriesNow};
+pub use suspect::{Check, Evidence, Process, Ranking, Seen, Strength, Suspect};
+
+use checks::Context;
+use facts::Facts;
+use lead::Leads;
+
+/// Suspects that are told, at most.
+const MOST_SUSPECTS: usize = 8;
+/// Below so many points nobody is named as a suspect.
+const LEAST_TOLD: i32 = 10;
+/// Below so many points of the first one, the cause is unknown.
+const LEAST_TO_NAME: i32 = 25;
+/// What `unknown` and `not_a_leak` are worth where they are the answer.
+const CONCLUSION: i32 = 50;
+
+/// What is known of a unit, a run or a process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known<'k> {
+    /// What was recorded; in any order.
+    pub events: &'k [Event],
+    /// What a running unit says of itself.
+    pub now: Option<&'k Now>,
+    /// Only of this process.
+    pub only: Option<Identity>,
+}
+
+/// Ranks what may be leaking, the most likely first. There is always one: what is not known is said.
+pub fn rank(known: &Known<'_>) -> Ranking {
+    let facts = Facts::of(known);
+    let mut leads = Leads::default();
+    counts::suspect(&facts, &mut leads);
+    memory::suspect(&facts, &mut leads);
+    relate::weigh(&facts, &mut leads);
+    let context = Context::of(&facts, known);
+    let mut found = leads.into_sorted();
+    found.retain(|lead| lead.points >= LEAST_TOLD);
+    let best = found.first().map_or(0, |lead| lead.points);
+    if best < LEAST_TO_NAME {
+        let conclusion = relate::conclusion(&facts, CONCLUSION);
+        found.insert(0, conclusion);
+    }
+    found.truncate(MOST_SUSPECTS);
+    let suspects = found.into_iter().map(|lead| lead.told(&context)).collect();
+    Ranking { schema: suspect::SCHEMA, seen: facts.seen(known), suspects, unknown: facts.unknown() }
+}

@@ -1,0 +1,317 @@
+//! What piles up and can be counted: connections, children, threads, descriptors by kind. A series that counts names its cause
+//! by itself; descriptors are told apart by what was compared at two times.
+
+use scupper_detect::{Quantity, Verdict, exact};
+use scupper_model::{Class, Comparison, Identity, Resource, ResourceChange, ResourceKind, Watched};
+
+use super::facts::{Facts, Source, Trail};
+use super::lead::{Growth, Leads};
+use super::{Cause, words};
+
+/// A series that is proven to leak.
+const LEAKING: i32 = 60;
+/// One that grows.
+const GROWING: i32 = 40;
+/// One that grew once and does not any more.
+const OVER: i32 = 12;
+/// A second series of the same cause.
+const AGAIN: i32 = 5;
+/// Two looks that show what exactly it is.
+const COMPARED: i32 = 25;
+/// The same where no series was judged.
+const COMPARED_ALONE: i32 = 30;
+/// It grows with each operation.
+const PER_OPERATION: i32 = 8;
+/// A limit was crossed by it.
+const LIMIT: i32 = 10;
+/// A limit was crossed and nothing else is known.
+const LIMIT_ALONE: i32 = 28;
+/// Helpers that outlive what they were started for.
+const OUTLIVES: i32 = 18;
+/// The same where no series was judged.
+const OUTLIVES_ALONE: i32 = 35;
+/// Pieces that two looks have to differ by, to say something by themselves.
+const LEAST_PIECES: u64 = 5;
+/// Of the descriptors that came this share has to be of a kind to be called so, in percent.
+const MOST_OF: u64 = 60;
+
+/// Suspects what is counted.
+pub(super) fn suspect(facts: &Facts, leads: &mut Leads) {
+    for trail in facts.trails.iter().filter(|trail| trail.series != Watched::Memory && trail.grew()) {
+        by_series(facts, trail, leads);
+    }
+    for comparison in &facts.comparisons {
+        by_comparison(facts, comparison, leads);
+    }
+    by_limits(facts, leads);
+    by_helpers(facts, leads);
+}
+
+fn by_series(facts: &Facts, trail: &Trail, leads: &mut Leads) {
+    let whose = facts.whose(trail.target);
+    let cause = cause_of(facts, trail, whose);
+    let of = name_of(facts, whose, trail.name.as_deref());
+    let lead = leads.of(cause, &of);
+    lead.add_process(whose, &of);
+    let judged = &trail.judged;
+    let value = exact(trail.value);
+    let rate = judged
+        .slope_per_hour
+        .map_or_else(String::new, |slope| format!(", {} an hour", words::signed(Quantity::Count, slope)));
+    let reason = judged
+        .reasons
+        .first()
+        .map_or_else(String::new, |reason| format!(": {}", words::sentence(&reason.text)));
+    let text = format!(
+        "{} {} ({}{rate}){reason}",
+        words::series(trail.series),
+        if judged.verdict == Verdict::Leaking { "leak" } else { "grow" },
+        words::amount(Quantity::Count, value)
+    );
+    if trail.last() < Verdict::Growing {
+        lead.speaks_again(OVER, &trail.source, text);
+        lead.speaks_against(0, trail.last_reasons().1, format!("it is {} since", trail.last()));
+    } else {
+        let worth = if judged.verdict == Verdict::Leaking { LEAKING } else { GROWING };
+        if lead.verdict < judged.verdict {
+            // The worst of them counts, once.
+            let before = if lead.verdict >= Verdict::Growing { GROWING } else { 0 };
+            lead.speaks_for(worth - before, &trail.source, text);
+        } else {
+            lead.speaks_again(AGAIN, &trail.source, text);
+        }
+        lead.verdict = lead.verdict.max(judged.verdict);
+    }
+    let per_operation = judged.per_operation.map(|rate| rate.slope);
+    if let Some(rate) = judged.per_operation {
+        let text = format!(
+            "{} with each operation, over {} operations",
+            words::signed(Quantity::Count, rate.slope),
+            rate.operations
+        );
+        lead.speaks_again(PER_OPERATION, &trail.source, text);
+    }
+    lead.add_growth(
+        whose,
+        Growth {
+            grown: None,
+            per_hour: judged.slope_per_hour,
+            per_operation,
+            time_to_limit_seconds: judged.time_to_limit_seconds,
+        },
+    );
+}
+
+/// The cause of a series: by itself, or for descriptors by what was compared.
+fn cause_of(facts: &Facts, trail: &Trail, whose: Option<Identity>) -> Cause {
+    match trail.series {
+        Watched::Threads => Cause::Threads,
+        Watched::Children | Watched::Zombies | Watched::Browsers | Watched::StdioChildren => Cause::ChildTree,
+        Watched::Sockets | Watched::CloseWait | Watched::FinWait2 => Cause::Sockets,
+        Watched::Memory => Cause::RetainedHeap,
+        Watched::Descriptors => {
+            let compared = facts.comparisons.iter().rev();
+            let of = compared
+                .map(|(comparison, _)| comparison)
+                .find(|comparison| whose.is_none_or(|who| comparison.target == who));
+            match of.and_then(kind_of_descriptors) {
+                Some(cause) => cause,
+                None if trail.judged.class == Class::Sockets => Cause::Sockets,
+                None => Cause::Descriptors,
+            }
+        }
+    }
+}
+
+/// What most of the descriptors are that came between two looks.
+fn kind_of_descriptors(comparison: &Comparison) -> Option<Cause> {
+    const KINDS: [ResourceKind; 5] = [
+        ResourceKind::Socket,
+        ResourceKind::DeletedFile,
+        ResourceKind::Pipe,
+        ResourceKind::File,
+        ResourceKind::Kernel,
+    ];
+    let of = |kind| more(comparison, kind);
+    let all: u64 = KINDS.into_iter().map(of).sum();
+    KINDS
+        .into_iter()
+        .find(|kind| all > 0 && of(*kind).saturating_mul(100) >= all.saturating_mul(MOST_OF))
+        .and_then(cause_of_kind)
+}
+
+fn more(comparison: &Comparison, kind: ResourceKind) -> u64 {
+    let of_kind = comparison.resources.iter().filter(|change| change.kind == kind);
+    let (before, after) = of_kind.fold((0_u64, 0_u64), |(before, after), change| {
+        (before.saturating_add(change.before), after.saturating_add(change.after))
+    });
+    after.saturating_sub(before)
+}
+
+const fn cause_of_kind(kind: ResourceKind) -> Option<Cause> {
+    match kind {
+        ResourceKind::Socket => Some(Cause::Sockets),
+        ResourceKind::DeletedFile => Some(Cause::DeletedFiles),
+        ResourceKind::Pipe => Some(Cause::Pipes),
+        ResourceKind::File | ResourceKind::Kernel => Some(Cause::Descriptors),
+        ResourceKind::Thread => Some(Cause::Threads),
+        ResourceKind::Child | ResourceKind::Zombie => Some(Cause::ChildTree),
+        // Watches cost memory of the kernel, and are no descriptors.
+        ResourceKind::InotifyWatch => None,
+    }
+}
+
+const KINDS: [ResourceKind; 8] = [
+    ResourceKind::Socket,
+    ResourceKind::DeletedFile,
+    ResourceKind::Pipe,
+    ResourceKind::File,
+    ResourceKind::Kernel,
+    ResourceKind::Thread,
+    ResourceKind::Child,
+    ResourceKind::Zombie,
+];
+
+fn by_comparison(facts: &Facts, (comparison, source): &(Comparison, Source), leads: &mut Leads) {
+    // Of several pairs of looks at one process the last says most.
+    let later = facts
+        .comparisons
+        .iter()
+        .rev()
+        .find(|(other, _)| other.target == comparison.target && other.tree == comparison.tree);
+    if later.is_some_and(|(last, _)| last != comparison) {
+        return;
+    }
+    let of = name_of(facts, Some(comparison.target), Some(&comparison.name));
+    for kind in KINDS {
+        let Some(cause) = cause_of_kind(kind) else { continue };
+        let grown = more(comparison, kind);
+        if grown < LEAST_PIECES {
+            continue;
+        }
+        let mut changes: Vec<&ResourceChange> = comparison
+            .resources
+            .iter()
+            .filter(|change| change.kind == kind && change.after > change.before)
+            .collect();
+        changes.sort_by_key(|change| std::cmp::Reverse(change.after - change.before));
+        let Some(largest) = changes.first() else { continue };
+        // A helper's own threads and sockets are its business: it is judged by its series alone.
+        let tree =
+            leads.0.iter().position(|lead| lead.cause == cause && lead.of.is_empty() && lead.points > 0);
+        let of = if tree.is_some() { "" } else { of.as_str() };
+        let known =
+            leads.0.iter().any(|lead| lead.cause == cause && lead.of == words::shown(of) && lead.points > 0);
+        if comparison.role == "helper" && !known {
+            continue;
+        }
+        let lead = leads.of(cause, of);
+        lead.add_process(Some(comparison.target), &comparison.name);
+        let plus = largest.after - largest.before;
+        let bytes = largest.bytes.map_or_else(String::new, |bytes| {
+            format!(", {} in all", words::amount(Quantity::Bytes, exact(bytes)))
+        });
+        let what = words::sentence(&largest.what);
+        let text = format!(
+            "{} more of `{what}` in {}{bytes}{}",
+            words::signed(Quantity::Count, exact(plus)),
+            words::span(exact(comparison.after_ms) / 1000.0),
+            if plus < grown {
+                format!("; {} more with others like it", words::signed(Quantity::Count, exact(grown)))
+            } else {
+                String::new()
+            },
+        );
+        let named = lead.what.is_some();
+        if known && !named {
+            lead.speaks_for(COMPARED, source, text);
+        } else if known {
+            lead.speaks_again(AGAIN, source, text);
+        } else {
+            lead.speaks_for(COMPARED_ALONE, source, text);
+            lead.unknown.push(
+                "whether it goes on: it was seen at two moments, and no series of it was judged".to_owned(),
+            );
+        }
+        lead.what.get_or_insert(what);
+        let seconds = exact(comparison.after_ms) / 1000.0;
+        let grown = exact(grown);
+        let per_operation = comparison.operations.filter(|done| *done > 0).map(|done| grown / exact(done));
+        let per_hour = (seconds > 0.0).then(|| grown * 3600.0 / seconds);
+        let judged = lead.growth().per_hour.is_some();
+        lead.add_growth(
+            Some(comparison.target),
+            Growth {
+                grown: Some(grown),
+                per_hour: per_hour.filter(|_| !judged),
+                per_operation,
+                time_to_limit_seconds: None,
+            },
+        );
+    }
+}
+
+fn by_limits(facts: &Facts, leads: &mut Leads) {
+    for crossed in &facts.crossed {
+        let cause = match crossed.resource {
+            Resource::Memory => continue,
+            Resource::Descriptors => Cause::Descriptors,
+            Resource::Threads => Cause::Threads,
+            Resource::Children => Cause::ChildTree,
+            Resource::Sockets => Cause::Sockets,
+        };
+        let text =
+            format!("{} crossed their limit: {} of {}", crossed.resource, crossed.value, crossed.limit);
+        // Descriptors are of some kind, where that is known.
+        let fits = |found: Cause| {
+            found == cause
+                || cause == Cause::Descriptors
+                    && matches!(found, Cause::Sockets | Cause::DeletedFiles | Cause::Pipes)
+        };
+        if let Some(lead) = leads.0.iter_mut().filter(|lead| fits(lead.cause)).max_by_key(|lead| lead.points)
+        {
+            lead.speaks_again(LIMIT, &crossed.source, text);
+            continue;
+        }
+        let whose = facts.whose(crossed.culprit);
+        let of = name_of(facts, whose, crossed.culprit_name.as_deref());
+        let lead = leads.of(cause, &of);
+        lead.add_process(whose, &of);
+        lead.speaks_for(LIMIT_ALONE, &crossed.source, text);
+        lead.unknown.push("whether it grows without end: its series was not judged".to_owned());
+    }
+}
+
+fn by_helpers(facts: &Facts, leads: &mut Leads) {
+    let Some(first) = facts.outlives.first() else { return };
+    let count = facts.outlives.len();
+    let whose = first.started_by;
+    let of = whose.map_or_else(String::new, |who| name_of(facts, Some(who), None));
+    let at = leads.0.iter().position(|lead| lead.cause == Cause::ChildTree && lead.points > 0);
+    let known = at.is_some();
+    let lead = match at {
+        Some(at) => &mut leads.0[at],
+        None => leads.of(Cause::ChildTree, &of),
+    };
+    lead.add_process(whose, &of);
+    let rss: u64 = facts.outlives.iter().filter_map(|helper| helper.rss).sum();
+    let bytes = if rss > 0 {
+        format!(", {} together", words::amount(Quantity::Bytes, exact(rss)))
+    } else {
+        String::new()
+    };
+    let several = if count > 1 { format!("{count} helpers outlive") } else { "a helper outlives".to_owned() };
+    let text = format!(
+        "{several} what it was started for, the first a {} `{}`{bytes}: {}",
+        words::shown(&first.kind),
+        words::shown(&first.name),
+        words::sentence(&first.because)
+    );
+    lead.speaks_for(if known { OUTLIVES } else { OUTLIVES_ALONE }, &first.source, text);
+    lead.what.get_or_insert_with(|| words::shown(&first.name));
+}
+
+/// The name of a process, as far as one was told.
+pub(super) fn name_of(facts: &Facts, whose: Option<Identity>, told: Option<&str>) -> String {
+    whose.and_then(|who| facts.name(&who)).or(told).map_or_else(String::new, words::shown)
+}
