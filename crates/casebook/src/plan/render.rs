@@ -1,0 +1,462 @@
+//! The text of a plan, in the form of seed 000. What is new in it stands below the headings that were always there.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use scupper_model::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::classify::{Classified, Matched, classify};
+use super::cover::{Covered, cover};
+use super::facts::Facts;
+use super::kind::{Effort, Priority, TaskType};
+use super::note::Note;
+use super::original::{CRITERIA, INBOX, notes, summary};
+use super::recorded::{Fitting, Recorded, bytes_text, fitting, per_hour};
+use super::risks::Risks;
+use super::steps::{self, Asked, Item, Step};
+
+/// Characters of a bullet that are kept in a step.
+const LONGEST_ITEM: usize = 400;
+/// A soak lasts at least this long.
+const LEAST_SOAK: Duration = Duration::from_hours(24);
+/// Slower growth than this is not asked for, in bytes an hour.
+const LEAST_SLOPE: f64 = 1e6;
+/// Words of a title that are no name of a service.
+const NO_NAME: [&str; 20] = [
+    "the",
+    "a",
+    "an",
+    "in",
+    "of",
+    "on",
+    "for",
+    "to",
+    "and",
+    "with",
+    "is",
+    "our",
+    "at",
+    "from",
+    "by",
+    "process",
+    "usage",
+    "production",
+    "investigate",
+    "issue",
+];
+
+/// What surrounds a note.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// Local time, `YYYY-MM-DD HH:MM:SS`.
+    pub created_at: &'a str,
+    /// The moment, to tell how old evidence is.
+    pub now: Timestamp,
+    /// What was recorded, oldest first.
+    pub recorded: &'a [Recorded],
+    /// Where that lies, as `related_files` names it.
+    pub evidence_file: &'a str,
+}
+
+/// A plan, and what it was made from.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The document.
+    pub text: String,
+    /// What the note was taken for.
+    pub classified: Classified,
+    /// The priority in the document.
+    pub priority: Priority,
+    /// Why it is higher than the note says.
+    pub raised: Option<String>,
+    /// Its numbers.
+    pub facts: Facts,
+    /// Where its bullets went.
+    pub covered: Vec<Covered>,
+    /// Evidence that fits.
+    pub evidence: Vec<Fitting>,
+}
+
+impl Plan {
+    /// Whether evidence could fill in something.
+    pub const fn wants_evidence(&self) -> bool {
+        speaks_of_growth(self.classified.task_type)
+    }
+}
+
+const fn speaks_of_growth(task_type: TaskType) -> bool {
+    matches!(task_type, TaskType::MemoryLeak | TaskType::OrphanCleanup | TaskType::Incident)
+}
+
+/// Makes a plan of a note.
+pub fn plan(note: &Note, around: &Surroundings) -> Plan {
+    let classified = classify(note);
+    let facts = Facts::of(note);
+    let task_type = classified.task_type;
+    let recorded = if speaks_of_growth(task_type) { around.recorded } else { &[] };
+    let evidence = fitting(note, &facts, recorded, around.now);
+    let raised = evidence
+        .iter()
+        .find_map(|each| each.urgent.clone())
+        .filter(|_| classified.priority != Priority::High);
+    let priority = if raised.is_some() { Priority::High } else { classified.priority };
+
+    let unit = unit_name(note, &evidence);
+    let limits = Limits::of(&facts);
+    let asked = Asked { unit: &unit, soak: &limits.soak_text(), growth: &limits.growth_text() };
+    let mut steps = steps::of(task_type, &asked);
+    let mut criteria = limits.criteria(task_type, &facts);
+    let covered = cover(note, task_type, &mut steps, &mut criteria);
+
+    let mut page = Page::default();
+    page.front(note, &classified, priority, &evidence, around);
+    page.summary(note, &classified, priority, raised.as_deref());
+    page.request(note, &facts, &evidence, &classified, &unit);
+    page.steps(&steps, &covered);
+    page.criteria(&criteria);
+    page.risks(note, &classified);
+    page.end(note.name(), classified.effort);
+    Plan { text: page.text, classified, priority, raised, facts, covered, evidence }
+}
+
+/// What has to hold in the end, in numbers.
+struct Limits {
+    /// Bytes an hour.
+    slope: f64,
+    soak: Duration,
+}
+
+impl Limits {
+    fn of(facts: &Facts) -> Self {
+        let slope = facts.rate().map_or(LEAST_SLOPE, |rate| (rate / 100.0).max(LEAST_SLOPE));
+        let soak = facts.time_to_failure().map_or(LEAST_SOAK, |time| (time * 3).max(LEAST_SOAK));
+        Self { slope, soak }
+    }
+
+    fn hours(&self) -> u64 {
+        self.soak.as_secs().div_ceil(3600)
+    }
+
+    fn soak_text(&self) -> String {
+        format!("{}h", self.hours())
+    }
+
+    fn growth_bytes(&self) -> f64 {
+        self.slope * self.soak.as_secs_f64() / 3600.0
+    }
+
+    /// Whole MiB, as `--max-growth` reads it.
+    fn growth_text(&self) -> String {
+        format!("{:.0}M", (self.growth_bytes() / 1_048_576.0).floor().max(1.0))
+    }
+
+    fn criteria(&self, task_type: TaskType, facts: &Facts) -> Vec<Item> {
+        let mut lines = Vec::new();
+        if task_type == TaskType::MemoryLeak {
+            let rate = facts.rate().map_or_else(
+                || "no rate is reported".to_owned(),
+                |rate| format!("{} is reported", per_hour(rate)),
+            );
+            let time = facts.time_to_failure().map_or_else(
+                || "no time to failure is reported".to_owned(),
+                |time| {
+                    format!("at least 3 x the reported {:.1} h until it fails", time.as_secs_f64() / 3600.0)
+                },
+            );
+            lines.push(format!(
+                "Memory grows by at most {} ({rate}), over a soak of at least {} h ({time}; never less than {} h)",
+                per_hour(self.slope),
+                self.hours(),
+                LEAST_SOAK.as_secs() / 3600,
+            ));
+            lines.push(format!(
+                "Memory is less than {} above its start when the soak ends",
+                bytes_text(self.growth_bytes())
+            ));
+        }
+        if matches!(task_type, TaskType::MemoryLeak | TaskType::OrphanCleanup) {
+            lines.push(format!("0 OOM kills and 0 crashes in {} h", self.hours()));
+            lines.push("0 processes left behind: `scupper scan` exits with 0".to_owned());
+        }
+        if task_type == TaskType::Incident {
+            lines.push(format!("0 recurrences in {} h, by the record and not by memory", self.hours()));
+        }
+        let key = |place: usize| format!("criterion/{place}");
+        lines.into_iter().enumerate().map(|(place, text)| Item { key: key(place), text }).collect()
+    }
+}
+
+/// A name for the unit: the one that was recorded, else what the title is about.
+fn unit_name(note: &Note, evidence: &[Fitting]) -> String {
+    if let Some(named) = evidence.iter().find(|each| each.by.contains(&"service")) {
+        return named.unit.clone();
+    }
+    let usable = |text: &str| {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_lowercase);
+        let speaks = |word: &String| {
+            let is_lexical = super::lexicon::TYPES.iter().any(|(_, phrases)| {
+                phrases
+                    .iter()
+                    .any(|(phrase, _)| phrase.split(' ').any(|base| super::lexicon::is_form_of(word, base)))
+            });
+            !word.is_empty() && !is_lexical && !NO_NAME.contains(&word.as_str())
+        };
+        words.filter(speaks).take(4).collect::<Vec<_>>().join("-")
+    };
+    let mut name = usable(note.title());
+    if name.is_empty() {
+        name = usable(super::note::stem(note.name()));
+    }
+    name.truncate(40);
+    if name.is_empty() { "service".to_owned() } else { name }
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    fn front(
+        &mut self,
+        note: &Note,
+        classified: &Classified,
+        priority: Priority,
+        evidence: &[Fitting],
+        around: &Surroundings,
+    ) {
+        self.line("---\ntype: action_plan\nstatus: pending");
+        self.line(&format!("priority: {priority}\ntask_type: {}", classified.task_type));
+        self.line(&format!("created_at: {}", around.created_at));
+        self.line(&format!("source_file: {}", scalar(&format!("{INBOX}{}", note.name()))));
+        if evidence.is_empty() {
+            self.line("related_files: []");
+        } else {
+            self.line("related_files:");
+            for each in evidence {
+                self.line(&format!("  - {}", scalar(&format!("{}#{}", around.evidence_file, each.id))));
+            }
+        }
+        if classified.needs_triage {
+            self.line("needs_triage: true");
+        }
+        self.line(&format!("---\n\n# Plan: {}\n", inline(note.title())));
+    }
+
+    fn summary(&mut self, note: &Note, classified: &Classified, priority: Priority, raised: Option<&str>) {
+        self.line("## Executive Summary");
+        self.line(&summary(note.name(), classified.task_type, priority, classified.effort));
+        self.line("\n### Why\n");
+        let by = if classified.matched.is_empty() {
+            "no word of the request says what kind of task it is".to_owned()
+        } else if classified.needs_triage {
+            let second = classified.runner_up.as_ref();
+            let second =
+                second.map_or_else(String::new, |second| format!(", and for {} only", second.task_type));
+            format!("too little speaks for one kind{second}: {}", said(&classified.matched))
+        } else {
+            format!("score {}: {}", classified.score, said(&classified.matched))
+        };
+        self.line(&format!("- Type **{}**: {by}", classified.task_type));
+        match &classified.runner_up {
+            Some(second) => self.line(&format!(
+                "- Runner-up {}, score {}: {}",
+                second.task_type,
+                second.score,
+                said(&second.matched)
+            )),
+            None => self.line("- Runner-up: none"),
+        }
+        if classified.needs_triage {
+            self.line("- Somebody has to say what it is: set `task_type`, and remove `needs_triage`");
+        }
+        let by = match (raised, classified.priority_by.is_empty()) {
+            (Some(raised), _) => {
+                format!("raised from {} by what was recorded: {}", classified.priority, inline(raised))
+            }
+            (None, true) => "the request does not say how soon".to_owned(),
+            (None, false) => said(&classified.priority_by),
+        };
+        self.line(&format!("- Priority **{priority}**: {by}"));
+        let complex = if classified.complex.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", said(&classified.complex))
+        };
+        self.line(&format!("- Effort **{}**: {} words{complex}\n", classified.effort, classified.words));
+    }
+
+    fn request(
+        &mut self,
+        note: &Note,
+        facts: &Facts,
+        evidence: &[Fitting],
+        classified: &Classified,
+        unit: &str,
+    ) {
+        let fence = fence(note.text());
+        self.line("## Original Request");
+        self.line(&format!("{fence}\n{}\n{fence}\n", note.text()));
+        let said = [
+            ("Rate", facts.rates.iter().map(|rate| &rate.said).collect::<Vec<_>>()),
+            ("Time until it fails", facts.failures.iter().map(|failure| &failure.said).collect()),
+            ("Size", facts.sizes.iter().collect()),
+            ("Version", facts.versions.iter().collect()),
+        ];
+        if said.iter().any(|(_, facts)| !facts.is_empty()) {
+            self.line("### Facts\n");
+            for (name, fact) in
+                said.iter().flat_map(|(name, facts)| facts.iter().map(move |fact| (name, fact)))
+            {
+                self.line(&format!("- {name}: {} (line {})", inline(&fact.text), fact.line));
+            }
+            self.line("");
+        }
+        if speaks_of_growth(classified.task_type) {
+            self.line("### Evidence\n");
+            for each in evidence {
+                self.line(&format!(
+                    "- {} of `{}` at {}: {} (fits by {}; event `{}`, run `{}`, sha256 `{}`)",
+                    each.kind,
+                    each.unit,
+                    each.at,
+                    each.says,
+                    each.by.join(", "),
+                    each.id,
+                    each.run,
+                    each.sha256
+                ));
+            }
+            if evidence.is_empty() {
+                self.line("- Nothing recorded fits by service, rate or day");
+                self.line(&format!("- This would record it: `scupper run --name {unit} -- COMMAND`; the next `scupper plan` fills it in"));
+            }
+            self.line("");
+        }
+    }
+
+    fn steps(&mut self, steps: &[Step], covered: &[Covered]) {
+        self.line("## Step-by-Step Plan\n");
+        for (number, step) in (1..).zip(steps) {
+            self.line(&format!("{number}. **{}** {}", step.title, mark(step.key)));
+            for item in &step.items {
+                self.line(&format!("   - [ ] {} {}", item.text, mark(&format!("{}/{}", step.key, item.key))));
+            }
+            self.line("");
+        }
+        if covered.is_empty() {
+            return;
+        }
+        let done = covered.iter().filter(|each| each.by.is_ok()).count();
+        self.line("### Coverage\n");
+        self.line(&format!("- {done} of {} bullets of the request are in this plan", covered.len()));
+        for each in covered {
+            if let Err(why) = &each.by {
+                self.line(&format!("- Not covered, since {why}: line {}, {}", each.line, inline(&each.text)));
+            }
+        }
+        self.line("");
+    }
+
+    fn criteria(&mut self, criteria: &[Item]) {
+        self.line("## Success Criteria\n");
+        for item in criteria {
+            self.line(&format!("- [ ] {} {}", item.text, mark(&item.key)));
+        }
+        for criterion in CRITERIA {
+            self.line(&format!("- [ ] {criterion} {}", mark(criterion)));
+        }
+        self.line("");
+    }
+
+    fn risks(&mut self, note: &Note, classified: &Classified) {
+        let words = super::words::words(note);
+        let any = |bases: &[&str]| {
+            words.iter().any(|word| bases.iter().any(|base| super::lexicon::is_form_of(&word.text, base)))
+        };
+        let risks = Risks {
+            depends: any(&["depend", "dependency", "dependencies", "require", "requirement"]),
+            complex: any(&["complex", "complicated", "difficult", "hard"]),
+            integrates: any(&["integrate", "integration", "connect", "connection"]),
+            words: classified.words,
+        };
+        self.line("## Potential Risks/Blockers\n");
+        for risk in risks.listed() {
+            self.text.push_str(&risk.lines());
+        }
+        self.line("");
+    }
+
+    fn end(&mut self, name: &str, effort: Effort) {
+        self.line("## Effort Estimate");
+        self.line(effort.word());
+        self.text.push_str("\n## Notes\n");
+        self.text.push_str(&notes(name));
+    }
+}
+
+/// The words and their lines.
+fn said(matched: &[Matched]) -> String {
+    let each = matched.iter().map(|each| {
+        let lines: Vec<String> = each.lines.iter().map(usize::to_string).collect();
+        let s = if lines.len() == 1 { "" } else { "s" };
+        format!("\"{}\" (line{s} {})", each.word, lines.join(", "))
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// The hidden mark that a step is known by, whatever its words become.
+fn mark(key: &str) -> String {
+    let mut id = String::new();
+    for byte in Sha256::digest(key.as_bytes()).iter().take(5) {
+        let _ = write!(id, "{byte:02x}");
+    }
+    format!("<!-- scupper:step={id} -->")
+}
+
+/// Text of the note in a line of ours: on one line, bounded, and without marks that only we may write.
+pub(super) fn inline(text: &str) -> String {
+    let mut out: String = text.chars().map(|c| if c == '\n' { ' ' } else { c }).take(LONGEST_ITEM).collect();
+    if text.chars().nth(LONGEST_ITEM).is_some() {
+        out.push_str("...");
+    }
+    out.replace("<!--", "&lt;!--").replace("-->", "--&gt;")
+}
+
+/// A fence longer than any run of backticks in the text.
+fn fence(text: &str) -> String {
+    let (mut longest, mut run) = (0, 0);
+    for c in text.chars() {
+        run = if c == '`' { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    "`".repeat((longest + 1).max(3))
+}
+
+/// A text as a value of YAML: as it is where that is one, else quoted.
+pub(super) fn scalar(text: &str) -> String {
+    let is_plain =
+        text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' ' | '(' | ')'))
+            && text.starts_with(|c: char| c.is_alphabetic() || c == '/')
+            && !text.ends_with(' ')
+            && !text.contains(" #");
+    if is_plain {
+        return text.to_owned();
+    }
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
