@@ -8,6 +8,9 @@ pub(super) const PREFIX: &str = "scupper:{0}:";
 /// The sets of members that seed 004 has: its code says the first, its picture the second (R117).
 pub(super) const SEED_SETS: [&str; 2] = ["agents:active", "agent:active"];
 
+/// Stands for those of the first that were found there before and are not ours.
+pub(super) const KNOWN: [&str; 1] = [""];
+
 /// What the keys of seed 004's tasks and dependencies look like; SCAN is asked for these, and KEYS is never used (R099).
 pub(super) const SEED_PATTERNS: [&str; 2] = ["agent:task:*", "agent:deps:*"];
 

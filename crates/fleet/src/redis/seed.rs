@@ -112,11 +112,11 @@ pub(super) fn judge(
 }
 
 impl RedisStore {
-    /// Looks at all of the seed's members, page by page.
-    pub(super) fn look_at_seed(&self, sweep: &Sweep) -> Result<SeedLook, StoreError> {
+    /// Looks at the seed's members in these sets, page by page.
+    pub(super) fn look_at_seed(&self, sets: &[&str], sweep: &Sweep) -> Result<SeedLook, StoreError> {
         let mut look = SeedLook::default();
         let mut seen = HashSet::new();
-        for set in SEED_SETS {
+        for set in sets {
             let mut cursor = "0".to_owned();
             loop {
                 let page = self.seed_page(set, &cursor, sweep.dry)?;
@@ -180,7 +180,9 @@ impl RedisStore {
     pub(super) fn seed_page(&self, set: &str, cursor: &str, dry: bool) -> Result<SeedPage, StoreError> {
         let mut arguments = self.arguments();
         arguments.add(set).add(cursor).number(PAGE).flag(dry);
-        self.call("reading seed 004's members", &self.scripts.legacy, &arguments, |said| page(set, said))
+        self.call("reading seed 004's members", &self.scripts.legacy, &arguments, |said| {
+            page(if set.is_empty() { SEED_SETS[0] } else { set }, said)
+        })
     }
 
     fn tell_of_a_zombie(&self, id: &AgentId) -> Result<(), StoreError> {

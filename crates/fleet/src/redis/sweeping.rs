@@ -5,6 +5,7 @@ use std::time::Duration;
 use redis::Value;
 use scupper_model::Timestamp;
 
+use super::keys::{KNOWN, SEED_SETS};
 use super::members::process;
 use super::reply::{Odd, Parts, Read, bytes, damaged, list};
 use super::scripts::Arguments;
@@ -19,8 +20,8 @@ impl RedisStore {
         for _ in 0..2 {
             let said =
                 self.run("sweeping", &self.scripts.sweep, &self.sweep_arguments(sweep, look.as_ref()))?;
-            if is_scan(&said) {
-                look = Some(self.look_at_seed(sweep)?);
+            if let Some(sets) = scan(&said) {
+                look = Some(self.look_at_seed(sets, sweep)?);
                 continue;
             }
             let mut swept = swept(said).map_err(|_| damaged(self.link.url(), "sweeping"))?;
@@ -68,8 +69,15 @@ impl RedisStore {
     }
 }
 
-fn is_scan(said: &Value) -> bool {
-    matches!(said, Value::Array(parts) if matches!(parts.as_slice(), [Value::BulkString(word)] if word == b"scan"))
+/// Which sets are to be looked at first.
+fn scan(said: &Value) -> Option<&'static [&'static str]> {
+    let Value::Array(parts) = said else { return None };
+    match parts.as_slice() {
+        [Value::BulkString(word), Value::BulkString(which)] if word == b"scan" => {
+            Some(if which == b"known" { &KNOWN } else { &SEED_SETS })
+        }
+        _ => None,
+    }
 }
 
 fn swept(said: Value) -> Read<Swept> {

@@ -613,6 +613,76 @@ fn agents_of_both_kinds_are_listed_page_by_page() {
     assert_eq!(seen, names);
 }
 
+/// How often the server was asked to do this.
+fn calls(redis: &Redis, command: &str) -> u64 {
+    let info = redis.ask(&["INFO", "commandstats"]);
+    let line = info.lines().find_map(|line| line.trim().strip_prefix(&format!("cmdstat_{command}:calls=")));
+    line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+}
+
+/// A minute of sweeps, of which one looks for the seed's agents: what was found, and the pages that were read for it.
+fn minute(scene: &Scene<'_>, redis: &Redis) -> (Swept, u64) {
+    let (before, mut all) = (calls(redis, "sscan"), None::<Swept>);
+    let mut left = scene.timing.seed_period;
+    while !left.is_zero() {
+        scene.fixture.pass(scene.timing.tick);
+        left -= scene.timing.tick;
+        let swept = scene.sweep("a");
+        for claim in &swept.claims {
+            scene.reap_all(claim);
+        }
+        match &mut all {
+            None => all = Some(swept),
+            Some(sum) => {
+                sum.claims.extend(swept.claims);
+                sum.trouble.extend(swept.trouble);
+                sum.members = swept.members;
+            }
+        }
+    }
+    (all.unwrap(), calls(redis, "sscan") - before)
+}
+
+#[test]
+fn the_look_for_the_seeds_agents_passes_ours_by() {
+    let redis = Redis::for_seed();
+    let scene = Scene::new(&redis);
+    for n in 0..600 {
+        let far = Registration { ttl: Duration::from_hours(2), ..scene.registration(&format!("ours-{n}")) };
+        scene.accepted(&far);
+    }
+    assert_eq!(minute(&scene, &redis).1, 0, "only ours are there");
+    beat(&redis, "seeds-1", 0, "180000");
+    let (swept, pages) = minute(&scene, &redis);
+    assert!(pages > 3, "somebody came: {pages}");
+    assert_eq!((swept.members, swept.claims.len()), (601, 0));
+    for _ in 0..2 {
+        beat(&redis, "seeds-1", 0, "180000");
+        assert_eq!(minute(&scene, &redis).1, 1, "the one that is known");
+    }
+    // One comes as another goes: noticed with the next look but one.
+    redis.ask(&["SREM", "agents:active", "seeds-1"]);
+    redis.ask(&["SADD", "agents:active", "no such name"]);
+    minute(&scene, &redis);
+    for pages in [4, 1] {
+        let (swept, read) = minute(&scene, &redis);
+        assert!(if pages == 1 { read == 1 } else { read >= pages }, "{read}");
+        assert!(swept.trouble[0].contains("`no such name` in agents:active"), "{:?}", swept.trouble);
+    }
+    redis.ask(&["SREM", "agents:active", "no such name"]);
+    minute(&scene, &redis);
+    // Who is known dies, and is cleaned up as ever; then there are only ours again.
+    beat(&redis, "seeds-2", 0, "180000");
+    assert!(minute(&scene, &redis).1 > 3);
+    let mut cleaned = Vec::new();
+    for _ in 0..4 {
+        cleaned.extend(minute(&scene, &redis).0.claims.into_iter().map(|claim| claim.id));
+    }
+    assert_eq!(cleaned, [id::<AgentId>("seeds-2")]);
+    let (swept, pages) = minute(&scene, &redis);
+    assert_eq!((swept.members, pages), (600, 0));
+}
+
 #[test]
 fn r104_the_baseline_is_the_memory_of_five_minutes_ago() {
     let redis = Redis::start();

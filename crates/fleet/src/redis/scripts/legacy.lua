@@ -1,9 +1,10 @@
 -- One page of seed 004's members that are not ours: what the server holds of their heartbeats. Judged by rules/seed.rs.
--- ARGV: 2 set, 3 cursor, 4 about how many, 5 "1" to look only
+-- ARGV: 2 set, or "" for those that were found in "agents:active" before, 3 cursor, 4 about how many, 5 "1" to look only
 -- Gives {now, cursor, {"bad", name} | {"seed", id, type, text, its SHA-1, ms left, key,
 -- missing since or "", "1" where it was cleaned up}...}
 -- or {now, "0", {"set", error}}
-local page = redis.pcall('SSCAN', ARGV[2], ARGV[3], 'COUNT', ARGV[4])
+local again = ARGV[2] == ''
+local page = redis.pcall('SSCAN', again and P .. 'known' or ARGV[2], ARGV[3], 'COUNT', ARGV[4])
 if page.err then return {num(NOW), '0', {'set', string.sub(page.err, 1, 100)}} end
 local out = {num(NOW), page[1]}
 local dry, some_missing = ARGV[5] == '1', redis.call('EXISTS', P .. 'miss') == 1
@@ -11,8 +12,14 @@ if some_missing and not dry and ARGV[3] == '0' then
   redis.call('ZREMRANGEBYSCORE', P .. 'miss', '-inf', num(NOW - 3600000))
 end
 local ours = #page[2] > 0 and redis.call('ZMSCORE', P .. 'ids', unpack(page[2]))
+-- Those who are not ours are remembered: see sweep.lua. A look at all begins that list anew.
+local notes = not dry and ARGV[2] == 'agents:active'
+if notes and ARGV[3] == '0' then redis.call('UNLINK', P .. 'known') end
 for i, id in ipairs(page[2]) do
-  if ours[i] then
+  if notes and not ours[i] then redis.call('SADD', P .. 'known', id) end
+  if again and redis.pcall('SISMEMBER', 'agents:active', id) ~= 1 then
+    redis.call('SREM', P .. 'known', id)
+  elseif ours[i] then
     -- One of ours, which is judged by its lease.
   elseif #id > 128 or not string.match(id, '^[%w%._:%-]+$') then
     out[#out + 1] = {'bad', string.sub(id, 1, 40)}

@@ -103,6 +103,9 @@ redis.call('ZREM', P .. 'claims', id)
 unlock(id, had[8])
 if SEED then
   redis.pcall('SREM', 'agents:active', id)
-  if legacy then redis.pcall('SREM', 'agent:active', id) end
+  if legacy then
+    redis.pcall('SREM', 'agent:active', id)
+    redis.call('SREM', P .. 'known', id)
+  end
 end
 return {'done', total}

@@ -4,7 +4,7 @@
 -- 15 most entries, 16 agents of the seed that look dead ("" where nobody has looked), 17 agents of the seed,
 -- 18 time between two sweeps, 19 number of names, the names, then orphans of the seed as they were seen: id, reason, seen,
 -- idle, key, SHA-1, ms left
--- Gives {"scan"} where somebody has to look at the seed's agents first, else
+-- Gives {"scan", "all" or "known"} where somebody has to look at the seed's agents first, else
 -- {now, phase, until, dead, members of the brake, members, suspects, claims, unclaimed, lost, expired, cleanups, delegated}
 local by, host, dry, asked = ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5] == '1'
 local batch, lease, gap, grace, interval, hold = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]),
@@ -17,8 +17,21 @@ for i = 1, 9 do meta[i] = meta[i] and tonumber(meta[i]) end
 
 if SEED and ARGV[16] == '' and (dry or asked or not meta[8] or NOW >= meta[8] + period or NOW < meta[8]) then
   -- A person's look takes nobody's turn.
-  if not dry and not asked then redis.call('HSET', meta_key, 'sscan', num(NOW)) end
-  return {'scan'}
+  if not dry and not asked then
+    redis.call('HSET', meta_key, 'sscan', num(NOW))
+    -- Where nobody can be in the set but ours and those who were found there before, only these are looked at: the effort is
+    -- not to grow with the number of ours.
+    local known, active = redis.call('SCARD', P .. 'known'), redis.pcall('SCARD', 'agents:active')
+    if type(active) == 'number' and active == redis.call('ZCARD', P .. 'ids') + known
+      and redis.call('EXISTS', 'agent:active') == 0 then
+      if known > 0 then return {'scan', 'known'} end
+      meta[6], meta[7] = 0, 0
+    else
+      return {'scan', 'all'}
+    end
+  else
+    return {'scan', 'all'}
+  end
 end
 local sdead = tonumber(ARGV[16]) or meta[6] or 0
 local smembers = tonumber(ARGV[17]) or meta[7] or 0
