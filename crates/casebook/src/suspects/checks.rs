@@ -56,6 +56,7 @@ fn repeatable(command: &str) -> Option<String> {
 }
 
 /// For one suspect, the most telling first.
+#[expect(clippy::too_many_lines, reason = "a table: a line or two for each cause")]
 pub(super) fn of(lead: &Lead, context: &Context) -> Vec<Check> {
     let mut checks = Vec::new();
     let mut add = |command: String, means: &str| checks.push(Check { command, means: means.to_owned() });

@@ -25,10 +25,8 @@ const fn most_bytes(cause: Cause) -> f64 {
     match cause {
         // A stack as far as it was touched, and what the thread keeps on it.
         Cause::Threads => 1024.0 * KIB,
-        // Buffers of both directions and a session of TLS.
-        Cause::Sockets => 256.0 * KIB,
-        // A record, buffers of its pipes.
-        Cause::ChildTree => 256.0 * KIB,
+        // Buffers of both directions and a session of TLS; a record and the buffers of its pipes.
+        Cause::Sockets | Cause::ChildTree => 256.0 * KIB,
         _ => 128.0 * KIB,
     }
 }
@@ -162,8 +160,8 @@ fn memory_beside_what_is_counted(facts: &Facts, leads: &mut Leads) {
 
 /// What has filled up explains nothing of what goes on growing elsewhere.
 fn plateau_beside_a_leak(leads: &mut Leads) {
-    let leaks = leads.0.iter().filter(|lead| lead.cause.is_leak() && lead.verdict >= Verdict::Growing);
-    let Some(leak) = leaks.max_by_key(|lead| lead.points) else { return };
+    let growing = leads.0.iter().filter(|lead| lead.cause.is_leak() && lead.verdict >= Verdict::Growing);
+    let Some(leak) = growing.max_by_key(|lead| lead.points) else { return };
     let (source, of, text) =
         (source_of(leak), leak.of.clone(), format!("something grows on: {}", leak.cause.title()));
     for lead in leads.0.iter_mut().filter(|lead| lead.cause == Cause::CachePlateau) {

@@ -102,7 +102,7 @@ fn compared_in(name: &str, memory: &[(MemoryKind, u64, u64)], resources: Vec<Res
 
 fn history(values: Vec<u64>, pattern: Option<Pattern>) -> EventKind {
     let count = values.len();
-    let seconds_before = (0..count).map(|at| (count - 1 - at) as f64).collect();
+    let seconds_before = (0..count).map(|at| scupper_detect::exact((count - 1 - at) as u64)).collect();
     let history = History {
         series: Watched::Memory,
         target: Some(who(7)),
