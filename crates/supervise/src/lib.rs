@@ -1,5 +1,6 @@
 //! One unit: a pure state machine, what is watched for leaks, and the shell that spawns, signals and waits.
 
+mod compare;
 pub mod control;
 pub mod helpers;
 pub mod record;

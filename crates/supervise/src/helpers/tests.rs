@@ -244,7 +244,7 @@ fn r030_browsers_that_lived_too_short_to_be_looked_at_count_as_come_and_gone() {
             unit.remove(pid);
             unit.observe();
         }
-        unit.get(10).age = Duration::from_secs(60);
+        unit.get(10).age = Duration::from_mins(1);
         unit.observe();
         assert_eq!(unit.of(10).outlives.outlives, expected, "{name}");
     }

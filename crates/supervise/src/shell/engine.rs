@@ -478,6 +478,8 @@ impl Engine {
             return;
         };
         if observer.look(age, look) == Wish::Enough {
+            let last = self.units[unit].note_soak_over(self.clock.now());
+            self.record(unit, last);
             self.drive(unit, Input::Ask(Ask::Stop(SignalReason::Stop)));
         }
     }

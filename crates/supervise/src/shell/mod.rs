@@ -7,6 +7,7 @@
 mod attach;
 mod client;
 pub mod clock;
+mod closer;
 mod death;
 mod deliver;
 mod earlier;

@@ -24,6 +24,7 @@ use scupper_model::{
 use scupper_probe::cgroup::Mounts;
 use scupper_probe::{Proc, cgroup};
 
+use super::closer::Closer;
 use super::death::Sent;
 use super::deliver::Untouchable;
 use super::guardian::Handover;
@@ -93,6 +94,7 @@ pub(super) struct UnitShell {
     look: Look,
     watch: Watch,
     nearer: Nearer,
+    closer: Closer,
     judge: Judge,
     cgroup: Option<UnitCgroup>,
     main_fd: Option<OwnedFd>,
@@ -154,6 +156,7 @@ impl UnitShell {
             tree: Tree::new(around.proc.ticks_per_second()),
             watch: Watch::new(watching::plan(&spec, around)),
             nearer: Nearer::default(),
+            closer: Closer::default(),
             spec,
             run,
             exit_code: None,
@@ -260,8 +263,9 @@ impl UnitShell {
                 None
             }
             Effect::Record(fact) => {
-                self.note_recycle(&fact);
+                let known = self.note_end(&fact, now);
                 facts.push(fact);
+                facts.extend(known);
                 None
             }
             Effect::Finish(code) => {
@@ -323,6 +327,7 @@ impl UnitShell {
         self.tree.begin(main);
         self.look = Look::default();
         self.watch.begin();
+        self.closer = Closer::default();
         self.main_fd = scupper_probe::pidfd::open(&around.proc, &main).ok().flatten();
         if let Some(fd) = &self.main_fd {
             let _ = around.poller.add(fd, Token::Main(self.index));

@@ -15,6 +15,12 @@ const SPACING: Duration = Duration::from_millis(250);
 const REPLAY_SHARE: u32 = 64;
 /// At most one event of a series in this time; the last state wins. Only what gets worse is told at once.
 const TOLD_EVERY: Duration = Duration::from_mins(1);
+/// A closer look is worth it when a number has risen by this, and by this part of what it was.
+const LEAST_MEMORY: u64 = 1 << 20;
+const LEAST_COUNT: u64 = 3;
+const LEAST_PART: u64 = 50;
+/// The same history is told again after this time, unless it got worse.
+const RECORDED_EVERY: Duration = Duration::from_mins(10);
 /// A verdict on a flat stretch holds until it has lasted this share longer, in percent.
 const FLAT_AGAIN: u32 = 25;
 
@@ -29,8 +35,12 @@ pub(super) enum Room {
 pub(super) struct Line {
     settings: Settings,
     kept: Kept,
-    first: Option<u64>,
+    first: Option<(Duration, u64)>,
     last: Option<(Duration, u64)>,
+    /// When a closer look was last wished for because it rises, and what it was then.
+    suspected: Option<(Duration, u64)>,
+    /// When its history was last recorded, and how bad it was then.
+    recorded: Option<(Duration, Verdict)>,
     /// Operations at the beginning and at the end of a flat stretch.
     operations: Option<(u64, u64)>,
     told: Told,
@@ -44,7 +54,16 @@ enum Kept {
 impl Line {
     pub(super) fn new(settings: Settings) -> Self {
         let kept = Kept::Flat { since: Duration::ZERO, samples: 0, known: None };
-        Self { settings, kept, first: None, last: None, operations: None, told: Told::default() }
+        Self {
+            settings,
+            kept,
+            first: None,
+            last: None,
+            suspected: None,
+            recorded: None,
+            operations: None,
+            told: Told::default(),
+        }
     }
 
     /// Takes a value, unless it comes too soon after the last one. `limit` is what the forecast is about, `operations` how
@@ -60,7 +79,7 @@ impl Line {
             return;
         }
         self.set_limit(limit.map(exact));
-        self.first.get_or_insert(value);
+        self.first.get_or_insert((now, value));
         let last = self.last.replace((now, value));
         match (&mut self.kept, last) {
             (Kept::Series(series), _) => {
@@ -126,7 +145,59 @@ impl Line {
 
     /// How much more it is than it was at first.
     pub(super) fn grown(&self) -> Option<u64> {
-        Some(self.last?.1.saturating_sub(self.first?))
+        Some(self.last?.1.saturating_sub(self.first?.1))
+    }
+
+    /// Whether it is worth a closer look: it has risen since it was first seen. Asked once; again only while it is calm, when
+    /// it has risen once more and is at least twice as old: what a leak is compared with must not be what it was a moment
+    /// ago, nor what it was before everybody warmed up.
+    pub(super) fn suspects(&mut self) -> bool {
+        let (Some((began, first)), Some((now, value))) = (self.first, self.last) else { return false };
+        let level = self.suspected.map_or(first, |(_, value)| value);
+        let least = match self.settings.quantity {
+            scupper_detect::Quantity::Bytes => LEAST_MEMORY.max(level / LEAST_PART),
+            scupper_detect::Quantity::Count | scupper_detect::Quantity::Percent => {
+                LEAST_COUNT.max(level / LEAST_PART)
+            }
+        };
+        if value < level.saturating_add(least) {
+            return false;
+        }
+        if let Some((then, _)) = self.suspected {
+            let twice = now.saturating_sub(began) >= then.saturating_sub(began).saturating_mul(2);
+            if !twice || self.verdict() >= Verdict::Growing {
+                return false;
+            }
+        }
+        self.suspected = Some((now, value));
+        true
+    }
+
+    /// Whether its history is to be recorded now, since it is as bad as this. Noted as done.
+    pub(super) fn is_to_be_recorded(&mut self, now: Duration, verdict: Verdict) -> bool {
+        let known = self.recorded.is_some_and(|(at, then)| verdict <= then && now < at + RECORDED_EVERY);
+        if !known {
+            self.recorded = Some((now, verdict));
+        }
+        !known
+    }
+
+    /// Whether its history was recorded.
+    pub(super) const fn was_recorded(&self) -> bool {
+        self.recorded.is_some()
+    }
+
+    /// When it was what, the oldest first: the floor of what was seen, and the last value.
+    pub(super) fn points(&self) -> Vec<(Duration, u64)> {
+        let mut points: Vec<(Duration, u64)> = match &self.kept {
+            Kept::Series(series) => {
+                series.curve().floor.into_iter().map(|(at, value)| (at, whole(value))).collect()
+            }
+            Kept::Flat { since, .. } => self.last.map(|(_, value)| (*since, value)).into_iter().collect(),
+        };
+        let last = self.last.filter(|(at, _)| points.last().is_none_or(|(before, _)| before < at));
+        points.extend(last);
+        points
     }
 
     /// What is thought of it. A flat stretch is judged when somebody asks.
@@ -247,6 +318,11 @@ impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Line").field("last", &self.last).field("state", &self.state()).finish_non_exhaustive()
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "values came from whole numbers")]
+fn whole(value: f64) -> u64 {
+    value.max(0.0) as u64
 }
 
 /// A series that has seen one value for that long. Steps are the longer the further back they lie.

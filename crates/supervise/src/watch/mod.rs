@@ -11,8 +11,10 @@
 
 mod class;
 mod line;
+mod load;
 mod news;
 mod plan;
+mod recorded;
 mod standing;
 
 use std::collections::HashMap;
@@ -25,8 +27,10 @@ use scupper_model::{Bytes, EventKind, Identity, Pid, Resource, Total, Watched};
 use crate::helpers::{Helpers, Moment};
 use crate::unit::{Bound, Look, Role, Seen};
 use line::{Line, Room};
+use load::Load;
 
 pub use plan::Plan;
+pub use recorded::{Stage, Suspicion};
 
 /// Processes of a unit that have series of their own.
 const MOST_FOLLOWED: usize = 32;
@@ -55,6 +59,13 @@ pub struct Watch {
     helpers: Helpers,
     served: Moment,
     next_helpers: Duration,
+    /// Along what the memory of the tree grows.
+    load: Load,
+    suspicions: Vec<Suspicion>,
+    /// Histories of processes that grew and are gone.
+    parting: Vec<EventKind>,
+    /// How old the main process was at the last look.
+    lived: Duration,
 }
 
 /// A unit in which nothing has moved: what a look of one that idles has to be compared with.
@@ -76,6 +87,8 @@ struct Followed {
     lines: Vec<(Watched, Line)>,
     /// Its own limit of descriptors, where that was read.
     descriptor_limit: Option<u64>,
+    /// Along what its memory grows.
+    load: Load,
 }
 
 /// A value for a series, with what is to be known of it.
@@ -125,13 +138,14 @@ impl Watch {
 
     /// Takes a look, marks in it what leaks, and gives what changed. `age` is that of the main process.
     pub fn observe(&mut self, now: Duration, age: Duration, look: &mut Look) -> Vec<EventKind> {
+        self.lived = age;
         if self.is_still(now, look) {
             self.helpers.went_on(&mut self.served);
             return Vec::new();
         }
         self.catch_up();
         self.helpers.observe(look, &self.served);
-        self.let_go(look);
+        self.let_go(now, look);
         self.notice_resize(now, look);
         if age >= self.plan.after() && look.tree.processes > 0 {
             self.watch_tree(now, look);
@@ -139,6 +153,10 @@ impl Watch {
         self.follow(look);
         self.watch_processes(now, look);
         self.mark(now, look);
+        if age >= self.plan.after() {
+            self.note_load(now, look);
+            self.suspect();
+        }
         self.still = self.may_be_still(now, look);
         let mut events = self.news(now);
         events.extend(self.helpers_news(now, look));
@@ -199,7 +217,7 @@ impl Watch {
     }
 
     /// Forgets processes that are gone.
-    fn let_go(&mut self, look: &Look) {
+    fn let_go(&mut self, now: Duration, look: &Look) {
         let mut gone: Vec<Pid> = Vec::new();
         if !self.processes.is_empty() {
             let present = |followed: &Followed| {
@@ -211,6 +229,7 @@ impl Watch {
         }
         for pid in gone {
             if let Some(mut followed) = self.processes.remove(&pid) {
+                self.part_from(&followed, now);
                 let room = MOST_FOUND.saturating_sub(self.found.len());
                 self.found.extend(standing::leaks_of(&mut followed).into_iter().take(room));
             }
@@ -242,6 +261,7 @@ impl Watch {
 
     fn begin_tree(&mut self) {
         self.tree.iter_mut().for_each(|(_, line)| line.begin_epoch());
+        self.load = Load::default();
     }
 
     fn watch_tree(&mut self, now: Duration, look: &Look) {
@@ -273,6 +293,7 @@ impl Watch {
                 name: Arc::clone(&seen.name),
                 lines: Vec::new(),
                 descriptor_limit: None,
+                load: Load::default(),
             };
             self.processes.insert(seen.identity.pid, followed);
         }
@@ -288,6 +309,7 @@ impl Watch {
                 // Another program, in what was its parent's image.
                 followed.name = Arc::clone(&seen.name);
                 followed.lines.clear();
+                followed.load = Load::default();
             }
             let limit_read = seen.connections.and_then(|connections| connections.descriptor_limit);
             followed.descriptor_limit = limit_read.or(followed.descriptor_limit);

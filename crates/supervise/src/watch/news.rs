@@ -21,6 +21,7 @@ impl Watch {
     /// tree.
     pub(super) fn news(&mut self, now: Duration) -> Vec<EventKind> {
         let mut events = Vec::new();
+        let mut told = Vec::new();
         for followed in self.processes.values_mut() {
             for at in 0..followed.lines.len() {
                 let Some((of, line)) = followed.lines.get_mut(at) else { continue };
@@ -28,6 +29,7 @@ impl Watch {
                 let class = class_in(&followed.lines, of);
                 let Some((_, line)) = followed.lines.get_mut(at) else { continue };
                 let whose = Some((followed.identity, &followed.name));
+                told.push((Some(followed.identity), of, line.verdict()));
                 events.push(changed((of, class), line, previous, whose, now));
             }
         }
@@ -47,7 +49,11 @@ impl Watch {
             }
             let class = self.class_in_tree(of);
             let Some((_, line)) = self.tree.get_mut(at) else { continue };
+            told.push((None, of, line.verdict()));
             events.push(changed((of, class), line, previous, None, now));
+        }
+        for (target, of, verdict) in told {
+            self.told(target, of, verdict);
         }
         events
     }

@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use scupper_detect::Reason;
-use scupper_model::{Bytes, EventKind, Identity, Limits, SignalReason, UnitSpec, Watched};
+use scupper_model::{
+    Bytes, EventKind, Identity, LimitLevel, Limits, OBSERVED, SignalReason, UnitSpec, Watched,
+};
 use scupper_probe::Detail;
 
 use super::{Fact, Surrounding, UnitShell, allowance};
+use crate::shell::closer::Scene;
 use crate::shell::tree::Member;
 use crate::unit::{Input, Look};
 use crate::watch::Plan;
@@ -16,6 +19,12 @@ use crate::watch::Plan;
 const ZOMBIE: Duration = Duration::from_secs(1);
 /// Processes that were left behind and are told of one by one.
 const MOST_TOLD: usize = 20;
+
+/// How long a closer look is waited for: before a leaking process is replaced, before a soak stops its command, and after
+/// the end of a command while it was being looked at.
+const BEFORE_RECYCLING: Duration = Duration::from_millis(100);
+const BEFORE_STOPPING: Duration = Duration::from_millis(500);
+const AFTER_THE_END: Duration = Duration::from_millis(50);
 
 /// How growth of a unit is judged. What memory there is, is found out when it is first needed.
 pub(super) fn plan(spec: &UnitSpec, around: &Surrounding) -> Plan {
@@ -44,6 +53,13 @@ impl UnitShell {
         }
         self.watch.set_memory(|| around.room(&self.spec.limits));
         facts.extend(self.watch.observe(now, now.saturating_sub(self.started_at), look));
+        facts.extend(self.watch.take_parting());
+        let suspicions = self.watch.take_suspicions();
+        for suspicion in &suspicions {
+            facts.extend(self.watch.histories_of(suspicion, now));
+        }
+        let scene = Scene { look, tree: &self.tree, operations: self.watch.operations(), now };
+        facts.extend(self.closer.step(&suspicions, scene));
     }
 
     /// Somebody has counted so many operations of the unit.
@@ -53,15 +69,49 @@ impl UnitShell {
         }
     }
 
-    /// Notes what the machine does about a leak.
-    pub(super) fn note_recycle(&mut self, fact: &EventKind) {
-        if let EventKind::RecycleStarted { target, reason: SignalReason::Leak, .. } = fact {
-            self.watch.recycling(*target);
+    /// Notes what the machine does about a leak, and gives what is to be recorded of whoever ends by it: there is nobody to
+    /// ask afterwards.
+    pub(super) fn note_end(&mut self, fact: &EventKind, now: Duration) -> Vec<EventKind> {
+        match fact {
+            EventKind::RecycleStarted { target, reason, .. } => {
+                let leaks = *reason == SignalReason::Leak;
+                if leaks {
+                    self.watch.recycling(*target);
+                }
+                let mut known = self.watch.histories_at(Some(*target), now, "recycled");
+                // Whoever leaks has time; a limit has none.
+                let patience = if leaks { BEFORE_RECYCLING } else { Duration::ZERO };
+                known.extend(self.look_closer_at_last(Some(*target), "recycled", patience, now));
+                known
+            }
+            EventKind::LimitCrossed { level: LimitLevel::Hard, action, .. } if action != OBSERVED => {
+                self.watch.histories_at(None, now, "limit")
+            }
+            _ => Vec::new(),
         }
+    }
+
+    /// A soak has seen enough of it, and is about to stop it.
+    pub(in crate::shell) fn note_soak_over(&mut self, now: Duration) -> Vec<EventKind> {
+        self.look_closer_at_last(None, "soak", BEFORE_STOPPING, now)
+    }
+
+    fn look_closer_at_last(
+        &mut self,
+        target: Option<Identity>,
+        because: &'static str,
+        patience: Duration,
+        now: Duration,
+    ) -> Vec<EventKind> {
+        let (look, tree, operations) = (&self.look, &self.tree, self.watch.operations());
+        self.closer.last_look(target, because, patience, Scene { look, tree, operations, now })
     }
 
     /// The command has ended: what leaked, and whom it had not waited for.
     pub(super) fn conclude(&mut self, now: Duration, around: &Surrounding, facts: &mut Vec<Fact>) {
+        facts.extend(self.closer.finish(AFTER_THE_END));
+        let because = if self.is_observed() { "soak" } else { "ended" };
+        facts.extend(self.watch.histories_at(None, now, because));
         if !self.spec.fail_on_leak || self.is_observed() {
             return;
         }

@@ -1,0 +1,443 @@
+//! Closer looks at a process that grows: what it holds, when that is first suspected and when it is confirmed, compared.
+//!
+//! A closer look reads a link for each descriptor and walks page tables: 1 to 500 ms. So it is made beside the loop, on a
+//! thread that ends with it, one at a time; and only at what has risen: a unit at rest pays nothing. Looks that are made
+//! on suspicion, which most programs raise once while they warm up, take no more than a hundredth of the time.
+//!
+//! What is kept for comparing is bounded: two readings of at most `MOST_KEPT` processes of a unit.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
+use std::thread;
+use std::time::Duration;
+
+use scupper_model::{
+    Bytes, Comparison, Connections, EventKind, Identity, Pid, Resource, ResourceKind, Watched, printable,
+};
+use scupper_probe::holdings::{self, Bounds, Holdings, Part};
+use scupper_probe::{Proc, pss};
+
+use super::clock::Clock;
+use super::tree::Tree;
+use crate::compare::compare;
+use crate::unit::{Look, Role, Seen};
+use crate::watch::{Stage, Suspicion};
+
+/// Processes of a unit whose readings are kept.
+const MOST_KEPT: usize = 16;
+/// Looks that wait for their turn.
+const MOST_WAITING: usize = 8;
+/// Comparisons that are remembered as made.
+const MOST_MADE: usize = 64;
+/// Children that are told one by one.
+const MOST_CHILDREN: usize = 512;
+/// A look that takes longer is broken off, and says what it has not read.
+const LONGEST: Duration = Duration::from_secs(2);
+/// Descriptors that are looked at, and text of mappings that is read.
+const MOST_DESCRIPTORS: u64 = 16_384;
+const MOST_TEXT: usize = 8 << 20;
+/// After a look on suspicion the next one waits this many times as long as it took.
+const REST: u32 = 100;
+/// Two looks that are compared are at least so far apart.
+const APART: Duration = Duration::from_secs(1);
+/// The same process is compared again after this time, sooner only when it got worse, and never within the second.
+const AGAIN: Duration = Duration::from_mins(10);
+const WORSE: Duration = Duration::from_secs(10);
+/// Of two earlier readings the newer one counts when it is at least this part as old as the other.
+const OLD_ENOUGH: u32 = 4;
+
+/// Makes closer looks, and compares.
+#[derive(Debug, Default)]
+pub struct Closer {
+    kept: Vec<Kept>,
+    made: VecDeque<Made>,
+    waiting: VecDeque<Order>,
+    at_work: Option<(Order, Receiver<Answer>)>,
+    rest_until: Duration,
+}
+
+/// What is looked at: a process with what is below it, or the tree as one of its processes stands for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Subject {
+    target: Identity,
+    tree: bool,
+}
+
+/// A look that is to be made.
+#[derive(Clone, Debug)]
+struct Order {
+    subject: Subject,
+    name: String,
+    role: Role,
+    series: Watched,
+    /// Why; `None` on suspicion, when there is nothing to compare yet.
+    because: Option<(&'static str, Stage)>,
+    operations: Option<u64>,
+    children: Vec<Child>,
+    more_children: usize,
+    at: Duration,
+}
+
+#[derive(Clone, Debug)]
+struct Child {
+    pid: Pid,
+    name: Vec<u8>,
+    command: Vec<Vec<u8>>,
+    zombie: bool,
+    rss: Option<Bytes>,
+}
+
+/// What a look has found.
+#[derive(Debug)]
+struct Answer {
+    holdings: Option<Holdings>,
+    /// Whether the memory of children is their share (PSS), and not all they have mapped.
+    shares: bool,
+    took: Duration,
+}
+
+/// A reading that others are compared with.
+#[derive(Debug)]
+struct Reading {
+    at: Duration,
+    operations: Option<u64>,
+    holdings: Holdings,
+    shares: bool,
+}
+
+#[derive(Debug)]
+struct Kept {
+    subject: Subject,
+    oldest: Reading,
+    newer: Option<Reading>,
+}
+
+#[derive(Debug)]
+struct Made {
+    subject: Subject,
+    stage: Stage,
+    at: Duration,
+}
+
+/// What there is to look at.
+#[derive(Clone, Copy)]
+pub struct Scene<'s> {
+    /// The last look.
+    pub look: &'s Look,
+    /// The tree it was made at.
+    pub tree: &'s Tree,
+    /// Operations that were counted by then.
+    pub operations: Option<u64>,
+    /// When.
+    pub now: Duration,
+}
+
+impl Closer {
+    /// Notes what is suspected, takes what was found, begins what is due. The comparisons that came of it.
+    pub fn step(&mut self, suspicions: &[Suspicion], scene: Scene<'_>) -> Vec<EventKind> {
+        if self.is_idle() && suspicions.is_empty() {
+            return Vec::new();
+        }
+        for suspicion in suspicions {
+            let because = match suspicion.stage {
+                Stage::Suspected => None,
+                stage => Some((stage.name(), stage)),
+            };
+            self.ask(suspicion.target, suspicion.series, because, scene);
+        }
+        let mut found = Vec::new();
+        found.extend(self.take(None));
+        self.forget(scene.look);
+        self.begin(scene.now);
+        found
+    }
+
+    fn is_idle(&self) -> bool {
+        self.at_work.is_none() && self.waiting.is_empty()
+    }
+
+    /// Looks once more at what is about to end, and waits for it no longer than this. Only where there is something to
+    /// compare it with.
+    pub fn last_look(
+        &mut self,
+        target: Option<Identity>,
+        because: &'static str,
+        patience: Duration,
+        scene: Scene<'_>,
+    ) -> Vec<EventKind> {
+        let clock = Clock::start();
+        let mut found = Vec::new();
+        let subjects: Vec<Subject> = self.kept.iter().map(|kept| kept.subject).collect();
+        for subject in subjects.into_iter().filter(|subject| target.is_none_or(|t| t == subject.target)) {
+            let series = if subject.tree { Watched::Children } else { Watched::Memory };
+            let Some(seen) = scene.look.find(&subject.target) else { continue };
+            self.place(order(subject, seen, series, Some((because, Stage::Leaking)), scene));
+        }
+        loop {
+            self.begin(scene.now);
+            let left = patience.saturating_sub(clock.now());
+            if self.at_work.is_none() || left.is_zero() {
+                return found;
+            }
+            found.extend(self.take(Some(left)));
+        }
+    }
+
+    /// It has ended: what is being found out now is waited for no longer than this.
+    pub fn finish(&mut self, patience: Duration) -> Vec<EventKind> {
+        self.waiting.clear();
+        self.take(Some(patience)).into_iter().collect()
+    }
+
+    fn ask(
+        &mut self,
+        target: Option<Identity>,
+        series: Watched,
+        because: Option<(&'static str, Stage)>,
+        scene: Scene<'_>,
+    ) {
+        let seen = match target {
+            Some(target) => scene.look.find(&target),
+            None => stands_for_the_tree(scene.look, series, &self.kept),
+        };
+        let Some(seen) = seen.filter(|seen| !seen.zombie) else { return };
+        let subject = Subject { target: seen.identity, tree: target.is_none() };
+        if let Some((_, stage)) = because
+            && self.was_made(subject, stage, scene.now)
+        {
+            return;
+        }
+        self.place(order(subject, seen, series, because, scene));
+    }
+
+    fn was_made(&self, subject: Subject, stage: Stage, now: Duration) -> bool {
+        let mut made = self.made.iter().filter(|made| made.subject == subject);
+        made.any(|made| now < made.at + if stage > made.stage { WORSE } else { AGAIN })
+    }
+
+    /// One look at a time for each subject; what is confirmed goes before what is suspected.
+    fn place(&mut self, order: Order) {
+        if let Some(known) = self.waiting.iter_mut().find(|known| known.subject == order.subject) {
+            if order.because.is_some() && known.because.is_none() {
+                *known = order;
+            }
+        } else if order.because.is_some() {
+            self.waiting.truncate(MOST_WAITING - 1);
+            self.waiting.push_front(order);
+        } else if self.waiting.len() < MOST_WAITING {
+            self.waiting.push_back(order);
+        }
+    }
+
+    /// Begins the next look, where none is at work and one is due.
+    fn begin(&mut self, now: Duration) {
+        if self.at_work.is_some() {
+            return;
+        }
+        let due = |order: &Order| order.because.is_some() || now >= self.rest_until;
+        let Some(index) = self.waiting.iter().position(due) else { return };
+        let Some(order) = self.waiting.remove(index) else { return };
+        let (answers, answered) = mpsc::sync_channel(1);
+        let (target, children) = (order.subject.target, order.children.clone());
+        let more = order.more_children;
+        let work = move || {
+            let _ = answers.send(look_closer(&target, &children, more));
+        };
+        let started = thread::Builder::new().name("scupper-closer".into()).stack_size(256 << 10).spawn(work);
+        if started.is_ok() {
+            self.at_work = Some((order, answered));
+        }
+    }
+
+    /// Takes what the look at work has found, where it has, or has by then.
+    fn take(&mut self, patience: Option<Duration>) -> Option<EventKind> {
+        let (order, answered) = self.at_work.take()?;
+        let answer = match patience {
+            None => answered.try_recv().map_err(|error| error == TryRecvError::Empty),
+            Some(patience) => {
+                answered.recv_timeout(patience).map_err(|error| error == RecvTimeoutError::Timeout)
+            }
+        };
+        match answer {
+            Ok(answer) => self.use_answer(&order, answer),
+            Err(true) => {
+                self.at_work = Some((order, answered));
+                None
+            }
+            Err(false) => None,
+        }
+    }
+
+    fn use_answer(&mut self, order: &Order, answer: Answer) -> Option<EventKind> {
+        if order.because.is_none() {
+            self.rest_until = order.at + answer.took * REST;
+        }
+        let Order { subject, at, operations, .. } = *order;
+        let reading = Reading { at, operations, holdings: answer.holdings?, shares: answer.shares };
+        let Some((because, stage)) = order.because else {
+            self.keep(subject, reading);
+            return None;
+        };
+        let kept = self.kept.iter().find(|kept| kept.subject == subject);
+        let Some(before) = kept.and_then(|kept| kept.before(at)) else {
+            // Nobody had suspected it: what comes is compared with this.
+            self.keep(subject, reading);
+            return None;
+        };
+        let comparison = told(order, because, before, &reading);
+        if self.made.len() >= MOST_MADE {
+            self.made.pop_front();
+        }
+        self.made.push_back(Made { subject, stage, at });
+        Some(EventKind::ResourcesCompared { comparison: Box::new(comparison) })
+    }
+
+    fn keep(&mut self, subject: Subject, reading: Reading) {
+        if let Some(kept) = self.kept.iter_mut().find(|kept| kept.subject == subject) {
+            kept.newer = Some(reading);
+        } else if self.kept.len() < MOST_KEPT {
+            self.kept.push(Kept { subject, oldest: reading, newer: None });
+        }
+    }
+
+    /// Whoever is gone will not be compared any more.
+    fn forget(&mut self, look: &Look) {
+        let there = |subject: &Subject| look.find(&subject.target).is_some_and(|seen| !seen.zombie);
+        self.kept.retain(|kept| there(&kept.subject));
+        self.made.retain(|made| there(&made.subject));
+        self.waiting.retain(|order| there(&order.subject));
+        if self.kept.is_empty() && self.is_idle() {
+            *self = Self { rest_until: self.rest_until, ..Self::default() };
+        }
+    }
+}
+
+impl Kept {
+    /// The reading that one of this time is compared with.
+    fn before(&self, at: Duration) -> Option<&Reading> {
+        let age = |reading: &Reading| at.saturating_sub(reading.at);
+        let newer = self.newer.as_ref().filter(|newer| age(newer) >= age(&self.oldest) / OLD_ENOUGH);
+        newer.into_iter().chain([&self.oldest]).find(|reading| age(reading) >= APART)
+    }
+}
+
+fn order(
+    subject: Subject,
+    seen: &Seen,
+    series: Watched,
+    because: Option<(&'static str, Stage)>,
+    scene: Scene<'_>,
+) -> Order {
+    let Scene { look, tree, operations, now } = scene;
+    let others: Vec<&Seen> =
+        if subject.tree { look.processes.iter().collect() } else { look.subtree(&subject.target) };
+    let mut children: Vec<&Seen> =
+        others.into_iter().filter(|seen| seen.identity != subject.target).collect();
+    let more_children = children.len().saturating_sub(MOST_CHILDREN);
+    children.truncate(MOST_CHILDREN);
+    let child = |seen: &&Seen| {
+        let member = tree.member(seen.identity.pid);
+        Child {
+            pid: seen.identity.pid,
+            name: seen.name.as_bytes().to_vec(),
+            command: member.map(|member| member.command.clone()).unwrap_or_default(),
+            zombie: seen.zombie,
+            rss: seen.rss,
+        }
+    };
+    Order {
+        subject,
+        name: printable(seen.name.as_bytes(), 64),
+        role: seen.role,
+        series,
+        because,
+        operations,
+        children: children.iter().map(child).collect(),
+        more_children,
+        at: now,
+    }
+}
+
+/// Who is looked at where it is the tree that grows: whoever was looked at before, of those the one that holds most of it;
+/// the main process where nobody holds it by himself.
+fn stands_for_the_tree<'l>(look: &'l Look, series: Watched, kept: &[Kept]) -> Option<&'l Seen> {
+    let connections = |seen: &Seen, pick: fn(&Connections) -> u64| seen.connections.as_ref().map(pick);
+    let held = |seen: &Seen| match series {
+        Watched::Descriptors => seen.value(Resource::Descriptors),
+        Watched::Threads => seen.value(Resource::Threads),
+        Watched::Sockets => connections(seen, |all| all.sockets),
+        Watched::CloseWait => connections(seen, |all| all.close_wait),
+        Watched::FinWait2 => connections(seen, |all| all.fin_wait2),
+        Watched::Memory
+        | Watched::Children
+        | Watched::Zombies
+        | Watched::Browsers
+        | Watched::StdioChildren => None,
+    };
+    let main = look.processes.iter().find(|seen| seen.role == Role::Main).or(look.processes.first());
+    let most = look.processes.iter().filter(|seen| !seen.zombie && held(seen).is_some()).max_by_key(|seen| {
+        let known = kept.iter().any(|kept| kept.subject == Subject { target: seen.identity, tree: true });
+        (held(seen), known)
+    });
+    most.or(main)
+}
+
+fn told(order: &Order, because: &str, before: &Reading, after: &Reading) -> Comparison {
+    let mut changes = compare(&before.holdings, &after.holdings);
+    if before.shares != after.shares {
+        changes.unread.push("memory of children: read in two ways, which cannot be compared".to_owned());
+        for change in changes.resources.iter_mut().filter(|change| change.kind == ResourceKind::Child) {
+            (change.bytes_before, change.bytes) = (None, None);
+        }
+    }
+    let after_ms = u64::try_from(after.at.saturating_sub(before.at).as_millis()).unwrap_or(u64::MAX);
+    Comparison {
+        target: order.subject.target,
+        name: order.name.clone(),
+        role: order.role.name().to_owned(),
+        tree: order.subject.tree,
+        series: order.series,
+        because: because.to_owned(),
+        after_ms,
+        operations: after.operations.zip(before.operations).map(|(now, then)| now.saturating_sub(then)),
+        memory: changes.memory,
+        resources: changes.resources,
+        more_changes: changes.more,
+        unread: changes.unread,
+    }
+}
+
+/// The look itself, on its thread.
+fn look_closer(target: &Identity, children: &[Child], more: usize) -> Answer {
+    let clock = Clock::start();
+    let goes_on = || clock.now() < LONGEST;
+    let bounds = Bounds { descriptors: MOST_DESCRIPTORS, memory_text: MOST_TEXT, goes_on: &goes_on };
+    let nothing = |took| Answer { holdings: None, shares: false, took };
+    let Ok(proc) = Proc::open(std::path::Path::new("/proc")) else { return nothing(clock.now()) };
+    let Ok(Some(mut holdings)) = holdings::read(&proc, target, bounds) else { return nothing(clock.now()) };
+    let mut shares = true;
+    if more > 0 {
+        holdings.not_read(Part::Children, format!("{} are too many", children.len() + more));
+    } else {
+        let share = |child: &Child| goes_on().then(|| pss(&proc, child.pid).ok().flatten()).flatten();
+        let read: Option<Vec<Bytes>> =
+            children.iter().map(|child| if child.zombie { Some(Bytes(0)) } else { share(child) }).collect();
+        shares = read.is_some();
+        let bytes = |index: usize, child: &Child| match &read {
+            Some(read) => read.get(index).copied(),
+            None => child.rss,
+        };
+        for (index, child) in children.iter().enumerate() {
+            let what = holdings::command(&child.command, &child.name);
+            if child.zombie {
+                holdings.add(ResourceKind::Zombie, what, None);
+            } else {
+                holdings.add(ResourceKind::Child, what, bytes(index, child).map(|bytes| bytes.0));
+            }
+        }
+    }
+    Answer { holdings: Some(holdings), shares, took: clock.now() }
+}
+
+#[cfg(test)]
+mod tests;
