@@ -1,6 +1,7 @@
 //! What was recorded and belongs to a note: found by service, rate and day. Nothing is invented: where nothing fits, the plan
 //! says which command would record it.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use scupper_detect::Verdict;
@@ -8,6 +9,7 @@ use scupper_model::{EndedBy, Event, EventKind, Timestamp, Watched};
 
 use super::facts::Facts;
 use super::note::Note;
+use crate::incident::Recorded;
 
 /// Evidence lines of one plan, at most.
 const MOST: usize = 8;
@@ -32,13 +34,18 @@ pub const RECORDED_KINDS: [&str; 8] = [
     "earlier_run_found",
 ];
 
-/// An event as it is stored.
-#[derive(Clone, Debug)]
-pub struct Recorded {
-    /// What happened.
-    pub event: Event,
-    /// SHA-256 of its line as stored, in hexadecimal.
-    pub sha256: String,
+/// Of each kind of each unit the newest: no plan is filled in from more. Oldest first, as they come.
+pub fn newest_of_each(recorded: Vec<Recorded>) -> Vec<Recorded> {
+    let mut seen = HashSet::new();
+    let mut kept: Vec<Recorded> = recorded
+        .into_iter()
+        .rev()
+        .filter(|each| {
+            says(&each.event.kind).is_some() && seen.insert((each.event.unit.clone(), each.event.kind.name()))
+        })
+        .collect();
+    kept.reverse();
+    kept
 }
 
 /// An event that belongs to a note.

@@ -12,9 +12,10 @@ use super::facts::Facts;
 use super::kind::{Effort, Priority, TaskType};
 use super::note::Note;
 use super::original::{CRITERIA, INBOX, notes, summary};
-use super::recorded::{Fitting, Recorded, bytes_text, fitting, per_hour};
+use super::recorded::{Fitting, bytes_text, fitting, per_hour};
 use super::risks::Risks;
 use super::steps::{self, Asked, Item, Step};
+use crate::incident::Recorded;
 
 /// Characters of a bullet that are kept in a step.
 const LONGEST_ITEM: usize = 400;

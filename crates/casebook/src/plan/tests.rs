@@ -5,6 +5,7 @@ use std::time::Duration;
 use scupper_model::{Event, EventKind, Judged, RunId, Timestamp, Watched};
 
 use super::*;
+use crate::incident::Recorded;
 
 const SEED: &str = include_str!("../../tests/seeds/000-action-plan.md");
 
