@@ -148,7 +148,7 @@ impl Line {
         Some(self.last?.1.saturating_sub(self.first?.1))
     }
 
-    /// Whether it is worth a closer look: it has risen since it was first seen. Asked once; again only while it is calm, when
+    /// Whether it is worth a closer look: it has risen since it was first seen. Asked once; again only where it is known to be calm, when
     /// it has risen once more and is at least twice as old: what a leak is compared with must not be what it was a moment
     /// ago, nor what it was before everybody warmed up.
     pub(super) fn suspects(&mut self) -> bool {
@@ -165,7 +165,7 @@ impl Line {
         }
         if let Some((then, _)) = self.suspected {
             let twice = now.saturating_sub(began) >= then.saturating_sub(began).saturating_mul(2);
-            if !twice || self.verdict() >= Verdict::Growing {
+            if !twice || self.verdict() >= Verdict::Unknown {
                 return false;
             }
         }

@@ -170,10 +170,10 @@ impl Watch {
         self.each_line(|of, whose, line, load| {
             let concerns = whose.is_none() || target.is_none_or(|t| whose.is_some_and(|(w, _)| w == t));
             let suspicious = line.verdict() >= Verdict::Growing || line.was_recorded();
+            // Of whoever is ended on purpose; else of the tree, where it lived for a while.
             let whole_life = of == Watched::Memory
-                && (target.is_some() || whose.is_none())
                 && line.has_series()
-                && lived >= LEAST_LIFE;
+                && (target.is_some() || (whose.is_none() && lived >= LEAST_LIFE));
             if concerns && (suspicious || whole_life || because == SOAK && whose.is_none()) {
                 found.push(history(of, whose, line, load, now, because));
             }

@@ -8,6 +8,7 @@ use crate::helpers::Kind;
 use crate::unit::Bounds;
 
 mod classes;
+mod recorded;
 
 const MIB: u64 = 1 << 20;
 

@@ -7,11 +7,14 @@ use scupper_model::{Certificate, EventKind, HowEnded};
 use scupper_probe::pidfd;
 
 use super::{Detached, Over, Watcher};
+use crate::shell::closer::Scene;
 use crate::shell::death::{self, Sent};
 use crate::shell::tree::Member;
 
 /// Who ended is waited for by its parent, usually at once; after this time nobody asks any more how it ended.
 const WAITED_FOR: Duration = Duration::from_secs(2);
+/// How long a closer look is waited for.
+const AT_LAST: Duration = Duration::from_millis(200);
 /// Between two looks whether it was.
 const SOON: Duration = Duration::from_millis(20);
 
@@ -56,6 +59,9 @@ impl Watcher {
 
     /// The last words: what leaks, and how many of the tree run on.
     pub(super) fn conclude(&mut self, over: Over) -> Detached {
+        for fact in self.last_of_it(over) {
+            self.record(fact);
+        }
         let leaks = self.watch.findings();
         let (leaking, recorded) = (leaks.len(), self.setup.fail_on_leak);
         for leak in leaks.into_iter().filter(|_| recorded) {
@@ -76,6 +82,22 @@ impl Watcher {
             leaking: u32::try_from(leaking).unwrap_or(u32::MAX),
         });
         Detached { over, leaking, processes }
+    }
+}
+
+impl Watcher {
+    /// What whoever explains it later needs, as far as it can still be read.
+    fn last_of_it(&mut self, over: Over) -> Vec<EventKind> {
+        let now = self.clock.now();
+        let (look, tree, operations) = (&self.look, self.following.tree(), self.watch.operations());
+        let mut facts = match over {
+            Over::Ended(_) => self.closer.finish(AT_LAST),
+            Over::TimeIsOver | Over::Asked => {
+                self.closer.last_look(None, "ended", AT_LAST, Scene { look, tree, operations, now })
+            }
+        };
+        facts.extend(self.watch.histories_at(None, now, "ended"));
+        facts
     }
 }
 

@@ -23,6 +23,7 @@ use scupper_probe::{Detail, ProbeError, Proc, pidfd};
 
 use self::following::Following;
 use super::clock::{self, Clock};
+use super::closer::{Closer, Scene};
 use super::engine::Sink;
 use super::nearer::Nearer;
 use super::poller::{Poller, Token};
@@ -154,6 +155,7 @@ struct Watcher {
     following: Following,
     watch: Watch,
     nearer: Nearer,
+    closer: Closer,
     look: Look,
     pss: PssReader,
     server: Option<Server>,
@@ -204,6 +206,7 @@ impl Watcher {
             watch: Watch::new(plan(&setup, memory)),
             memory,
             nearer: Nearer::default(),
+            closer: Closer::default(),
             following: Following::begin(&proc, &stat),
             age: clock::since_boot().saturating_sub(started),
             run: RunId(uuid::Uuid::now_v7()),
@@ -321,7 +324,15 @@ impl Watcher {
         self.confirm_size(&mut look, now);
         look.slope = self.following.note_size(now, look.size);
         self.nearer.add(&mut look, self.following.tree(), &self.proc, now, self.setup.horizon);
-        for fact in self.watch.observe(now, age, &mut look) {
+        let mut facts = self.watch.observe(now, age, &mut look);
+        facts.extend(self.watch.take_parting());
+        let suspicions = self.watch.take_suspicions();
+        for suspicion in &suspicions {
+            facts.extend(self.watch.histories_of(suspicion, now));
+        }
+        let (tree, operations) = (self.following.tree(), self.watch.operations());
+        facts.extend(self.closer.step(&suspicions, Scene { look: &look, tree, operations, now }));
+        for fact in facts {
             self.record(fact);
         }
         self.looks += 1;
