@@ -294,7 +294,13 @@ mod tests {
             assert_eq!(check_length(change), None, "{change:?}");
         }
         assert_eq!(changes[1].what, "Track background tasks properly");
-        assert!(changes[2].snippet.as_ref().unwrap().starts_with("# Cancel all background tasks\ntry:\n    if hasattr"));
+        assert!(
+            changes[2]
+                .snippet
+                .as_ref()
+                .unwrap()
+                .starts_with("# Cancel all background tasks\ntry:\n    if hasattr")
+        );
         let altered = seed.replace("  self.background_tasks = set()\n", "");
         let wrong = Finding::OtherLength { range: 2, shown: 1 };
         assert_eq!(check_length(&read(&altered)[0]), Some(wrong));
@@ -302,12 +308,16 @@ mod tests {
 
     #[test]
     fn r078_a_change_holds_where_the_tree_says_the_same() {
-        let file = "import asyncio\n\nclass A:\n    def f(self):\n        # track\n        self.tasks = set()\n";
+        let file =
+            "import asyncio\n\nclass A:\n    def f(self):\n        # track\n        self.tasks = set()\n";
         let of = |place: &str, snippet: &str| check(&change(place, snippet), &Looked::Text(file));
         assert_eq!(of("a.py:5-6", "# track\nself.tasks = set()\n"), Finding::Same);
         assert_eq!(of("a.py:5-6", "# track\nself.tasks = []\n"), Finding::OtherText { line: 6 });
         assert_eq!(of("a.py:4-5", "# track\nself.tasks = set()\n"), Finding::OtherText { line: 4 });
-        assert_eq!(of("a.py:5-7", "# track\nself.tasks = set()\n"), Finding::OtherLength { range: 3, shown: 2 });
+        assert_eq!(
+            of("a.py:5-7", "# track\nself.tasks = set()\n"),
+            Finding::OtherLength { range: 3, shown: 2 }
+        );
         assert_eq!(of("a.py:6-7", "self.tasks = set()\n\n"), Finding::NoLines { lines: 6 });
         let some = change("a.py:5-6", "# track\nself.tasks = set()\n");
         assert_eq!(check(&some, &Looked::Missing), Finding::NoFile);

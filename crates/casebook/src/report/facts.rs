@@ -5,6 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::changes::Checked;
+use crate::incident::Recorded;
 
 /// Which report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -35,15 +36,6 @@ impl Kind {
     }
 }
 
-/// An event with the hash of its line as it is stored.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Recorded {
-    /// The event.
-    pub event: Event,
-    /// SHA-256 of its line, in hexadecimal digits.
-    pub sha256: String,
-}
-
 /// The incident that a report is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
@@ -72,19 +64,10 @@ pub struct Subject {
 impl Subject {
     /// Whether it is over: only then may a report say that it is resolved.
     pub fn is_done(&self) -> bool {
-        matches!(self.state.as_str(), "done" | "archived")
+        let was_done = || self.moves.iter().any(|(_, state)| state == "done");
+        // What nobody will do is archived too.
+        self.state == "done" || (self.state == "archived" && was_done())
     }
-}
-
-/// What may be leaking.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Suspect {
-    /// Its name.
-    pub name: String,
-    /// How much speaks for it, 0 to 1; `None` where nobody has said.
-    pub score: Option<f64>,
-    /// What speaks for it and against it.
-    pub lines: Vec<Line>,
 }
 
 /// A rule that keeps what happened from happening again, and where it is on.
@@ -111,8 +94,6 @@ pub struct Source {
     pub events: Vec<Recorded>,
     /// Recorded events that cannot be read by this version.
     pub unreadable: u64,
-    /// Who is suspected, the likeliest first.
-    pub suspects: Vec<Suspect>,
     /// What was changed, and whether the source tree says so too.
     pub changes: Vec<Checked>,
     /// What is on, or could be.
@@ -131,7 +112,6 @@ impl Source {
             now,
             events: Vec::new(),
             unreadable: 0,
-            suspects: Vec::new(),
             changes: Vec::new(),
             rules: Vec::new(),
             runs: None,

@@ -99,6 +99,8 @@ fn memory_held(curve: Option<&Curve>) -> Line {
             ),
             curve.evidence(),
         ),
-        None => Line::plain("Memory held above the level it began with: unknown; no series of memory was recorded."),
+        None => Line::plain(
+            "Memory held above the level it began with: unknown; no series of memory was recorded.",
+        ),
     }
 }

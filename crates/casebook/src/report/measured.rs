@@ -35,17 +35,23 @@ impl Measured {
         let before_load = curve.and_then(|curve| workload(events, curve.run));
         match curve.and_then(|curve| Some((curve, curve.window()?))) {
             Some((curve, (from, to))) => {
-                let load = before_load.map_or("unknown".to_owned(), |(command, _)| format!("`{command}`"));
+                let load = before_load.map_or("unknown".to_owned(), |(command, _)| words::code(command));
                 let slope = curve.alarm().and_then(|said| {
                     let slope = words::rate(curve.series, said.judged.slope_per_hour?);
                     let interval = said.judged.slope_interval.map(|(low, high)| {
-                        format!(" (from {} to {})", words::rate(curve.series, low), words::rate(curve.series, high))
+                        format!(
+                            " (from {} to {})",
+                            words::rate(curve.series, low),
+                            words::rate(curve.series, high)
+                        )
                     });
                     Some((format!("{slope}{}", interval.unwrap_or_default()), said.event))
                 });
                 let (first, last) = (curve.points.first(), curve.points.last());
                 let show = |point: Option<&(Timestamp, u64)>| {
-                    point.map_or("unknown".to_owned(), |(_, value)| words::amount(curve.series, words::float(*value)))
+                    point.map_or("unknown".to_owned(), |(_, value)| {
+                        words::amount(curve.series, words::float(*value))
+                    })
                 };
                 found.before.push(Line::of(
                     format!(
@@ -62,10 +68,10 @@ impl Measured {
                     curve.evidence().into_iter().chain(slope.map(|(_, id)| id)),
                 ));
             }
-            None => found.before.push(Line::plain(
-                "Not measured: no series was recorded before the change. It was recorded under `scupper run` or \
-                 `scupper attach`, or not at all.",
-            )),
+            None => found.before.push(Line::plain(format!(
+                "Not measured: no series was recorded before the change. {} records them.",
+                words::code("scupper run -- COMMAND")
+            ))),
         }
         let soak = events.iter().rev().find_map(|event| match &event.kind {
             EventKind::SoakFinished { soak } if alarm.is_none_or(|alarm| event.at > alarm) => {
@@ -73,14 +79,14 @@ impl Measured {
             }
             _ => None,
         });
-        match soak {
-            Some((event, soak)) => found.after(event, soak, before_load, events),
-            None => {
-                found.after.push(Line::plain(
-                    "Not measured: no soak was recorded after the alarm. `scupper soak` measures it.",
-                ));
-                "There is nothing to compare.".clone_into(&mut found.comparable);
-            }
+        if let Some((event, soak)) = soak {
+            found.after(event, soak, before_load, events);
+        } else {
+            found.after.push(Line::plain(format!(
+                "Not measured: no soak was recorded after the alarm. {} measures it.",
+                words::code("scupper soak -- COMMAND")
+            )));
+            "There is nothing to compare.".clone_into(&mut found.comparable);
         }
         found
     }
@@ -88,7 +94,7 @@ impl Measured {
     fn after(&mut self, event: &Event, soak: &SoakResult, before: Option<(&str, Uuid)>, events: &[Event]) {
         let after = workload(events, event.run);
         let from = Timestamp(event.at.0.saturating_sub(soak.lasted_ms));
-        let load = after.map_or("unknown".to_owned(), |(command, _)| format!("`{command}`"));
+        let load = after.map_or("unknown".to_owned(), |(command, _)| words::code(command));
         let operations = soak.operations.map_or("unknown".to_owned(), |n| n.to_string());
         let growth = soak.growth_bytes.map_or("unknown".to_owned(), |growth| {
             let sign = if growth < 0 { "-" } else { "+" };

@@ -110,7 +110,11 @@ fn index(share: f64) -> usize {
     ((share * STRETCHES as f64) as usize).min(STRETCHES - 1)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds since the first value")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "milliseconds since the first value"
+)]
 fn millis(value: f64) -> u64 {
     value.max(0.0) as u64
 }

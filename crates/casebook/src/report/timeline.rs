@@ -65,26 +65,36 @@ impl Moments {
             &|kind| match kind {
                 EventKind::LimitCrossed { action, .. } => action != OBSERVED,
                 EventKind::LeakFound { .. } => true,
-                EventKind::UnitExited { certificate } | EventKind::ProcessDied { certificate } => died(certificate),
+                EventKind::UnitExited { certificate } | EventKind::ProcessDied { certificate } => {
+                    died(certificate)
+                }
                 _ => false,
             },
             start,
         );
         let alarm = [verdict, told].into_iter().flatten().min_by_key(|(at, _)| *at);
+        // A start after a death is recovery; nobody contained anything.
         let containment = alarm.and_then(|(at, _)| {
             first_of(
-                &|kind| {
-                    matches!(
-                        kind,
-                        EventKind::RecycleStarted { .. }
-                            | EventKind::UnitRestarting { .. }
-                            | EventKind::CgroupFrozen { .. }
-                    ) || matches!(kind, EventKind::LimitCrossed { action, .. } if action != OBSERVED)
+                &|kind| match kind {
+                    EventKind::RecycleStarted { .. } | EventKind::CgroupFrozen { .. } => true,
+                    EventKind::LimitCrossed { action, .. } => action != OBSERVED,
+                    _ => false,
                 },
                 at,
             )
         });
-        let recovery = containment.and_then(|(at, _)| {
+        let death = first_of(
+            &|kind| match kind {
+                EventKind::UnitExited { certificate } | EventKind::ProcessDied { certificate } => {
+                    died(certificate)
+                }
+                _ => false,
+            },
+            start,
+        );
+        let trouble = [containment, death].into_iter().flatten().min_by_key(|(at, _)| *at);
+        let recovery = trouble.and_then(|(at, _)| {
             first_of(
                 &|kind| {
                     matches!(kind, EventKind::RecycleCompleted { .. })
@@ -116,13 +126,17 @@ impl Timeline {
         let mut rows: Vec<(Timestamp, String, Vec<Uuid>)> = Vec::new();
         if let (Some(curve), Some(first)) = (curve, moments.first) {
             let value = curve.points.first().map_or(0, |(_, value)| *value);
-            let what =
-                format!("First sample of {}: {}", curve.title(), words::amount(curve.series, words::float(value)));
+            let what = format!(
+                "First sample of {}: {}",
+                curve.title(),
+                words::amount(curve.series, words::float(value))
+            );
             rows.push((first, what, curve.evidence()));
         }
         match (curve, moments.onset) {
             (Some(curve), Some(Onset::At(at))) => {
-                let what = format!("Onset: {} begins to grow (turn of the curve, by least squares)", curve.title());
+                let what =
+                    format!("Onset: {} begins to grow (turn of the curve, by least squares)", curve.title());
                 rows.push((at, what, curve.evidence()));
             }
             (Some(curve), Some(Onset::FromTheStart(at))) => {
@@ -141,8 +155,7 @@ impl Timeline {
                 ];
                 let roles: Vec<&str> = roles.iter().filter(|(is, _)| *is).map(|(_, role)| *role).collect();
                 if !roles.is_empty() {
-                    what = format!("{}: {what}", roles.join(" and ").to_lowercase());
-                    what = capital(&what);
+                    what = capital(&format!("{}: {}", roles.join(" and ").to_lowercase(), small(&what)));
                 }
                 rows.push((event.at, what, vec![event.id]));
             }
@@ -171,10 +184,15 @@ fn capital(text: &str) -> String {
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }
 
+fn small(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |first| first.to_lowercase().chain(chars).collect())
+}
+
 /// What an event says in a timeline; `None` where it is no news there.
 fn said(kind: &EventKind, curve: Option<&Curve>) -> Option<String> {
     Some(match kind {
-        EventKind::UnitStarted { command, start: 1, .. } => format!("Started: {command}"),
+        EventKind::UnitStarted { command, start: 1, .. } => format!("Started: {}", words::code(command)),
         EventKind::UnitStarted { start, .. } => format!("Started again (start {start} of this run)"),
         EventKind::StartFailed { message, .. } => format!("Could not be started: {message}"),
         EventKind::UnitExited { certificate } | EventKind::ProcessDied { certificate } => {
@@ -186,7 +204,8 @@ fn said(kind: &EventKind, curve: Option<&Curve>) -> Option<String> {
                 .last_rss_bytes
                 .map(|bytes| format!(", memory at its last sample {bytes}"))
                 .unwrap_or_default();
-            let fatal = certificate.fatal.as_ref().map(|f| format!(", it said: {}", f.message)).unwrap_or_default();
+            let fatal =
+                certificate.fatal.as_ref().map(|f| format!(", it said: {}", f.message)).unwrap_or_default();
             format!(
                 "{} {} {} {}: {} {}{memory}{fatal}",
                 if died(certificate) { "Death of" } else { "End of" },
@@ -197,10 +216,14 @@ fn said(kind: &EventKind, curve: Option<&Curve>) -> Option<String> {
                 words::ended_by(&certificate.by),
             )
         }
-        EventKind::UnitRestarting { cause, restarts, .. } => format!("Will be started again ({restarts}): {cause}"),
+        EventKind::UnitRestarting { cause, restarts, .. } => {
+            format!("Will be started again ({restarts}): {cause}")
+        }
         EventKind::UnitGaveUp { cause, .. } => format!("Given up: {cause}"),
         EventKind::UnitStopped { reason, exit_code, ended, .. } => {
-            format!("The unit ended: {reason}, exit code {exit_code}, {ended} of its processes ended after it")
+            format!(
+                "The unit ended: {reason}, exit code {exit_code}, {ended} of its processes ended after it"
+            )
         }
         EventKind::LimitCrossed { resource, level, value, limit, action, .. } if action != OBSERVED => {
             let level = match level {
@@ -228,7 +251,9 @@ fn said(kind: &EventKind, curve: Option<&Curve>) -> Option<String> {
         EventKind::LeakFound { series, value, .. } => {
             format!("Leak found: {} at {}", series.name(), words::amount(*series, words::float(*value)))
         }
-        EventKind::HelperOutlives { name, kind, because, .. } => format!("The {kind} {name} is left over: {because}"),
+        EventKind::HelperOutlives { name, kind, because, .. } => {
+            format!("The {kind} {name} is left over: {because}")
+        }
         EventKind::SoakFinished { soak } => format!(
             "Soak: {}, after {}{}",
             soak.outcome.word(),
@@ -240,7 +265,7 @@ fn said(kind: &EventKind, curve: Option<&Curve>) -> Option<String> {
                 || verification.signal.map_or("nobody saw how".to_owned(), words::signal_name),
                 |code| format!("exit code {code}"),
             );
-            format!("Verification: {}: {how}", verification.command)
+            format!("Verification: {}: {how}", words::code(&verification.command))
         }
         EventKind::RecycleStarted { target, name, role, reason, .. } => {
             format!("{} {name} {target} is replaced: {}", capital(role), reason.describe())

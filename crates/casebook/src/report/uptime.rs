@@ -53,8 +53,14 @@ impl Uptime {
     /// on. `runs` says whether the unit runs now; where that is not known, it is only known up to its last event.
     pub fn of(events: &[Event], now: Timestamp, runs: Option<bool>) -> Self {
         let mut up: Option<(Timestamp, Uuid)> = None;
-        let mut found =
-            Self { current_ms: None, longest_ms: 0, ooms: Vec::new(), last_oom: None, since: None, gap: false };
+        let mut found = Self {
+            current_ms: None,
+            longest_ms: 0,
+            ooms: Vec::new(),
+            last_oom: None,
+            since: None,
+            gap: false,
+        };
         let mut last = None;
         let mut replaced = false;
         // A hard limit is one of memory where the last one that was crossed is.
@@ -148,7 +154,9 @@ impl Uptime {
                 "whether it still runs is not known; up without OOM for {} as far as events reach",
                 words::span_of(self.longest_ms)
             ),
-            (None, None) => format!("not up now; the longest time without OOM was {}", words::span_of(self.longest_ms)),
+            (None, None) => {
+                format!("not up now; the longest time without OOM was {}", words::span_of(self.longest_ms))
+            }
         };
         let gap = if self.gap { "; events were lost meanwhile" } else { "" };
         format!("{up}, more than {} are asked for; {ooms}{last}{gap}", words::span_of(REQUIRED_MS))

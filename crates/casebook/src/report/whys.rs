@@ -2,15 +2,18 @@
 //! stands last.
 
 use scupper_detect::Verdict;
-use scupper_model::{Comparison, Event, EventKind, LimitLevel, MemoryKind, OBSERVED, Resource, ResourceKind, Watched};
+use scupper_model::{
+    Comparison, Event, EventKind, LimitLevel, MemoryKind, OBSERVED, Resource, ResourceKind, Watched,
+};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::curve::Curve;
-use super::facts::{Line, Source};
+use super::facts::Line;
 use super::timeline::Moments;
 use super::uptime::Uptime;
 use super::words::{self, float};
+use crate::suspects::Ranking;
 
 /// One question with its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,7 +29,13 @@ fn why(question: impl Into<String>, answer: Line) -> Why {
 }
 
 /// The whys, the symptom first. Empty where nothing recorded answers any.
-pub fn whys(source: &Source, curve: Option<&Curve>, moments: &Moments, uptime: &Uptime, events: &[Event]) -> Vec<Why> {
+pub fn whys(
+    curve: Option<&Curve>,
+    moments: &Moments,
+    uptime: &Uptime,
+    ranking: &Ranking,
+    events: &[Event],
+) -> Vec<Why> {
     let mut whys = Vec::new();
     whys.extend(symptom(uptime, events));
     if let Some(curve) = curve.filter(|curve| curve.worst() >= Verdict::Growing) {
@@ -35,11 +44,12 @@ pub fn whys(source: &Source, curve: Option<&Curve>, moments: &Moments, uptime: &
         whys.push(held(curve, comparison));
         whys.push(why(
             "Why is what it holds not given back?",
-            match source.suspects.first() {
+            match ranking.first() {
                 Some(suspect) => Line::assumed(format!(
-                    "The likeliest suspect: {}. That line of code was not seen from outside; a heap profile or a diff of it \
-                     would prove or refute it.",
-                    suspect.name
+                    "The likeliest suspect: {} ({}). Which code keeps it was not seen from outside; a heap profile would \
+                     prove or refute it.",
+                    suspect.name,
+                    suspect.strength.name()
                 )),
                 None => Line::assumed("Not known: nothing that was recorded from outside says which code keeps it."),
             },
@@ -55,7 +65,8 @@ pub fn whys(source: &Source, curve: Option<&Curve>, moments: &Moments, uptime: &
 
 fn symptom(uptime: &Uptime, events: &[Event]) -> Option<Why> {
     if let Some(oom) = uptime.ooms.last().and_then(|id| events.iter().find(|event| event.id == *id)) {
-        let (EventKind::UnitExited { certificate } | EventKind::ProcessDied { certificate }) = &oom.kind else {
+        let (EventKind::UnitExited { certificate } | EventKind::ProcessDied { certificate }) = &oom.kind
+        else {
             return None;
         };
         let memory = certificate.last_rss_bytes.map_or("unknown".to_owned(), |bytes| bytes.to_string());
@@ -87,7 +98,9 @@ fn symptom(uptime: &Uptime, events: &[Event]) -> Option<Why> {
 fn growth(curve: &Curve) -> Option<Why> {
     let said = curve.alarm()?;
     let judged = &said.judged;
-    let rate = judged.slope_per_hour.map_or("at an unknown rate".to_owned(), |slope| words::rate(curve.series, slope));
+    let rate = judged
+        .slope_per_hour
+        .map_or("at an unknown rate".to_owned(), |slope| words::rate(curve.series, slope));
     let because = judged.reasons.first().map(|reason| format!("; {}", reason.text)).unwrap_or_default();
     let answer = format!(
         "The {} was judged {} ({rate}){because}.",
@@ -118,31 +131,36 @@ fn held(curve: &Curve, comparison: Option<(&Comparison, Uuid)>) -> Why {
             Line::assumed("Not known: what the process held was not compared while it grew."),
         );
     };
-    let mut found: Vec<String> = comparison.memory.iter().filter_map(|change| {
-        let (before, after) = (change.before?, change.after?);
-        (after > before).then(|| {
-            format!("{} +{}", memory_name(change.kind), words::bytes(float(after - before)))
+    let mut found: Vec<String> = comparison
+        .memory
+        .iter()
+        .filter_map(|change| {
+            let (before, after) = (change.before?, change.after?);
+            (after > before)
+                .then(|| format!("{} +{}", memory_name(change.kind), words::bytes(float(after - before))))
         })
-    }).take(3).collect();
-    found.extend(
-        comparison
-            .resources
-            .iter()
-            .filter(|change| change.after > change.before)
-            .take(4)
-            .map(|change| format!("{} {} {} to {}", resource_name(change.kind), change.what, change.before, change.after)),
-    );
+        .take(3)
+        .collect();
+    found.extend(comparison.resources.iter().filter(|change| change.after > change.before).take(4).map(
+        |change| {
+            format!("{} {} {} to {}", resource_name(change.kind), change.what, change.before, change.after)
+        },
+    ));
     if found.is_empty() {
-        let answer = format!("Nothing that can be told apart from outside: {} was looked at twice.", comparison.name);
+        let answer =
+            format!("Nothing that can be told apart from outside: {} was looked at twice.", comparison.name);
         return why(question, Line::of(answer, [id]));
     }
-    let operations =
-        comparison.operations.map(|n| format!(" and {n} operations")).unwrap_or_default();
+    let operations = comparison.operations.map(|n| format!(" and {n} operations")).unwrap_or_default();
     let answer = format!(
         "Within {}{operations}, {} {}: {}.",
         words::span_of(comparison.after_ms),
         comparison.name,
-        if Some(comparison.target) == curve.target { comparison.target.to_string() } else { "of the tree".to_owned() },
+        if Some(comparison.target) == curve.target {
+            comparison.target.to_string()
+        } else {
+            "of the tree".to_owned()
+        },
         found.join("; ")
     );
     why(question, Line::of(answer, [id]))
@@ -171,11 +189,20 @@ fn containment(moments: &Moments, uptime: &Uptime, events: &[Event]) -> Why {
         }
         (None, Some(oom), _) => why(
             question,
-            Line::of("It died before any limit of the unit acted: no crossed limit was recorded before that.", [*oom]),
+            Line::of(
+                "It died before any limit of the unit acted: no crossed limit was recorded before that.",
+                [*oom],
+            ),
         ),
         (None, None, Some((at, id))) => why(
             question,
-            Line::of(format!("It was told at {}; no limit was crossed, and nothing was replaced, since.", words::utc(at)), [id]),
+            Line::of(
+                format!(
+                    "It was told at {}; no limit was crossed, and nothing was replaced, since.",
+                    words::utc(at)
+                ),
+                [id],
+            ),
         ),
         (None, None, None) => why(question, Line::assumed("Not known.")),
     }

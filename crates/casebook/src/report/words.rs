@@ -12,6 +12,19 @@ const BYTES: [(&str, f64); 5] = [
     ("B", 1.0),
 ];
 
+/// What begins and ends a piece of code within a sentence: characters that nothing recorded holds, since they mean nothing.
+pub(super) const CODE: [char; 2] = ['\u{e000}', '\u{e001}'];
+
+/// A command, a path or a name, to be shown as code within a sentence.
+pub fn code(text: &str) -> String {
+    format!("{}{}{}", CODE[0], text.replace(CODE, ""), CODE[1])
+}
+
+/// A sentence as plain text: code between backticks.
+pub fn plain(text: &str) -> String {
+    text.replace(CODE, "`")
+}
+
 /// A count as a number to calculate with.
 #[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^53")]
 pub const fn float(value: u64) -> f64 {

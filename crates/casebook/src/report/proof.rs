@@ -1,0 +1,104 @@
+//! What was verified, and what keeps it from happening again: commands that were run, rules that are on.
+
+use scupper_model::{Event, EventKind, Verification};
+use uuid::Uuid;
+
+use super::facts::{Line, Source};
+use super::words;
+
+/// The last run of each command that was run to verify something of this incident.
+fn runs<'a>(events: &'a [Event], incident: &str) -> Vec<(&'a Event, &'a Verification)> {
+    let mut found: Vec<(&Event, &Verification)> = Vec::new();
+    for event in events {
+        let EventKind::VerificationRan { verification } = &event.kind else { continue };
+        if verification.incident != incident {
+            continue;
+        }
+        found.retain(|(_, earlier)| {
+            earlier.command != verification.command
+                || earlier.directory != verification.directory
+                || earlier.tests != verification.tests
+        });
+        found.push((event, verification));
+    }
+    found
+}
+
+fn outcome(verification: &Verification) -> String {
+    match (verification.exit_code, verification.signal) {
+        (Some(0), _) => "exit code 0".to_owned(),
+        (Some(code), _) => format!("FAILED with exit code {code}"),
+        (None, Some(signal)) => format!("FAILED, ended by {}", words::signal_name(signal)),
+        (None, None) => "how it ended is unknown".to_owned(),
+    }
+}
+
+fn when(event: &Event, verification: &Verification) -> String {
+    let commit = verification.commit.as_deref();
+    let commit =
+        commit.map(|commit| format!(", commit {}", commit.get(..12).unwrap_or(commit))).unwrap_or_default();
+    format!("took {}, at {}{commit}", words::span_of(verification.took_ms), words::utc(event.at))
+}
+
+/// Command, exit code and time of each.
+pub fn verification(events: &[Event], incident: &str) -> Vec<Line> {
+    let of = |(event, verification): (&Event, &Verification)| {
+        let text = format!(
+            "{}: {}, {}",
+            words::code(&verification.command),
+            outcome(verification),
+            when(event, verification)
+        );
+        Line::of(text, [event.id])
+    };
+    runs(events, incident).into_iter().map(of).collect()
+}
+
+/// `file::name` of each test that was run, with its result.
+pub fn tests(events: &[Event], incident: &str) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (event, verification) in runs(events, incident) {
+        for test in &verification.tests {
+            let text = format!(
+                "{}: {} of {}, {}",
+                words::code(test),
+                outcome(verification),
+                words::code(&verification.command),
+                when(event, verification)
+            );
+            lines.push(Line::of(text, [event.id]));
+        }
+    }
+    lines
+}
+
+/// Whether everything that was run last ended with 0; `None` where nothing was run.
+pub fn all_passed(events: &[Event], incident: &str) -> Option<bool> {
+    let runs = runs(events, incident);
+    (!runs.is_empty()).then(|| runs.iter().all(|(_, verification)| verification.exit_code == Some(0)))
+}
+
+/// Rules that are on; where none is, who has to see to it.
+pub fn prevention(source: &Source, events: &[Event]) -> Vec<Line> {
+    let changed = |what: &str| -> Vec<Uuid> {
+        let limits = what.contains("limit");
+        let last =
+            events.iter().rev().find(|event| limits && matches!(event.kind, EventKind::LimitsChanged { .. }));
+        last.map(|event| event.id).into_iter().collect()
+    };
+    let mut lines: Vec<Line> = source
+        .rules
+        .iter()
+        .map(|rule| {
+            let state = if rule.on { "Rule on" } else { "Rule not on yet" };
+            Line::of(format!("{state}: {} ({}).", rule.what, rule.place), changed(&rule.what))
+        })
+        .collect();
+    if !source.rules.iter().any(|rule| rule.on) {
+        let owner = source.subject.owner.as_deref().unwrap_or("nobody yet");
+        lines.push(Line::plain(format!(
+            "No rule is on that would contain it the next time. Owner: {owner}; date: not set."
+        )));
+    }
+    lines
+}
