@@ -1,0 +1,108 @@
+//! What was found in one document, in the order of its lines.
+
+use scupper_model::redact_line;
+use serde::Serialize;
+
+use super::rule::{Rule, Severity};
+
+/// Findings that are kept of one document. A document with more is in need of something else than a longer list.
+pub const MOST_FINDINGS: usize = 200;
+/// Characters of a document that a message quotes.
+const MOST_QUOTED: usize = 80;
+
+/// Something that is wrong with a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Which rule it breaks.
+    pub rule: Rule,
+    /// In which line, from 1.
+    pub line: usize,
+    /// What is wrong. What it quotes is redacted.
+    pub message: String,
+}
+
+/// Collects what is found.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    found: Vec<Finding>,
+    left_out: usize,
+}
+
+impl Findings {
+    /// As bad as the rule says.
+    pub fn add(&mut self, rule: Rule, line: usize, message: impl Into<String>) {
+        self.add_as(rule.severity(), rule, line, message);
+    }
+
+    /// As bad as is said here.
+    pub fn add_as(&mut self, severity: Severity, rule: Rule, line: usize, message: impl Into<String>) {
+        let finding = Finding { severity, rule, line: line.max(1), message: message.into() };
+        if self.found.contains(&finding) {
+            return;
+        }
+        // An error is never left out for the sake of a remark.
+        if self.found.len() >= MOST_FINDINGS {
+            self.left_out += 1;
+            if severity < Severity::Error {
+                return;
+            }
+            let Some(index) = self.found.iter().rposition(|kept| kept.severity < Severity::Error) else {
+                return;
+            };
+            self.found.swap_remove(index);
+        }
+        self.found.push(finding);
+    }
+
+    /// In the order of the lines; the worst of a line first.
+    pub fn into_list(mut self) -> Vec<Finding> {
+        let last = self.found.iter().map(|finding| finding.line).max().unwrap_or(1);
+        self.found.sort_by(|a, b| (a.line, b.severity, a.rule).cmp(&(b.line, a.severity, b.rule)));
+        if self.left_out > 0 {
+            self.found.push(Finding {
+                severity: Rule::TooMany.severity(),
+                rule: Rule::TooMany,
+                line: last,
+                message: format!("{} more findings are left out", self.left_out),
+            });
+        }
+        self.found
+    }
+}
+
+/// A piece of the document in quotation marks: one line, redacted, cut.
+pub(super) fn quoted(text: &str) -> String {
+    let beginning: String = text.chars().take(4 * MOST_QUOTED).collect();
+    let one_line = beginning.split_whitespace().collect::<Vec<_>>().join(" ");
+    let clean = redact_line(&one_line);
+    let cut: String = clean.chars().take(MOST_QUOTED).collect();
+    let dots = if cut.len() < clean.len() || beginning.len() < text.len() { "..." } else { "" };
+    format!("\"{cut}{dots}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_kept_where_remarks_are_too_many() {
+        let mut findings = Findings::default();
+        for line in 1..=MOST_FINDINGS + 50 {
+            findings.add(Rule::Emoji, line, "a face");
+        }
+        findings.add(Rule::DuplicateId, 7, "twice");
+        let list = findings.into_list();
+        assert_eq!(list.len(), MOST_FINDINGS + 1);
+        assert!(list.iter().any(|finding| finding.rule == Rule::DuplicateId));
+        let end = list.last().map(|finding| (finding.rule, finding.message.as_str()));
+        assert_eq!(end, Some((Rule::TooMany, "51 more findings are left out")));
+    }
+
+    #[test]
+    fn what_is_quoted_is_redacted_and_short() {
+        assert_eq!(quoted("started with\n  --token=abcdef"), "\"started with --token=[redacted]\"");
+        assert!(quoted(&"x ".repeat(100_000)).len() < 2 * MOST_QUOTED);
+    }
+}

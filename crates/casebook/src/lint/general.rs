@@ -1,0 +1,247 @@
+//! Rules for every document: placeholders, claims, links, emoji, code that cannot work.
+
+use super::around::{Known, Surroundings};
+use super::finding::{Findings, quoted};
+use super::page::{Kind, Line, Page, field, marker, ticked};
+use super::rule::{Rule, Severity};
+use super::snippet;
+use super::wording::{Empty, bare_claim, emoji, empty, sentences};
+
+/// Whether a document says of itself that the work is over. What is left open in it then is an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Open,
+    Finished,
+}
+
+/// Looks at the whole page.
+pub(super) fn check(page: &Page<'_>, stage: Stage, around: &dyn Surroundings, findings: &mut Findings) {
+    for line in &page.too_long {
+        findings.add(Rule::LineTooLong, *line, "the line is longer than 64 KiB: its end was not looked at");
+    }
+    for line in page.written() {
+        placeholder(line, stage, findings);
+        if entry(line.raw).0 != Some(false) {
+            claims(&line.prose, line.number, findings);
+        }
+    }
+    for line in &page.lines {
+        if let Some(sign) = emoji(line.raw) {
+            findings.add(
+                Rule::Emoji,
+                line.number,
+                format!("U+{:04X} in text that goes into logs and mails", u32::from(sign)),
+            );
+        }
+    }
+    links(page, around, findings);
+    snippets(page, findings);
+}
+
+/// A line of a list without its marker and box.
+fn entry(raw: &str) -> (Option<bool>, &str) {
+    let text = raw.trim();
+    marker(text).map_or((None, text), |(_, rest)| ticked(rest))
+}
+
+fn placeholder(line: &Line<'_>, stage: Stage, findings: &mut Findings) {
+    // What stands in backticks is named, not said.
+    if !matches!(line.kind, Kind::Prose) || line.raw.contains('`') {
+        return;
+    }
+    let (box_ticked, text) = entry(&line.prose);
+    let is_entry = text.len() < line.raw.trim().len();
+    match empty(text) {
+        Some(Empty::Placeholder) => {
+            let open = if box_ticked == Some(false) { "an open box" } else { "text" };
+            let severity = match stage {
+                Stage::Finished => Severity::Error,
+                Stage::Open => Severity::Warning,
+            };
+            findings.add_as(
+                severity,
+                Rule::Placeholder,
+                line.number,
+                format!("{open} that nobody has written yet: {}", quoted(text)),
+            );
+        }
+        Some(Empty::FitsAny) if is_entry => {
+            findings.add_as(
+                Severity::Info,
+                Rule::Placeholder,
+                line.number,
+                format!("it would fit any task, and names nothing of this one: {}", quoted(text)),
+            );
+        }
+        _ => {}
+    }
+}
+
+/// Claims of a piece of prose.
+pub(super) fn claims(prose: &str, line: usize, findings: &mut Findings) {
+    for sentence in sentences(prose) {
+        if let Some(claim) = bare_claim(sentence) {
+            findings.add(
+                Rule::ClaimWithoutNumber,
+                line,
+                format!(
+                    "\"{claim}\" and no number beside it: {}",
+                    quoted(field(sentence).map_or(sentence, |_| sentence))
+                ),
+            );
+        }
+    }
+}
+
+fn links(page: &Page<'_>, around: &dyn Surroundings, findings: &mut Findings) {
+    let mut anchors: Option<Vec<String>> = None;
+    for line in page.written() {
+        for target in targets(&line.prose) {
+            let why = if target.is_empty() {
+                Some("a link leads nowhere".to_owned())
+            } else if let Some(anchor) = target.strip_prefix('#') {
+                let anchors = anchors.get_or_insert_with(|| self::anchors(page));
+                let is_there =
+                    anchor.is_empty() || anchors.iter().any(|known| known == &anchor.to_lowercase());
+                (!is_there).then(|| format!("there is no heading for {}", quoted(target)))
+            } else if is_address(target) {
+                None
+            } else {
+                let path = target.split(['#', '?']).next().unwrap_or_default().replace("%20", " ");
+                (around.file(&path) == Known::No).then(|| format!("there is no file {}", quoted(&path)))
+            };
+            if let Some(why) = why {
+                findings.add(Rule::BrokenLink, line.number, why);
+            }
+        }
+    }
+}
+
+/// Whether something else than a file is linked.
+fn is_address(target: &str) -> bool {
+    let scheme = target.split(':').next().unwrap_or_default();
+    target.starts_with("//")
+        || (scheme.len() < target.len()
+            && scheme.len() > 1
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')))
+}
+
+/// What the links of a line lead to.
+fn targets(prose: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = prose;
+    while let Some((before, after)) = rest.split_once("](") {
+        let Some(end) = after.find(')') else { break };
+        let inside = after.get(..end).unwrap_or_default().trim();
+        rest = after.get(end..).unwrap_or_default();
+        if before.contains('[') {
+            // `(target "title")`
+            let target = inside.split([' ', '\t']).next().unwrap_or_default();
+            found.push(target.trim_start_matches('<').trim_end_matches('>'));
+        }
+    }
+    found
+}
+
+/// What a browser takes the headings for: lower case, dashes for spaces, nothing else but letters and digits.
+fn anchors(page: &Page<'_>) -> Vec<String> {
+    let mut known: Vec<String> = Vec::new();
+    for (_, title, _) in page.headings() {
+        let slug: String = title
+            .to_lowercase()
+            .chars()
+            .filter_map(|c| match c {
+                ' ' => Some('-'),
+                c if c.is_alphanumeric() || matches!(c, '-' | '_') => Some(c),
+                _ => None,
+            })
+            .collect();
+        let again = known.iter().filter(|other| **other == slug).count();
+        known.push(if again == 0 { slug } else { format!("{slug}-{again}") });
+    }
+    known
+}
+
+fn snippets(page: &Page<'_>, findings: &mut Findings) {
+    let mut language = String::new();
+    let mut code: Vec<&str> = Vec::new();
+    let mut first = 0;
+    for line in &page.lines {
+        match line.kind {
+            Kind::Code => {
+                if code.is_empty() {
+                    first = line.number;
+                }
+                code.push(line.raw);
+            }
+            Kind::Fence => {
+                tell(&language, &code, first, findings);
+                code.clear();
+                line.raw.trim().trim_start_matches(['`', '~']).trim().clone_into(&mut language);
+            }
+            _ => {}
+        }
+    }
+    tell(&language, &code, first, findings);
+}
+
+fn tell(language: &str, code: &[&str], first: usize, findings: &mut Findings) {
+    for mistake in snippet::mistakes(language, code) {
+        findings.add(mistake.rule, first + mistake.line, mistake.message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::around::Nowhere;
+    use super::*;
+
+    fn rules(text: &str, stage: Stage) -> Vec<(Severity, Rule)> {
+        let mut findings = Findings::default();
+        check(&Page::of(text), stage, &Nowhere, &mut findings);
+        findings.into_list().into_iter().map(|finding| (finding.severity, finding.rule)).collect()
+    }
+
+    #[test]
+    fn a_placeholder_is_worse_where_the_work_is_called_done() {
+        assert_eq!(rules("- [ ] Task 1\n", Stage::Open), [(Severity::Warning, Rule::Placeholder)]);
+        assert_eq!(rules("- [ ] Task 1\n", Stage::Finished), [(Severity::Error, Rule::Placeholder)]);
+        assert_eq!(
+            rules("- [ ] Task reviewed and approved\n", Stage::Finished),
+            [(Severity::Info, Rule::Placeholder)]
+        );
+        assert_eq!(rules("The word `TODO`\n```\nTODO\n```\n<!-- TODO -->\n", Stage::Finished), []);
+    }
+
+    #[test]
+    fn a_goal_is_no_claim() {
+        assert_eq!(rules("- [ ] No resource leaks\n", Stage::Open), []);
+        assert_eq!(
+            rules("- [x] No resource leaks\n", Stage::Open),
+            [(Severity::Warning, Rule::ClaimWithoutNumber)]
+        );
+        assert_eq!(rules("- **x** No resource leaks in 24 h\n", Stage::Open), []);
+    }
+
+    #[test]
+    fn links_within_the_page_lead_somewhere() {
+        let text = "# The One: two\n[a](#the-one-two) [b](#three) [c]() [d](https://x.org/y) [e](mailto:a@b.c) `[f](#no)`\n";
+        let broken = rules(text, Stage::Open);
+        assert_eq!(broken, [(Severity::Warning, Rule::BrokenLink), (Severity::Warning, Rule::BrokenLink)]);
+    }
+
+    #[test]
+    fn the_line_of_a_mistake_in_code_is_that_of_the_page() {
+        let text = "# A\n```python\nx = 1\nt = asyncio.create_task(asyncio.gather(a))\n```\n";
+        let mut findings = Findings::default();
+        check(&Page::of(text), Stage::Open, &Nowhere, &mut findings);
+        let list = findings.into_list();
+        assert_eq!(list.iter().map(|f| (f.line, f.rule)).collect::<Vec<_>>(), [(4, Rule::SnippetCannotWork)]);
+    }
+
+    #[test]
+    fn an_emoji_is_mentioned() {
+        assert_eq!(rules("all \u{2705}\n", Stage::Open), [(Severity::Info, Rule::Emoji)]);
+        assert_eq!(rules("all \u{2192} good\n", Stage::Open), []);
+    }
+}
