@@ -10,6 +10,8 @@ mod audit;
 mod changes;
 mod finding;
 mod general;
+mod history;
+mod incident;
 mod moment;
 mod page;
 mod plan;
@@ -18,6 +20,8 @@ mod rule;
 pub mod sarif;
 mod set;
 mod snippet;
+#[cfg(test)]
+mod tests;
 mod wording;
 
 pub use around::{Known, Linked, Nowhere, Recorded, Source, Surroundings};
@@ -75,12 +79,14 @@ pub fn lint(text: &str, around: &dyn Surroundings) -> Linted {
     let paper = paper(document.as_ref(), &page);
     let stage = match (paper, &document) {
         (Paper::Plan, Some(document)) => plan::stage(document),
+        (Paper::Incident, Some(document)) => incident::stage(document),
         (Paper::Delta | Paper::Audit | Paper::Report, _) => report::stage(&page),
         _ => Stage::Open,
     };
     general::check(&page, stage, around, &mut findings);
     match (paper, &document) {
         (Paper::Plan, Some(document)) => plan::check(document, &page, around, &mut findings),
+        (Paper::Incident, Some(document)) => incident::check(document, &page, around, &mut findings),
         (Paper::Audit, _) => {
             audit::check(&page, &mut findings);
             report::check(&page, stage, around, &mut findings);
