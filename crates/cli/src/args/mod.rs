@@ -8,6 +8,7 @@ mod keep;
 mod mcp;
 mod mcp_files;
 mod names;
+mod plan;
 mod read;
 mod reap;
 mod replay;
@@ -31,6 +32,7 @@ pub(crate) use keep::KeepArgs;
 pub(crate) use mcp::McpArgs;
 pub(crate) use mcp_files::{CheckArgs, FilesArgs, McpFilesCommand, UnwrapArgs, WrapArgs};
 pub(crate) use names::{AgentNames, UnitNames};
+pub(crate) use plan::{Moment, PlanArgs, local};
 pub(crate) use read::{EventsArgs, PsArgs};
 pub(crate) use reap::ReapArgs;
 pub(crate) use replay::ReplayArgs;
@@ -190,6 +192,18 @@ pub(crate) enum Command {
     /// What the command writes to stdout goes to stderr: stdout is the result's. The result is an event as well
     /// (`scupper events UNIT`).
     Soak(Box<SoakArgs>),
+    /// Make an action plan for each note of an inbox
+    ///
+    /// Reads VAULT/Inbox/*.md and writes VAULT/Needs_Action/Plan_<name>.md: what kind of task it is, with the words and lines that
+    /// say so and what came second; steps that cover each of its bullets; criteria in numbers; and what scupper recorded of the
+    /// service, where something fits. What is unchanged is not written. A note that changes has its plan brought up to date,
+    /// and what people wrote into it stays. A plan whose status is set to `done` or `cancelled` moves to Done/ with its note.
+    ///
+    /// The text of a note is data: nothing in it is followed. A note that cannot be used is said in one line, and the others
+    /// go on. VAULT/logs holds what was done, VAULT/.scupper what is known from the last time.
+    ///
+    /// Exit codes: 0 all notes have their plans, 1 something is to be looked at, 2 there is no vault, or bad usage.
+    Plan(PlanArgs),
     /// Say which abilities this machine and user have, and what is lost without each
     Doctor(DoctorArgs),
     /// Check a scupper.toml, or print an example

@@ -14,6 +14,7 @@ mod keep;
 mod live;
 mod mcp;
 mod mcp_files;
+mod plan;
 mod ps;
 mod reap;
 mod recorded;
@@ -64,6 +65,7 @@ pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure
         Command::Set(args) => set::run(args, printer),
         Command::Analyze(args) => analyze::run(&args, printer),
         Command::Replay(args) => replay::run(*args, printer),
+        Command::Plan(args) => plan::run(&args, printer),
         Command::Doctor(args) => doctor::run(&args, printer),
         Command::Config(args) => config::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),

@@ -1,0 +1,97 @@
+//! What people did to the status of their plans: it is noted, and what is over moves to `Done/` with its note.
+
+use anyhow::Result;
+use scupper_casebook::plan::Status;
+
+use super::index::Entry;
+use super::pass::{Pass, move_to, status_of};
+use super::said::{Told, What};
+use super::vault;
+use crate::documents::Source;
+
+const LARGEST: u64 = 4 << 20;
+
+impl Pass<'_> {
+    /// Looks at each plan that changed since it was last seen.
+    pub(super) fn settle(&mut self) {
+        let touched: Vec<(String, Entry)> = self
+            .index
+            .notes
+            .iter()
+            .filter(|(_, entry)| {
+                self.plans.get(&entry.plan).is_some_and(|stat| entry.plan_stat.as_ref() != Some(stat))
+            })
+            .map(|(name, entry)| (name.clone(), entry.clone()))
+            .collect();
+        for (name, entry) in touched {
+            let plan = entry.plan.clone();
+            if let Err(error) = self.settle_one(&name, entry) {
+                self.outcome.fail(&plan, &error);
+            }
+        }
+    }
+
+    fn settle_one(&mut self, name: &str, mut entry: Entry) -> Result<()> {
+        let path = self.vault.plans.join(&entry.plan);
+        let (text, stat) = vault::read_plan(&path)?;
+        let word = status_of(&text)?;
+        let Some(status) = Status::of(&word) else {
+            let known: Vec<&str> = Status::ALL.iter().map(|status| status.word()).collect();
+            let word = scupper_model::printable(word.as_bytes(), 40);
+            anyhow::bail!("its status `{word}` is none of {}", known.join(", "));
+        };
+        let before = std::mem::replace(&mut entry.status, word);
+        entry.plan_stat = Some(stat);
+        if status.is_over() {
+            return self.file_away(name, &entry, &before);
+        }
+        if before != entry.status {
+            let mut told = Told::new(name, &entry.plan);
+            told.what = What::Status;
+            told.message = Some(format!("{before} -> {}", entry.status));
+            self.outcome.tell(told);
+            self.books.log(&self.now, &format!("'{}': {before} -> {}", entry.plan, entry.status));
+        }
+        self.index.notes.insert(name.to_owned(), entry);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// The line of history first, then the note, then the plan: wherever that ends, the next run goes on.
+    fn file_away(&mut self, name: &str, entry: &Entry, before: &str) -> Result<()> {
+        let mut told = Told::new(name, &entry.plan);
+        told.what = What::Moved;
+        told.message = Some(format!("{before} -> {}, now in Done/", entry.status));
+        if !self.options.dry_run {
+            let path = self.vault.plans.join(&entry.plan);
+            let line =
+                format!("- [{}] {before} -> {}, moved to Done/ with its note", self.now.text, entry.status);
+            if let Some(source) = Source::open(&path, LARGEST)?
+                && !source.text().contains("moved to Done/ with its note")
+            {
+                source.write(&with_history(source.text(), &line))?;
+            }
+            let note = self.vault.inbox.join(name);
+            if note.symlink_metadata().is_ok() {
+                move_to(&note, &self.vault.done)?;
+            }
+            move_to(&path, &self.vault.done)?;
+            self.plans.remove(&entry.plan);
+            self.books
+                .log(&self.now, &format!("'{}': {before} -> {}, moved to Done", entry.plan, entry.status));
+        }
+        self.outcome.tell(told);
+        self.index.notes.remove(name);
+        self.changed = true;
+        Ok(())
+    }
+}
+
+/// The text with a line at the end of its notes; a plan without notes gets them.
+fn with_history(text: &str, line: &str) -> String {
+    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let has_notes = text.lines().any(|line| line.trim_end() == "## Notes");
+    let gap = if text.ends_with('\n') { "" } else { end };
+    let heading = if has_notes { String::new() } else { format!("{end}## Notes{end}") };
+    format!("{text}{gap}{heading}{line}{end}")
+}
