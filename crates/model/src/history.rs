@@ -61,8 +61,6 @@ pub struct Pattern {
 pub enum Work {
     /// Operations that somebody counts.
     Operations,
-    /// Lines of the log.
-    LogLines,
     /// Processor time, in milliseconds.
     ProcessorTime,
 }
@@ -102,8 +100,9 @@ pub struct Comparison {
     pub name: String,
     /// Its role in the unit: `main`, `worker`, `helper`.
     pub role: String,
-    /// Whether it was a series of the tree that was suspected. Then children and zombies are those of the whole tree, and
-    /// all else is of `target`, which stands for it: its only process, or the one that holds most.
+    /// Whether it was the memory or the processes of the whole tree that were suspected. Then children and zombies are all
+    /// of the tree, and all else is of `target`, its main process. What a process holds by itself (descriptors, threads)
+    /// is always told of the one that holds most of it.
     #[serde(default)]
     pub tree: bool,
     /// The series that was suspected.

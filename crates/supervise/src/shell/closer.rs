@@ -40,7 +40,7 @@ const MOST_TEXT: usize = 8 << 20;
 const REST: u32 = 100;
 /// Two looks that are compared are at least so far apart.
 const APART: Duration = Duration::from_secs(1);
-/// The same process is compared again after this time, sooner only when it got worse, and never within the second.
+/// The same process is compared again after this time, sooner only when it got worse.
 const AGAIN: Duration = Duration::from_mins(10);
 const WORSE: Duration = Duration::from_secs(10);
 /// Of two earlier readings the newer one counts when it is at least this part as old as the other.
@@ -198,13 +198,14 @@ impl Closer {
     ) {
         let seen = match target {
             Some(target) => scene.look.find(&target),
-            None => stands_for_the_tree(scene.look, series, &self.kept),
+            None => stands_for_the_tree(scene.look, series),
         };
         let Some(seen) = seen.filter(|seen| !seen.zombie) else { return };
-        let subject = Subject { target: seen.identity, tree: target.is_none() };
-        if let Some((_, stage)) = because
-            && self.was_made(subject, stage, scene.now)
-        {
+        let subject = Subject { target: seen.identity, tree: target.is_none() && !is_of_one(series) };
+        let is_made = self.at_work.as_ref().is_some_and(|(order, _)| {
+            order.subject == subject && (order.because.is_some() || because.is_none())
+        });
+        if is_made || because.is_some_and(|(_, stage)| self.was_made(subject, stage, scene.now)) {
             return;
         }
         self.place(order(subject, seen, series, because, scene));
@@ -358,9 +359,17 @@ fn order(
     }
 }
 
-/// Who is looked at where it is the tree that grows: whoever was looked at before, of those the one that holds most of it;
-/// the main process where nobody holds it by himself.
-fn stands_for_the_tree<'l>(look: &'l Look, series: Watched, kept: &[Kept]) -> Option<&'l Seen> {
+/// Whether it is something that one process holds, and the tree only in sum.
+const fn is_of_one(series: Watched) -> bool {
+    matches!(
+        series,
+        Watched::Descriptors | Watched::Threads | Watched::Sockets | Watched::CloseWait | Watched::FinWait2
+    )
+}
+
+/// Who is looked at where it is the tree that grows: the one that holds most of it, and the main process where nobody holds
+/// it by himself.
+fn stands_for_the_tree(look: &Look, series: Watched) -> Option<&Seen> {
     let connections = |seen: &Seen, pick: fn(&Connections) -> u64| seen.connections.as_ref().map(pick);
     let held = |seen: &Seen| match series {
         Watched::Descriptors => seen.value(Resource::Descriptors),
@@ -375,10 +384,11 @@ fn stands_for_the_tree<'l>(look: &'l Look, series: Watched, kept: &[Kept]) -> Op
         | Watched::StdioChildren => None,
     };
     let main = look.processes.iter().find(|seen| seen.role == Role::Main).or(look.processes.first());
-    let most = look.processes.iter().filter(|seen| !seen.zombie && held(seen).is_some()).max_by_key(|seen| {
-        let known = kept.iter().any(|kept| kept.subject == Subject { target: seen.identity, tree: true });
-        (held(seen), known)
-    });
+    let most = look
+        .processes
+        .iter()
+        .filter(|seen| !seen.zombie && held(seen).is_some())
+        .max_by_key(|seen| held(seen));
     most.or(main)
 }
 

@@ -29,6 +29,10 @@ const OF_WORK: f64 = 0.2;
 const LEAST_GROWTH: i64 = 1 << 20;
 /// A burst grows by at least so much.
 const LEAST_BURST: i64 = 64 << 10;
+/// It comes after so many seconds of rest at least, and is so much work: processor time is counted in hundredths of a
+/// second, and one of them now and then is no burst.
+const LEAST_REST: f64 = 5.0;
+const LEAST_BURST_MILLIS: u64 = 50;
 /// A peak is a new one when it is so much, and this part of the last, above that.
 const NEW_PEAK: u64 = 64 << 10;
 const NEW_PEAK_PART: u64 = 256;
@@ -190,14 +194,15 @@ impl Sums {
             self.peak = *to;
         }
         self.fell = self.fell.max(self.peak.memory.saturating_sub(to.memory));
-        self.bursts.add(&stretch, self.all.work_rate());
+        let least = if kind == Work::ProcessorTime { LEAST_BURST_MILLIS } else { 1 };
+        self.bursts.add(&stretch, self.all.work_rate(), least);
     }
 
     /// Along what it grows, with the sides that were compared.
     fn grows(&self, kind: Work) -> (Grows, Option<(Sum, Sum)>) {
         let least = match kind {
             Work::ProcessorTime => 1000.0 * LEAST_SHARE,
-            Work::Operations | Work::LogLines => LEAST_OPERATIONS,
+            Work::Operations => LEAST_OPERATIONS,
         };
         let mut best: Option<(f64, Sum, Sum)> = None;
         for at in 1..CLASSES {
@@ -234,15 +239,16 @@ impl Sums {
 
 impl Bursts {
     /// A stretch with far less work than usual is rest; one with more than usual after it begins a burst.
-    fn add(&mut self, stretch: &Sum, usual: f64) {
+    fn add(&mut self, stretch: &Sum, usual: f64, least: u64) {
         let rate = stretch.work_rate();
         if rate <= usual / 4.0 {
             self.burst = None;
             self.resting += stretch.seconds;
             return;
         }
-        if rate > usual && self.resting > 0.0 {
-            self.burst = Some((std::mem::take(&mut self.resting), 0, false));
+        let rest = std::mem::take(&mut self.resting);
+        if rate > usual && rest >= LEAST_REST && stretch.work >= least {
+            self.burst = Some((rest, 0, false));
         }
         let Some((rest, growth, counted)) = &mut self.burst else { return };
         *growth = growth.saturating_add(stretch.growth);
@@ -268,7 +274,7 @@ fn class_of(kind: Work, rate: f64) -> usize {
     let least = match kind {
         // Milliseconds a second.
         Work::ProcessorTime => 1000.0 * LEAST_SHARE,
-        Work::Operations | Work::LogLines => LEAST_OPERATIONS,
+        Work::Operations => LEAST_OPERATIONS,
     };
     let mut class = 0;
     let mut from = least;
@@ -341,6 +347,15 @@ mod tests {
         assert!(pattern.burst_share.unwrap() >= 0.9, "{pattern:?}");
         let steady = load((0..90).map(|_| (1 << 20, 500)));
         assert_eq!((steady.bursts, steady.burst_share, steady.rest_seconds), (0, None, None));
+    }
+
+    /// Processor time is counted in hundredths of a second: a program that needs a little all the time rests and bursts
+    /// by the count alone.
+    #[test]
+    fn ticks_of_a_steady_program_are_no_bursts() {
+        let steady = load((0..200).map(|n| (100 << 10, if n % 4 == 0 { 10 } else { 0 })));
+        assert_eq!((steady.bursts, steady.burst_share), (0, None), "{steady:?}");
+        assert_eq!(steady.grows, Grows::Undetermined);
     }
 
     #[test]
