@@ -10,13 +10,17 @@
 #[path = "../../crates/fleet/tests/common/redis_server.rs"]
 mod redis_server;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::{Connection, cmd};
 use redis_server::RedisServer;
+use scupper_detect::Verdict;
+use scupper_fleet::coordinator::{Coordinator, Looked, OnLost, Processes, Setup};
+use scupper_fleet::testing::Manual;
 use scupper_fleet::{
-    Address, Beat, Incarnation, Item, ItemKind, Members, MemoryUse, Process, Reaped, RedisStore, Registered,
-    Registration, Report, Store, Sweep, Timing,
+    Address, Beat, Clock, Incarnation, Item, ItemKind, Members, MemoryUse, Process, Reaped, RedisStore,
+    Registered, Registration, Report, Store, Sweep, Timing,
 };
 use scupper_model::Bytes;
 
@@ -32,17 +36,21 @@ struct Cost {
 
 struct Bench {
     connection: Connection,
-    store: RedisStore,
-    /// Ended with this.
-    _server: RedisServer,
+    store: Arc<RedisStore>,
+    server: RedisServer,
 }
 
 impl Bench {
+    fn open_again(&self, query: &str) -> RedisStore {
+        let Ok(Address::Redis(address)) = (self.server.url() + query).parse() else { panic!("an address") };
+        RedisStore::open(&address).unwrap()
+    }
+
     fn start(query: &str) -> Self {
         let server = RedisServer::start();
         let connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
         let Ok(Address::Redis(address)) = (server.url() + query).parse() else { panic!("an address") };
-        Self { connection, store: RedisStore::open(&address).unwrap(), _server: server }
+        Self { connection, store: Arc::new(RedisStore::open(&address).unwrap()), server: server }
     }
 
     fn used(&mut self) -> (Duration, u64) {
@@ -109,7 +117,27 @@ impl Bench {
                 self.store.put(who, &item).unwrap();
             }
         }
+        let memory =
+            MemoryUse { rss: Some(Bytes::mib(50)), heap_used: Some(Bytes::mib(20)), ..MemoryUse::default() };
+        let report = Some(Report { state: "busy".to_owned(), verdict: None, memory });
+        for some in who.chunks(500) {
+            let beat = |who: &Incarnation| Beat { who: who.clone(), report: report.clone() };
+            self.store.beat(&some.iter().map(beat).collect::<Vec<_>>()).unwrap();
+        }
         who
+    }
+
+    /// They have said for a while what they take, as in a fleet that has run for longer than the window of a leak.
+    fn were_there(&mut self, members: &[Incarnation]) {
+        let (secs, _): (u64, u64) = cmd("TIME").query(&mut self.connection).unwrap();
+        for minute in secs / 60 - 6..=secs / 60 {
+            let mut set = cmd("HSET");
+            set.arg(format!("scupper:{{0}}:mem:{minute}"));
+            for who in members {
+                set.arg(format!("{:016}|{}", who.epoch.0, who.id)).arg(50 << 20);
+            }
+            let () = set.query(&mut self.connection).unwrap();
+        }
     }
 
     fn sweep() -> Sweep {
@@ -191,6 +219,7 @@ fn sweeps(agents: usize) {
             millis(idle.cpu) / ROUNDS as f64,
             idle.commands as f64 / ROUNDS as f64
         );
+        turns(&mut bench, agents, seed);
         let orphans = bench.orphan(agents);
         let mut done = (0, Duration::ZERO);
         let cost = bench.cost(|bench| done = bench.sweep_and_reap());
@@ -215,31 +244,120 @@ fn sweeps(agents: usize) {
     }
 }
 
+/// What goes along with the heartbeats of a measurement.
+#[derive(Clone, Copy)]
+enum Along {
+    /// The lease alone.
+    Nothing,
+    /// A report that is another one every time.
+    News,
+    /// As agents send them every 30 s: of two heartbeats one is the first of a minute, and of twenty one has news.
+    AsTheyAre,
+}
+
+/// Heartbeats of 100 agents.
 fn beats() {
-    let memory =
-        MemoryUse { rss: Some(Bytes::mib(50)), heap_used: Some(Bytes::mib(20)), ..MemoryUse::default() };
-    let report = Report { state: "busy".to_owned(), verdict: None, memory };
-    for (name, query, report) in [
-        ("lean", "?seed=off", None),
-        ("lean, with a report in each", "?seed=off", Some(&report)),
-        ("mirrored every second time for the seed's readers", "", None),
-        ("mirrored each time, with a report in each", "", Some(&report)),
+    let report = |mib: u64| {
+        let memory = MemoryUse {
+            rss: Some(Bytes::mib(mib)),
+            heap_used: Some(Bytes::mib(mib / 2)),
+            ..MemoryUse::default()
+        };
+        Some(Report { state: "busy".to_owned(), verdict: Some(Verdict::Stable), memory })
+    };
+    let of = |along: Along, call: usize, number: usize| match along {
+        Along::Nothing => None,
+        Along::News => report(if call.is_multiple_of(2) { 50 } else { 75 }),
+        Along::AsTheyAre if !call.is_multiple_of(2) => None,
+        Along::AsTheyAre => report(if ((call / 2 + number) / 10).is_multiple_of(2) { 50 } else { 75 }),
+    };
+    for (name, query, along) in [
+        ("lean", "?seed=off", Along::Nothing),
+        ("lean, with news in each", "?seed=off", Along::News),
+        ("lean, as agents send them", "?seed=off", Along::AsTheyAre),
+        ("mirrored every second time", "", Along::Nothing),
+        ("mirrored, with news in each", "", Along::News),
+        ("mirrored, as agents send them", "", Along::AsTheyAre),
     ] {
         let mut bench = Bench::start(query);
+        // A minute is over with every call.
+        bench.store = Arc::new(bench.open_again(query).sampled_every(Duration::from_millis(1)));
         let members = bench.members(100);
+        bench.were_there(&members);
         for (how, size) in [("100 in one call", 100), ("one by one", 1)] {
-            let beats: Vec<Beat> =
-                members.iter().map(|who| Beat { who: who.clone(), report: report.cloned() }).collect();
             let calls = if size == 1 { 200 } else { 2000 };
             let cost = bench.cost(|bench| {
-                for _ in 0..calls {
+                for call in 0..calls {
+                    let beat = |(number, who): (usize, &Incarnation)| Beat {
+                        who: who.clone(),
+                        report: of(along, call, number),
+                    };
+                    let beats: Vec<Beat> = members.iter().enumerate().map(beat).collect();
                     for some in beats.chunks(size) {
                         bench.store.beat(some).unwrap();
                     }
                 }
             });
-            println!("| heartbeat, {how}, {name} | {:.2} us | | |", micros_each(&cost, calls * beats.len()));
+            println!(
+                "| heartbeat, {how}, {name} | {:.2} us | | |",
+                micros_each(&cost, calls * members.len())
+            );
         }
+    }
+}
+
+/// Ten minutes of an idle coordinator, all that it does once a minute among it. Its clock is turned by hand.
+fn turns(bench: &mut Bench, agents: usize, seed: &str) {
+    let clock = Arc::new(Manual::new());
+    let setup = Setup {
+        id: "bench".parse().unwrap(),
+        host: "host-1".parse().unwrap(),
+        registry: "bench".to_owned(),
+        timing: Timing::DEFAULT,
+        on_lost: OnLost::Adopt,
+    };
+    let store: Arc<dyn Store> = Arc::clone(&bench.store) as Arc<dyn Store>;
+    let mut coordinator = Coordinator::new(
+        setup,
+        store,
+        Arc::clone(&clock) as Arc<dyn Clock>,
+        Some(Arc::new(Nobody)),
+        Arc::new(drop),
+    );
+    let mut turn = |bench: &mut Bench, count: usize| {
+        for number in 0..count {
+            if number % 12 == 0 {
+                // The server's clock goes on as it likes: the look for the seed's agents is due once a minute.
+                let () = cmd("HSET")
+                    .arg("scupper:{0}:meta")
+                    .arg("sscan")
+                    .arg(0)
+                    .query(&mut bench.connection)
+                    .unwrap();
+            }
+            coordinator.turn(&|| false);
+            clock.pass(Timing::DEFAULT.tick * 12 / 10);
+        }
+    };
+    turn(bench, 12);
+    let cost = bench.cost(|bench| turn(bench, 600));
+    println!(
+        "| idle turn of a coordinator, {agents} agents, {seed} | {:.4} ms | {:.1} | |",
+        millis(cost.cpu) / 600.0,
+        cost.commands as f64 / 600.0
+    );
+}
+
+/// Ends no process.
+struct Nobody;
+
+impl Processes for Nobody {
+    fn look_at(&self, _: &Incarnation, _: &Process) -> bool {
+        false
+    }
+
+    fn looked_at(&self) -> Vec<Looked> {
+        Vec::new()
     }
 }
 

@@ -5,20 +5,18 @@ use std::time::Duration;
 
 use redis::Value;
 use scupper_detect::Verdict;
-use scupper_model::{Identity, Timestamp};
+use scupper_model::{Bytes, Identity, Timestamp};
 
 use super::reply::{Odd, Parts, Read, bytes, number, text};
 use super::scripts::Arguments;
+use super::told::Along;
 use super::{RedisStore, keys, locked, millis};
 use crate::rules::{TTL_LIMIT, check_item, clipped_state};
 use crate::{
-    AgentId, Answer, BEATS_LIMIT, Beat, Beaten, Claim, CoordinatorId, Directive, Epoch, Fence, HostId,
-    Incarnation, Item, ItemKind, Process, Reason, Registered, Registration, Report, StoreError, Timing,
-    Written,
+    AgentId, Answer, BEATS_LIMIT, Beat, Beaten, Claim, Clock, CoordinatorId, Directive, Epoch, Fence, HostId,
+    Incarnation, Item, ItemKind, Process, Reason, Registered, Registration, Report, StoreError, SystemClock,
+    Timing, Written,
 };
-
-/// Ids whose last heartbeat was mirrored, at most.
-const MIRRORED: usize = 100_000;
 
 /// More than any machine has; what is said to be larger would spoil the fleet's sums.
 const LARGEST: u64 = 1 << 44;
@@ -79,11 +77,16 @@ impl RedisStore {
             })?;
             return Ok(Beaten { now, answers: Vec::new() });
         }
-        let arguments = self.beats(beats);
-        self.call("sending heartbeats", &self.scripts.beat, &arguments, |said| beaten(said, beats.len()))
+        let now = SystemClock.since_boot();
+        let along = locked(&self.told).along(beats, self.seed, now);
+        let arguments = Self::beats(beats, &along);
+        let beaten =
+            self.call("sending heartbeats", &self.scripts.beat, &arguments, |said| beaten(said, beats.len()));
+        locked(&self.told).answered(beats, &along, beaten.as_ref().ok(), now);
+        beaten
     }
 
-    fn beats(&self, beats: &[Beat]) -> Arguments {
+    fn beats(beats: &[Beat], along: &[Along]) -> Arguments {
         let mut arguments = Arguments::new();
         arguments.number(beats.len() as u64);
         for beat in beats {
@@ -92,33 +95,36 @@ impl RedisStore {
         for beat in beats {
             arguments.add(padded(beat.who.epoch.0));
         }
-        let numbered = || (1_u64..).zip(beats);
-        let mirrored: Vec<(u64, &Beat)> = if self.seed {
-            numbered().filter(|(_, beat)| self.is_mirrored(beat)).collect()
-        } else {
-            Vec::new()
-        };
-        let reports = numbered().filter_map(|(at, beat)| beat.report.as_ref().map(|report| (at, report)));
+        let numbered = || (1_u64..).zip(beats).zip(along);
+        let mirrored: Vec<_> = numbered().filter(|(_, along)| along.mirror).collect();
+        let reports = numbered().filter(|(_, along)| along.sample);
+        let reports = reports.filter_map(|((at, beat), along)| Some((at, beat.report.as_ref()?, along.news)));
         let reports: Vec<_> = reports.collect();
         if reports.is_empty() && mirrored.is_empty() {
             return arguments;
         }
         arguments.number(reports.len() as u64);
-        for (at, report) in reports {
-            let state = clipped_state(&report.state).to_owned();
-            let kept = serde_json::to_string(&Report { state, ..report.clone() }).unwrap_or_default();
-            let rss = report.memory.rss.map(|rss| rss.0.to_string()).unwrap_or_default();
-            let heap =
-                report.memory.heap_used.map(|heap| heap.0.min(LARGEST).to_string()).unwrap_or_default();
-            let verdict = report.verdict.map_or("", Verdict::name);
-            arguments.number(at).add(kept).add(rss).add(heap).add(verdict);
+        let digits =
+            |size: Option<Bytes>| size.map(|size| size.0.min(LARGEST).to_string()).unwrap_or_default();
+        for (at, report, is_news) in reports {
+            arguments.number(at);
+            if is_news {
+                let state = clipped_state(&report.state).to_owned();
+                let kept = serde_json::to_string(&Report { state, ..report.clone() }).unwrap_or_default();
+                let verdict = report.verdict.map_or("", Verdict::name);
+                let (rss, heap) = (digits(report.memory.rss), digits(report.memory.heap_used));
+                arguments.add(kept).add(rss).add(heap).add(verdict);
+            } else {
+                arguments.add("").add(digits(report.memory.rss)).add("").add("");
+            }
         }
         arguments.number(mirrored.len() as u64);
-        for (at, beat) in mirrored {
+        for ((at, beat), along) in mirrored {
             let report = beat.report.clone().unwrap_or_default();
             arguments.number(at).add(seed_tail(&report));
             let memory = report.memory;
-            if memory.rss.is_none() && memory.heap_used.is_none() {
+            // What is the same as before is there already.
+            if !along.memory || memory.rss.is_none() && memory.heap_used.is_none() {
                 arguments.add("").add("").add("").add("");
                 continue;
             }
@@ -128,20 +134,6 @@ impl RedisStore {
             }
         }
         arguments
-    }
-
-    /// Every second heartbeat is enough for seed 004's readers, and those with news: 60 s are less than their 120 s.
-    fn is_mirrored(&self, beat: &Beat) -> bool {
-        let mut mirrored = locked(&self.mirrored);
-        let was = mirrored.remove(&beat.who.id);
-        if was && beat.report.is_none() {
-            return false;
-        }
-        if mirrored.len() >= MIRRORED {
-            mirrored.clear();
-        }
-        mirrored.insert(beat.who.id.clone());
-        true
     }
 
     pub(super) fn do_put(&self, who: &Incarnation, item: &Item) -> Result<Written, StoreError> {
@@ -327,8 +319,6 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use scupper_model::Bytes;
-
     use super::*;
     use crate::MemoryUse;
 

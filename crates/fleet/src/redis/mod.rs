@@ -20,8 +20,9 @@ mod reply;
 mod scripts;
 mod seed;
 mod sweeping;
+mod told;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub use self::link::RedisLimits;
 use self::link::Link;
 use self::reply::{Read, damaged};
 use self::scripts::{Arguments, Lua, Scripts};
+use self::told::Told;
 use crate::address::RedisAddress;
 use crate::store::OUT_OF_BOUNDS;
 use crate::store::depart;
@@ -48,8 +50,8 @@ pub struct RedisStore {
     scripts: Scripts,
     /// Whether seed 004's keys are written and read.
     seed: bool,
-    /// Whose last heartbeat was mirrored: the next one need not be.
-    mirrored: Mutex<HashSet<AgentId>>,
+    /// What was last told of each agent.
+    told: Mutex<Told>,
     /// Claims on agents of the seed whose keys have not been looked for: one search finds those of all.
     unsearched: Mutex<HashMap<AgentId, crate::Fence>>,
     /// Keys that one call of [`Store::reap`] deletes: the server does nothing else meanwhile.
@@ -76,7 +78,7 @@ impl RedisStore {
             link,
             scripts: Scripts::new(),
             seed,
-            mirrored: Mutex::default(),
+            told: Mutex::default(),
             unsearched: Mutex::default(),
             chunk: CHUNK,
             plain: false,
@@ -103,6 +105,14 @@ impl RedisStore {
     #[must_use]
     pub fn as_before_redis_7(self) -> Self {
         Self { plain: true, ..self }
+    }
+
+    /// What agents take is told so often, instead of once a minute: for a measurement.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn sampled_every(self, time: Duration) -> Self {
+        locked(&self.told).minute = millis(time).max(1);
+        self
     }
 
     /// The first argument of every script but the heartbeat's.

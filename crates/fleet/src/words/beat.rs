@@ -36,7 +36,8 @@ pub struct Report {
 pub struct Beat {
     /// Who.
     pub who: Incarnation,
-    /// What it says of itself, not with every beat.
+    /// What it says of itself. A store may keep a report that says nearly the same as the last one to itself, but for one in
+    /// every minute.
     pub report: Option<Report>,
 }
 

@@ -201,14 +201,14 @@ const GUARDS: &[Missing] = &[
     ),
     missing(
         "of two reports the later one counts",
-        "local k = place[id] or #ids + 1",
-        "local k = #ids + 1",
+        "local k = news_place[id]",
+        "local k = nil",
         "r103_totals_are_of_the_members_and_of_what_each_said_last",
     ),
     missing(
         "growth is of those who were there a window ago",
         "if then_ then",
-        "if size then\n          then_ = then_ or 0",
+        "if true then\n          then_ = then_ or 0",
         "r105_growth_is_of_those_who_were_there_a_window_ago",
     ),
 ];

@@ -1,6 +1,7 @@
 -- Renews leases. The hot one: a single TIME, HMGET and ZADD for all agents of a host.
 -- KEYS[1]: prefix. ARGV: 1 number n of agents, n ids, n epochs (16 digits), then optionally
---   number r of reports, r times (index of the agent, JSON, rss, heapUsed, verdict; "" where it is not known)
+--   number r of reports, r times (index of the agent, JSON or "" where it says what it said before, rss, heapUsed,
+--   verdict; "" where it is not known)
 --   number m of mirrored heartbeats, m times (index of the agent, tail of the seed's JSON, rss, heapTotal, heapUsed, external)
 -- Gives now, or {now, index, "F", epoch that lives or "", index, "D", directive, ...} with what is not plain acceptance.
 local P, n = KEYS[1], tonumber(ARGV[1])
@@ -39,91 +40,108 @@ local at = 2 * n + 2
 local reports = tonumber(ARGV[at] or '0')
 at = at + 1
 if reports > 0 then
-  -- What the fleet takes is added up here, so that nobody has to ask all of its members for it: see totals.lua.
-  local ids, whos, texts, sizes, saids, place = {}, {}, {}, {}, {}, {}
+  -- What the fleet takes is added up here, so that nobody has to ask all of its members for it: see totals.lua. Sizes come as
+  -- digits, none larger than any machine; of what is not known there is an empty text.
+  local nth = math.floor(now / 60000)
+  local minute, before = P .. 'mem:' .. string.format('%.0f', nth), P .. 'mem:' .. string.format('%.0f', nth - 5)
+  local sums = P .. 'sum:' .. string.format('%.0f', nth)
+  if redis.call('EXISTS', sums) == 0 then
+    redis.call('HSET', sums, 'all', redis.call('HGET', P .. 'tot', 'rss') or '0', 'count', redis.call('ZCARD', P .. 'big'))
+    redis.call('EXPIRE', sums, 1200)
+  end
+  -- All of them are samples of this minute; those with a text are news.
+  local whos, sizes, samples, place, count = {}, {}, {}, {}, 0
+  local ids, texts, news, news_place, fresh = {}, {}, {}, {}, 0
   for _ = 1, reports do
     local i = tonumber(ARGV[at])
     if lives[i] then
-      local id = ARGV[1 + i]
+      local id, size = ARGV[1 + i], ARGV[at + 2]
       -- Of two reports of one agent the later one counts.
-      local k = place[id] or #ids + 1
-      place[id] = k
-      ids[k], whos[k] = id, ARGV[n + 1 + i] .. '|' .. id
-      texts[2 * k - 1], texts[2 * k] = id, ARGV[at + 1]
-      local size = tonumber(ARGV[at + 2])
-      -- More than any machine has is no size, and would spoil the sums.
-      sizes[k] = size and math.min(size, 17592186044416) or false
-      saids[k] = ARGV[at + 3] .. '|' .. ARGV[at + 4]
+      if size ~= '' then
+        local k = place[id]
+        if not k then
+          count = count + 1
+          k = count
+          place[id] = k
+        end
+        local who = ARGV[n + 1 + i] .. '|' .. id
+        whos[k], sizes[k], samples[2 * k - 1], samples[2 * k] = who, size, who, size
+      end
+      if ARGV[at + 1] ~= '' then
+        local k = news_place[id]
+        if not k then
+          fresh = fresh + 1
+          k = fresh
+          news_place[id] = k
+        end
+        ids[k], news[k], texts[2 * k - 1], texts[2 * k] = id, at, id, ARGV[at + 1]
+      end
     end
     at = at + 5
   end
-  if #ids > 0 then
-    local nth = math.floor(now / 60000)
-    local function mem(of) return P .. 'mem:' .. string.format('%.0f', of) end
-    local minute, before = mem(nth), mem(nth - 5)
-    local sums = P .. 'sum:' .. string.format('%.0f', nth)
-    local old, told = redis.call('ZMSCORE', P .. 'big', unpack(ids)), redis.call('HMGET', P .. 'said', unpack(ids))
-    local was = redis.call('HMGET', minute, unpack(whos))
-    local base = redis.call('EXISTS', before) == 1 and redis.call('HMGET', before, unpack(whos)) or {}
-    local tot, sum, big, small, samples, news = {}, {}, {}, {}, {}, {}
-    local function add(to, field, by) to[field] = (to[field] or 0) + by end
-    for k, id in ipairs(ids) do
-      local size, had = sizes[k], tonumber(old[k] or '')
-      if size then
-        local last, then_ = tonumber(was[k] or ''), tonumber(base[k] or '')
-        add(tot, 'rss', size - (had or 0))
-        big[#big + 1], big[#big + 2] = string.format('%.0f', size), id
-        samples[#samples + 1], samples[#samples + 2] = whos[k], string.format('%.0f', size)
-        add(sum, 'all', size - (last or 0))
-        if not last then add(sum, 'count', 1) end
+  if count > 0 then
+    if redis.call('EXISTS', before) == 1 then
+      local base, was = redis.call('HMGET', before, unpack(whos)), redis.call('HMGET', minute, unpack(whos))
+      local base_sum, now_sum, grown = 0, 0, 0
+      for k = 1, count do
+        local then_ = base[k]
         if then_ then
-          add(sum, 'now', size - (last or 0))
-          if not last then
-            add(sum, 'base', then_)
-            add(sum, 'n', 1)
+          if was[k] then
+            now_sum = now_sum + sizes[k] - was[k]
+          else
+            now_sum, base_sum, grown = now_sum + sizes[k], base_sum + then_, grown + 1
           end
         end
-      elseif had then
-        add(tot, 'rss', -had)
-        small[#small + 1] = id
       end
-      if saids[k] ~= (told[k] or '|') then
-        news[#news + 1], news[#news + 2] = id, saids[k]
-        local heap, verdict = string.match(saids[k], '^(%d*)|(.*)$')
-        local heap_was, verdict_was = string.match(told[k] or '|', '^(%d*)|(.*)$')
-        if heap ~= heap_was then
-          if heap_was ~= '' then
-            add(tot, 'heap', -tonumber(heap_was))
-            add(tot, 'heaps', -1)
-          end
-          if heap ~= '' then
-            add(tot, 'heap', tonumber(heap))
-            add(tot, 'heaps', 1)
-          end
+      if grown ~= 0 or now_sum ~= 0 then
+        redis.call('HINCRBY', sums, 'base', string.format('%.0f', base_sum))
+        redis.call('HINCRBY', sums, 'now', string.format('%.0f', now_sum))
+        redis.call('HINCRBY', sums, 'n', grown)
+      end
+    end
+    redis.call('HSET', minute, unpack(samples))
+    redis.call('EXPIRE', minute, 1200)
+  end
+  if fresh > 0 then
+    local old, judged = redis.call('ZMSCORE', P .. 'big', unpack(ids)), redis.call('HMGET', P .. 'verdict', unpack(ids))
+    local heaps = redis.call('HMGET', P .. 'heap', unpack(ids))
+    local rss, heap, big, used = 0, 0, {}, {}
+    for k = 1, fresh do
+      local id, from = ids[k], news[k]
+      local size, uses, verdict, was = ARGV[from + 2], ARGV[from + 3], ARGV[from + 4], judged[k] or ''
+      if size ~= '' then
+        rss = rss + size - (old[k] or 0)
+        big[#big + 1] = size
+        big[#big + 1] = id
+      elseif old[k] then
+        rss = rss - old[k]
+        redis.call('ZREM', P .. 'big', id)
+      end
+      if uses ~= '' then
+        heap = heap + uses - (heaps[k] or 0)
+        used[#used + 1] = id
+        used[#used + 1] = uses
+      elseif heaps[k] then
+        heap = heap - heaps[k]
+        redis.call('HDEL', P .. 'heap', id)
+      end
+      if verdict ~= was then
+        if was ~= '' then redis.call('HINCRBY', P .. 'tot', 'v:' .. was, -1) end
+        if verdict ~= '' then
+          redis.call('HINCRBY', P .. 'tot', 'v:' .. verdict, 1)
+          redis.call('HSET', P .. 'verdict', id, verdict)
+        else
+          redis.call('HDEL', P .. 'verdict', id)
         end
-        if verdict ~= verdict_was then
-          if verdict_was ~= '' then add(tot, 'v:' .. verdict_was, -1) end
-          if verdict ~= '' then add(tot, 'v:' .. verdict, 1) end
-          if verdict == 'leaking' then redis.call('SADD', P .. 'leaking', id)
-          elseif verdict_was == 'leaking' then redis.call('SREM', P .. 'leaking', id) end
-        end
+        if verdict == 'leaking' then redis.call('SADD', P .. 'leaking', id)
+        elseif was == 'leaking' then redis.call('SREM', P .. 'leaking', id) end
       end
     end
     redis.call('HSET', P .. 'rep', unpack(texts))
     if #big > 0 then redis.call('ZADD', P .. 'big', unpack(big)) end
-    if #small > 0 then redis.call('ZREM', P .. 'big', unpack(small)) end
-    if #news > 0 then redis.call('HSET', P .. 'said', unpack(news)) end
-    if #samples > 0 then
-      redis.call('HSET', minute, unpack(samples))
-      redis.call('EXPIRE', minute, 1200)
-    end
-    for field, by in pairs(tot) do
-      if by ~= 0 then redis.call('HINCRBY', P .. 'tot', field, string.format('%.0f', by)) end
-    end
-    for field, by in pairs(sum) do
-      if by ~= 0 then redis.call('HINCRBY', sums, field, string.format('%.0f', by)) end
-    end
-    if #samples > 0 then redis.call('EXPIRE', sums, 1200) end
+    if #used > 0 then redis.call('HSET', P .. 'heap', unpack(used)) end
+    if rss ~= 0 then redis.call('HINCRBY', P .. 'tot', 'rss', string.format('%.0f', rss)) end
+    if heap ~= 0 then redis.call('HINCRBY', P .. 'tot', 'heap', string.format('%.0f', heap)) end
   end
 end
 local mirrored = tonumber(ARGV[at] or '0')
@@ -132,15 +150,16 @@ if mirrored > 0 then
   -- What nobody listens to is not published.
   local heard = redis.call('PUBSUB', 'NUMSUB', 'agent:lifecycle')[2] > 0 or redis.call('PUBSUB', 'NUMPAT') > 0
   local who = redis.call('HMGET', P .. 'who', unpack(ARGV, 2, n + 1))
-  local active = {}
+  local active, some, call = {}, 0, redis.call
   for _ = 1, mirrored do
     local i = tonumber(ARGV[at])
     local id = ARGV[1 + i]
     if lives[i] then
-      active[#active + 1] = id
-      local tail = who[i] and (who[i] .. ',') or ''
-      redis.call('SET', 'agent:heartbeat:' .. id,
-        '{"agentId":"' .. id .. '","timestamp":' .. said .. ',' .. tail .. ARGV[at + 1] .. '}', 'PX', 180000)
+      some = some + 1
+      active[some] = id
+      -- Its tail begins with what it said of its process, where that is known.
+      call('SETEX', 'agent:heartbeat:' .. id, '180',
+        '{"agentId":"' .. id .. '","timestamp":' .. said .. (who[i] and ',' .. who[i] or '') .. ',' .. ARGV[at + 1] .. '}')
       if ARGV[at + 2] ~= '' then
         -- A key of this name that is no hash is not ours to mend.
         local kept = redis.pcall('HSET', 'agent:memory:' .. id, 'rss', ARGV[at + 2], 'heapTotal', ARGV[at + 3],
@@ -154,6 +173,6 @@ if mirrored > 0 then
     end
     at = at + 6
   end
-  if #active > 0 then redis.pcall('SADD', 'agents:active', unpack(active)) end
+  if some > 0 then redis.pcall('SADD', 'agents:active', unpack(active)) end
 end
 return odd or said

@@ -79,24 +79,20 @@ end
 
 -- What it said that it takes is no part of the fleet's totals any more.
 local function unsay(id)
-  local size, said = redis.call('ZSCORE', P .. 'big', id), redis.call('HGET', P .. 'said', id)
   local function less(field, by)
+    by = tonumber(by or '')
     if by and by ~= 0 then redis.call('HINCRBY', P .. 'tot', field, num(-by)) end
   end
-  if size then
-    less('rss', tonumber(size))
-    redis.call('ZREM', P .. 'big', id)
-  end
-  if said then
-    local heap, verdict = string.match(said, '^(%d*)|(.*)$')
-    if heap and heap ~= '' then
-      less('heap', tonumber(heap))
-      less('heaps', 1)
-    end
-    if verdict and verdict ~= '' then less('v:' .. verdict, 1) end
+  local verdict = redis.call('HGET', P .. 'verdict', id)
+  less('rss', redis.call('ZSCORE', P .. 'big', id))
+  less('heap', redis.call('HGET', P .. 'heap', id))
+  if verdict then
+    less('v:' .. verdict, 1)
+    redis.call('HDEL', P .. 'verdict', id)
     redis.call('SREM', P .. 'leaking', id)
-    redis.call('HDEL', P .. 'said', id)
   end
+  redis.call('ZREM', P .. 'big', id)
+  redis.call('HDEL', P .. 'heap', id)
 end
 
 -- Fences an incarnation and gives the right to clean up after it. The record says so first: from there on any sweep finds

@@ -3,12 +3,11 @@
 -- Gives {now, members, rss, heap or "", what the store takes, {verdict, count...}, {id, rss...}, {id that leaks...},
 -- {baseline, current, members} of the growth}
 local minute = math.floor(NOW / 60000)
-local tot, rss, heap, heaps, verdicts = redis.call('HGETALL', P .. 'tot'), '0', '0', 0, {}
+local tot, rss, heap, verdicts = redis.call('HGETALL', P .. 'tot'), '0', '0', {}
 for i = 1, #tot, 2 do
   local field, value = tot[i], tot[i + 1]
   if field == 'rss' then rss = value
   elseif field == 'heap' then heap = value
-  elseif field == 'heaps' then heaps = tonumber(value)
   elseif string.sub(field, 1, 2) == 'v:' and tonumber(value) > 0 then
     verdicts[#verdicts + 1], verdicts[#verdicts + 2] = string.sub(field, 3), value
   end
@@ -28,7 +27,7 @@ if SEED then
       .. ',"redisMemory":null,"timestamp":' .. num((minute - 5) * 60000) .. '}', 'EX', 600)
   end
 end
-return {num(NOW), num(redis.call('ZCARD', P .. 'dl') + seed), rss, heaps > 0 and heap or '',
+return {num(NOW), num(redis.call('ZCARD', P .. 'dl') + seed), rss, redis.call('EXISTS', P .. 'heap') == 1 and heap or '',
   string.match(redis.call('INFO', 'memory'), 'used_memory:(%d+)') or '', verdicts,
   redis.call('ZREVRANGE', P .. 'big', 0, ARGV[2] - 1, 'WITHSCORES'), redis.call('SRANDMEMBER', P .. 'leaking', ARGV[2]),
   {last[1] or '0', last[2] or '0', last[3] or '0'}}

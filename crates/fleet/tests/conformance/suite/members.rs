@@ -448,7 +448,7 @@ pub fn r105_growth_is_of_those_who_were_there_a_window_ago(fixture: &dyn Fixture
     says(&scene, &early, Some(5000), None, None);
     let mut late = None;
     for minute in 0..9 {
-        says(&scene, &a, Some(100 + minute * 10), None, None);
+        says(&scene, &a, Some(100 + minute * 20), None, None);
         if minute == 5 {
             late = Some(long_lived(&scene, "late"));
         }
@@ -460,7 +460,7 @@ pub fn r105_growth_is_of_those_who_were_there_a_window_ago(fixture: &dyn Fixture
     let growth = scene.store.totals(&scene.timing).unwrap().growth.unwrap();
     assert_eq!(growth.members, 1);
     // On a real server a minute may have ended in between.
-    let minutes = growth.growth / (10 << 20);
+    let minutes = growth.growth / (20 << 20);
     assert!(if fixture.is_exact() { minutes == 5 } else { (4..=6).contains(&minutes) }, "{growth:?}");
     assert_eq!(growth.current.0 - growth.baseline.0, growth.growth.cast_unsigned());
 }
