@@ -2,7 +2,7 @@
 
 use super::finding::{Findings, quoted};
 use super::page::{Item, Page, items};
-use super::plan::{covers, significant};
+use super::plan::{covers, significant, touches};
 use super::rule::Rule;
 use super::wording::{cites, has_digit, has_measure, says_unknown, words};
 
@@ -85,7 +85,7 @@ fn symptoms(page: &Page<'_>, findings: &mut Findings) {
         let wanted = significant(&symptom.text);
         if !wanted.is_empty()
             && !says_unknown(&symptom.text)
-            && !rest.iter().any(|text| covers(text, &wanted))
+            && !rest.iter().any(|text| touches(text, &wanted))
         {
             findings.add(
                 Rule::NotCovered,

@@ -2,7 +2,7 @@
 
 use super::around::{Known, Surroundings};
 use super::finding::{Findings, quoted};
-use super::page::{Kind, Line, Page, field, marker, ticked};
+use super::page::{Kind, Line, Page, marker, ticked};
 use super::rule::{Rule, Severity};
 use super::snippet;
 use super::wording::{Empty, bare_claim, emoji, empty, sentences};
@@ -80,15 +80,9 @@ fn placeholder(line: &Line<'_>, stage: Stage, findings: &mut Findings) {
 /// Claims of a piece of prose.
 pub(super) fn claims(prose: &str, line: usize, findings: &mut Findings) {
     for sentence in sentences(prose) {
-        if let Some(claim) = bare_claim(sentence) {
-            findings.add(
-                Rule::ClaimWithoutNumber,
-                line,
-                format!(
-                    "\"{claim}\" and no number beside it: {}",
-                    quoted(field(sentence).map_or(sentence, |_| sentence))
-                ),
-            );
+        if bare_claim(sentence).is_some() {
+            let message = format!("a claim and no number beside it: {}", quoted(sentence));
+            findings.add(Rule::ClaimWithoutNumber, line, message);
         }
     }
 }

@@ -336,6 +336,13 @@ pub(super) fn covers(text: &str, wanted: &[String]) -> bool {
     met > 0 && met * 2 >= wanted.len()
 }
 
+/// Whether a text is about at least two things, or half, of what is wanted: enough where what is met is no request.
+pub(super) fn touches(text: &str, wanted: &[String]) -> bool {
+    let there = significant(text);
+    let met = wanted.iter().filter(|word| there.contains(word)).count();
+    met >= 2 || (met > 0 && met * 2 >= wanted.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

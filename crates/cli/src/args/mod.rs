@@ -5,6 +5,7 @@ mod analyze;
 mod attach;
 mod fleet;
 mod keep;
+mod lint;
 mod mcp;
 mod mcp_files;
 mod names;
@@ -29,6 +30,7 @@ pub(crate) use fleet::{
     RegistryArgs, StatusArgs, SweepArgs,
 };
 pub(crate) use keep::KeepArgs;
+pub(crate) use lint::LintArgs;
 pub(crate) use mcp::McpArgs;
 pub(crate) use mcp_files::{CheckArgs, FilesArgs, McpFilesCommand, UnwrapArgs, WrapArgs};
 pub(crate) use names::{AgentNames, UnitNames};
@@ -204,6 +206,15 @@ pub(crate) enum Command {
     ///
     /// Exit codes: 0 all notes have their plans, 1 something is to be looked at, 2 there is no vault, or bad usage.
     Plan(PlanArgs),
+    /// Say what is wrong with plans, incidents and reports: claims without evidence, contradictions, what is not there
+    ///
+    /// Reads documents and changes none. Each finding has a line, a rule, and how bad it is: an error is what is not so or what
+    /// nothing shows (done without a soak, an event that is not recorded, lines that the file does not have), a warning is for
+    /// somebody to look at, an info is worth knowing. Evidence is compared with what is recorded, changes with a source tree
+    /// (--root), incidents with each other. What could not be looked at makes no finding.
+    ///
+    /// Exit codes: 0 nothing as bad as --fail-on, 1 something is, 2 a file could not be read.
+    Lint(Box<LintArgs>),
     /// Say which abilities this machine and user have, and what is lost without each
     Doctor(DoctorArgs),
     /// Check a scupper.toml, or print an example

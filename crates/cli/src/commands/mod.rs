@@ -11,6 +11,7 @@ mod engine;
 mod events;
 mod fleet;
 mod keep;
+mod lint;
 mod live;
 mod mcp;
 mod mcp_files;
@@ -66,6 +67,7 @@ pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure
         Command::Analyze(args) => analyze::run(&args, printer),
         Command::Replay(args) => replay::run(*args, printer),
         Command::Plan(args) => plan::run(&args, printer),
+        Command::Lint(args) => lint::run(&args, printer),
         Command::Doctor(args) => doctor::run(&args, printer),
         Command::Config(args) => config::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),
