@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use scupper_casebook::report::curve::MarkKind;
 use scupper_detect::{Quantity, Verdict};
 use scupper_model::Timestamp;
 
@@ -49,6 +50,11 @@ pub(crate) fn leaking() -> Chart {
             earliest: moment(13_140),
             latest: Some(moment(15_300)),
         }),
+        marks: vec![
+            (moment(10_000), MarkKind::Limit, "soft limit of memory".to_owned()),
+            (moment(10_060), MarkKind::Contained, "recycle: soft limit crossed".to_owned()),
+            (moment(18_000), MarkKind::Death, "died: OOM killer".to_owned()),
+        ],
     }
 }
 
@@ -62,6 +68,7 @@ pub(crate) fn odd() -> Vec<(&'static str, Chart)> {
         fit: Some([(Duration::ZERO, value), (at, value)]),
         steps: vec![(at, 0.0, value)],
         changes: vec![(at, Verdict::Leaking); 50],
+        marks: vec![(at, MarkKind::Death, "a<b>&\"'\u{1}".repeat(99)); 50],
         limit: Some(value),
         cone: Some(Cone {
             from: (at, value),

@@ -2,15 +2,18 @@
 //!
 //! Takes plain data and gives text, as SVG or for a terminal, so that whoever has a series can show it.
 
+mod recorded;
 mod scale;
 mod svg;
 mod terminal;
 
 use std::time::Duration;
 
+use scupper_casebook::report::curve::MarkKind;
 use scupper_detect::{Quantity, Verdict};
 use scupper_model::Timestamp;
 
+pub(crate) use recorded::recorded;
 pub(crate) use svg::svg;
 pub(crate) use terminal::{Charset, terminal};
 
@@ -42,6 +45,8 @@ pub(crate) struct Chart {
     pub limit: Option<f64>,
     /// How it reaches the limit.
     pub cone: Option<Cone>,
+    /// What happened on the way: when, of what kind, in a few words.
+    pub marks: Vec<(Duration, MarkKind, String)>,
 }
 
 /// Where a series leads: from its last point to the limit, sooner or later.

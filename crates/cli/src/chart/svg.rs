@@ -11,6 +11,7 @@ use plotters::prelude::{
 };
 use plotters::style::TextStyle;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use scupper_casebook::report::curve::MarkKind;
 use scupper_detect::Verdict;
 use scupper_model::printable;
 
@@ -66,6 +67,15 @@ fn colour(verdict: Verdict) -> RGBColor {
     }
 }
 
+const fn mark_colour(kind: MarkKind) -> RGBColor {
+    match kind {
+        MarkKind::Limit => LIMIT,
+        MarkKind::Contained => STEP,
+        MarkKind::Death => INK,
+        MarkKind::Start => RGBColor(0x3c, 0x9a, 0x5f),
+    }
+}
+
 /// Text of strangers as XML may hold it, cut to what fits.
 fn clean(text: &str, most: usize) -> String {
     printable(text.as_bytes(), most).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
@@ -91,6 +101,7 @@ impl Panel<'_, '_> {
         self.fit()?;
         self.steps()?;
         self.changes()?;
+        self.marks()?;
         self.limit()?;
         self.legend()
     }
@@ -240,6 +251,31 @@ impl Panel<'_, '_> {
         Ok(())
     }
 
+    /// A triangle on the axis for each thing that happened, and its words beside it where there is room.
+    fn marks(&self) -> Drawn {
+        const MOST: usize = 60;
+        const ROWS: usize = 4;
+        let mut free = [FRAME.0; ROWS];
+        for (at, kind, label) in self.chart.marks.iter().take(MOST) {
+            let (x, colour) = (self.x(at.as_secs_f64()), mark_colour(*kind));
+            let triangle = vec![(x - 5, FRAME.3), (x + 5, FRAME.3), (x, FRAME.3 - 9)];
+            self.area.draw(&Polygon::new(triangle, colour.filled()))?;
+            let label = clean(label, 40);
+            let width = 12 + 7 * i32::try_from(label.chars().count()).unwrap_or(0);
+            // To the left of it where the picture ends.
+            let (left, from, anchor) =
+                if x + width > FRAME.2 { (x - width, x - 8, HPos::Right) } else { (x, x + 8, HPos::Left) };
+            let Some((n, row)) = free.iter_mut().enumerate().find(|(_, free)| left >= **free) else {
+                continue;
+            };
+            *row = left + width;
+            let y = FRAME.3 - 16 - 15 * i32::try_from(n).unwrap_or(0);
+            self.dashes((x, FRAME.3 - 9), (x, y), 3.0, thick(colour, 1))?;
+            self.text(&label, (from, y), &style(12, colour, anchor))?;
+        }
+        Ok(())
+    }
+
     fn legend(&self) -> Drawn {
         let chart = self.chart;
         let y = FRAME.3 + 64;
@@ -317,6 +353,8 @@ mod tests {
             "fit",
             "forecast, 95 %",
             "jump of the level",
+            "soft limit of memory",
+            "died: OOM killer",
         ] {
             assert_eq!(texts.iter().filter(|found| *found == text).count(), 2, "{text}: {texts:?}");
         }

@@ -66,6 +66,7 @@ fn of(recording: &Recording, finding: &Finding<'_>) -> Chart {
         steps: finding.curve.steps.clone(),
         changes: finding.history.iter().map(|change| (change.at, change.verdict)).collect(),
         limit: finding.limit,
+        marks: Vec::new(),
         cone,
     }
 }
