@@ -84,7 +84,7 @@ fn identification(source: &Source, moments: &Moments) -> (Met, Line) {
         (Some((alarm, id)), None) => {
             let since = source.now.0.saturating_sub(alarm.0);
             let met = if since > 7 * DAY_MS { Met::No } else { Met::Unknown };
-            (met, Line::of(format!("Not identified yet, {} after the alarm.", words::span_of(since)), [id]))
+            (met, Line::of(format!("Not identified yet; the alarm was at {}.", words::utc(alarm)), [id]))
         }
         (None, _) => (Met::Unknown, Line::plain("There was no alarm to count from.")),
     }

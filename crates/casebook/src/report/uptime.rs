@@ -140,7 +140,7 @@ impl Uptime {
         }
     }
 
-    /// The sentence.
+    /// The sentence. It says since when and not for how long: what nothing has changed is told in the same words.
     pub fn said(&self) -> String {
         let ooms = match self.ooms.len() {
             0 => "no death for want of memory is recorded".to_owned(),
@@ -149,10 +149,10 @@ impl Uptime {
         };
         let last = self.last_oom.map(|at| format!(", the last at {}", words::utc(at))).unwrap_or_default();
         let up = match (self.current_ms, self.since) {
-            (Some(up), _) => format!("up without OOM for {}", words::span_of(up)),
-            (None, Some(_)) => format!(
-                "whether it still runs is not known; up without OOM for {} as far as events reach",
-                words::span_of(self.longest_ms)
+            (Some(_), Some((since, _))) => format!("up without OOM since {}", words::utc(since)),
+            (_, Some((since, _))) => format!(
+                "whether it still runs is not known; up without OOM since {}, as far as events reach",
+                words::utc(since)
             ),
             (None, None) => {
                 format!("not up now; the longest time without OOM was {}", words::span_of(self.longest_ms))
