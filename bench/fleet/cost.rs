@@ -50,7 +50,7 @@ impl Bench {
         let server = RedisServer::start();
         let connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
         let Ok(Address::Redis(address)) = (server.url() + query).parse() else { panic!("an address") };
-        Self { connection, store: Arc::new(RedisStore::open(&address).unwrap()), server: server }
+        Self { connection, store: Arc::new(RedisStore::open(&address).unwrap()), server }
     }
 
     fn used(&mut self) -> (Duration, u64) {
