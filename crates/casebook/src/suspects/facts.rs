@@ -134,6 +134,7 @@ pub(super) struct Crossed {
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub trails: Vec<Trail>,
+    /// Those of processes that ended first, then by time.
     pub comparisons: Vec<(Comparison, Source)>,
     pub histories: Vec<(History, Source)>,
     pub outlives: Vec<Outlives>,
@@ -327,6 +328,8 @@ impl Facts {
             let beyond = list.len().saturating_sub(MOST);
             list.drain(..beyond);
         }
+        // The most telling comes last: one of a process that lived on. Of one that ends part may be gone already.
+        self.comparisons.sort_by_key(|(comparison, _)| comparison.because != "ended");
         newest(&mut self.comparisons);
         newest(&mut self.histories);
         newest(&mut self.outlives);
