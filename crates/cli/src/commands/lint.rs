@@ -31,7 +31,7 @@ pub(super) fn run(args: &LintArgs, printer: &mut Printer) -> Result<u8, Failure>
     }
     let mut report = Report::default();
     for (path, problem) in found.problems {
-        report.files.push(File::unreadable(&path, problem));
+        report.files.push(File::unreadable(&path, &problem));
     }
     let many = found.files.len();
     for (index, path) in found.files.iter().enumerate() {
@@ -64,7 +64,7 @@ fn examine(path: &Path, around: &mut Around) -> File {
             around.stand_at(path);
             File::examined(path, lint(&text, &*around))
         }
-        Err(error) => File::unreadable(path, format!("{error:#}")),
+        Err(error) => File::unreadable(path, &format!("{error:#}")),
     }
 }
 

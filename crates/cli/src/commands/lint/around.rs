@@ -68,18 +68,15 @@ impl Around {
             folder: PathBuf::from("."),
             digests: RefCell::new(HashMap::new()),
         };
-        match &args.incidents {
-            Some(folder) => {
-                around
-                    .learn_folder(folder)
-                    .with_context(|| format!("cannot read the incidents in {}", folder.display()))?;
-            }
-            None => {
-                let folder = paths::state(args.state.as_deref()).map(|state| state.join("incidents"));
-                if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
-                    // Where it cannot be read, they are not known.
-                    let _ = around.learn_folder(&folder);
-                }
+        if let Some(folder) = &args.incidents {
+            around
+                .learn_folder(folder)
+                .with_context(|| format!("cannot read the incidents in {}", folder.display()))?;
+        } else {
+            let folder = paths::state(args.state.as_deref()).map(|state| state.join("incidents"));
+            if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
+                // Where it cannot be read, they are not known.
+                let _ = around.learn_folder(&folder);
             }
         }
         Ok(around)

@@ -31,7 +31,7 @@ pub(super) fn find(named: &[PathBuf]) -> Found {
     for path in named {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
-                found.walk(path, &mut |path| is_markdown(path), DEEPEST, Told::Nothing)
+                found.walk(path, &mut |path| is_markdown(path), DEEPEST, Told::Nothing);
             }
             // What is no regular file is refused by whoever reads it.
             Ok(_) => found.add(path),

@@ -25,7 +25,7 @@ impl File {
         Self { path: shown(path), paper: Some(paper), findings, name, problem: None }
     }
 
-    pub fn unreadable(path: &Path, problem: String) -> Self {
+    pub fn unreadable(path: &Path, problem: &str) -> Self {
         let problem = printable(problem.as_bytes(), MOST_OF_PROBLEM);
         Self {
             path: shown(path),
