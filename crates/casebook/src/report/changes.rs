@@ -90,7 +90,7 @@ impl FromStr for Place {
 pub struct Change {
     /// Where.
     pub place: Place,
-    /// What, in words.
+    /// What, in a line of Markdown.
     pub what: String,
     /// The lines as the report shows them; `None` where it shows none.
     pub snippet: Option<String>,
@@ -267,6 +267,87 @@ pub fn read(report: &str) -> Vec<Change> {
         }
     }
     found
+}
+
+/// A report with the changes of another one, where its own section holds nothing but changes: then each of them is in the
+/// other one as well. `None` where people wrote something else there, or where one of them has no such section.
+pub fn with_section_of(report: &str, other: &str) -> Option<String> {
+    let (mine, theirs) = (section(report)?, section(other)?);
+    let text = report.get(mine.clone())?;
+    let all = read(other);
+    let known = read(report).iter().all(|change| all.iter().any(|known| known.place == change.place));
+    (known && is_plain(text))
+        .then(|| format!("{}{}{}", &report[..mine.start], &other[theirs], &report[mine.end..]))
+}
+
+/// Where the changes stand: from the line below their heading to the next heading.
+fn section(report: &str) -> Option<std::ops::Range<usize>> {
+    let mut start = None;
+    let mut at = 0;
+    let mut fence: Option<usize> = None;
+    for line in report.split_inclusive('\n') {
+        let from = at;
+        at += line.len();
+        let ticks = fence_ticks(line);
+        match fence {
+            Some(open) => {
+                if ticks >= open && line.trim().trim_matches('`').is_empty() {
+                    fence = None;
+                }
+                continue;
+            }
+            None if ticks >= 3 => {
+                fence = Some(ticks);
+                continue;
+            }
+            None => {}
+        }
+        if let Some(heading) = line.strip_prefix("## ") {
+            if let Some(start) = start {
+                return Some(start..from);
+            }
+            if heading.trim().eq_ignore_ascii_case("changes made") {
+                start = Some(at);
+            }
+        }
+    }
+    start.map(|start| start..report.len())
+}
+
+fn fence_ticks(line: &str) -> usize {
+    let trimmed = line.trim_start_matches(' ');
+    trimmed.len() - trimmed.trim_start_matches('`').len()
+}
+
+/// Whether there is nothing but changes, as this program writes them.
+fn is_plain(section: &str) -> bool {
+    let mut fence: Option<usize> = None;
+    section.lines().all(|line| {
+        let ticks = fence_ticks(line);
+        match fence {
+            Some(open) => {
+                if ticks >= open && line.trim().trim_matches('`').is_empty() {
+                    fence = None;
+                }
+                true
+            }
+            None if ticks >= 3 => {
+                fence = Some(ticks);
+                true
+            }
+            None => {
+                let line = line.trim();
+                let place = || {
+                    field(line, "File").is_some_and(|file| file.trim_matches('`').parse::<Place>().is_ok())
+                };
+                line.is_empty()
+                    || ["No change is named yet.", "not shown"].contains(&line)
+                    || place()
+                    || ["Change", "Checked"].iter().any(|name| field(line, name).is_some())
+                    || field(line, "Implementation").is_some_and(str::is_empty)
+            }
+        }
+    })
 }
 
 /// The text behind `- **Name:**`.

@@ -608,7 +608,7 @@ fn what_strangers_wrote_stays_text() {
     source.changes = vec![changes::Checked {
         change: changes::Change {
             place: "a.py:1-3".parse().unwrap(),
-            what: hostile.to_owned(),
+            what: markdown::inline(hostile),
             snippet: Some(format!("```\n{hostile}\n~~~~\n")),
         },
         finding: changes::Finding::NotLooked,

@@ -154,7 +154,7 @@ impl Uptime {
                 "whether it still runs is not known; up without OOM since {}, as far as events reach",
                 words::utc(since)
             ),
-            (None, None) => {
+            (_, None) => {
                 format!("not up now; the longest time without OOM was {}", words::span_of(self.longest_ms))
             }
         };
