@@ -2,6 +2,7 @@
 //! lines it was decided by. The order of sentences changes nothing.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use super::kind::{Effort, Priority, TaskType};
 use super::lexicon::{COMPLEX, EXPLICIT, NEGATORS, NO_NEGATION, PRIORITIES, TAKEN_BACK, TYPES, is_form_of};
@@ -91,7 +92,7 @@ pub fn classify(note: &Note) -> Classified {
         None => (TaskType::GeneralTask, 0, Vec::new()),
     };
     let (priority, priority_by, is_explicit) = priority(note, &words);
-    let complex = find(&words, COMPLEX.iter().map(|word| (*word, 1)));
+    let complex = find(&words, &MUCH_WORK);
     let count = note.text().split_whitespace().count();
     Classified {
         task_type,
@@ -113,16 +114,34 @@ fn total(matched: &[Matched]) -> u32 {
 }
 
 fn by_type(words: &[Word]) -> BTreeMap<TaskType, Vec<Matched>> {
-    let found = TYPES.iter().map(|(kind, phrases)| (*kind, find(words, phrases.iter().copied())));
+    let found = KINDS.iter().map(|(kind, phrases)| (*kind, find(words, phrases)));
     found.filter(|(_, matched)| !matched.is_empty()).collect()
+}
+
+/// Phrases as words, the longest first, each with what it is worth.
+type Phrases = Vec<(Vec<&'static str>, u32)>;
+
+/// The words of the lexicon, split once: a vault has thousands of notes.
+static KINDS: LazyLock<Vec<(TaskType, Phrases)>> =
+    LazyLock::new(|| TYPES.iter().map(|(kind, phrases)| (*kind, split(phrases.iter().copied()))).collect());
+static HOW_SOON: LazyLock<Vec<(Priority, Phrases)>> = LazyLock::new(|| {
+    PRIORITIES
+        .iter()
+        .map(|(priority, words)| (*priority, split(words.iter().map(|word| (*word, 1)))))
+        .collect()
+});
+static MUCH_WORK: LazyLock<Phrases> = LazyLock::new(|| split(COMPLEX.iter().map(|word| (*word, 1))));
+
+fn split(phrases: impl Iterator<Item = (&'static str, u32)>) -> Phrases {
+    let mut phrases: Phrases =
+        phrases.map(|(phrase, weight)| (phrase.split(' ').collect(), weight)).collect();
+    phrases.sort_by_key(|(phrase, _)| std::cmp::Reverse(phrase.len()));
+    phrases
 }
 
 /// The phrases that are said, longest first where they overlap, the weightiest first in the answer. What is negated is not
 /// said.
-fn find<'a>(words: &[Word], phrases: impl Iterator<Item = (&'a str, u32)>) -> Vec<Matched> {
-    let mut phrases: Vec<(Vec<&str>, u32)> =
-        phrases.map(|(phrase, weight)| (phrase.split(' ').collect(), weight)).collect();
-    phrases.sort_by_key(|(phrase, _)| std::cmp::Reverse(phrase.len()));
+fn find(words: &[Word], phrases: &Phrases) -> Vec<Matched> {
     let mut found: BTreeMap<String, (u32, Vec<usize>, u32, bool)> = BTreeMap::new();
     let mut at = 0;
     while let Some(rest) = words.get(at..).filter(|rest| !rest.is_empty()) {
@@ -157,7 +176,10 @@ fn find<'a>(words: &[Word], phrases: impl Iterator<Item = (&'a str, u32)>) -> Ve
 
 fn begins_with(words: &[Word], phrase: &[&str]) -> bool {
     let Some(first) = words.first() else { return false };
-    words.len() >= phrase.len()
+    // Every form of a word begins as it does.
+    let begins = |text: &str| text.as_bytes().first().copied();
+    begins(&first.text) == phrase.first().and_then(|base| begins(base))
+        && words.len() >= phrase.len()
         && words
             .iter()
             .zip(phrase)
@@ -207,19 +229,14 @@ fn priority(note: &Note, words: &[Word]) -> (Priority, Vec<Matched>, bool) {
         let by = Matched { word: format!("priority: {word}"), lines: vec![line], weight: 1 };
         return (priority, vec![by], true);
     }
-    for (priority, phrases) in PRIORITIES {
-        let mut matched = find_said(words, phrases);
+    for (priority, phrases) in HOW_SOON.iter() {
+        let mut matched = find(words, phrases);
         if !matched.is_empty() {
             matched.sort();
             return (*priority, matched, false);
         }
     }
     (Priority::Medium, Vec::new(), false)
-}
-
-/// "no rush" is said as it stands: its "no" negates nothing but itself.
-fn find_said(words: &[Word], phrases: &[&str]) -> Vec<Matched> {
-    find(words, phrases.iter().map(|phrase| (*phrase, 1)))
 }
 
 fn explicit(note: &Note) -> Option<(Priority, usize, String)> {

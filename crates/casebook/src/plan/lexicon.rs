@@ -4,10 +4,10 @@
 use super::kind::{Priority, TaskType};
 
 /// Phrases and what each is worth.
-type Phrases = &'static [(&'static str, u32)];
+type Weights = &'static [(&'static str, u32)];
 
 /// For each kind, from the most particular to the most general: that order decides nothing but how equals are listed.
-pub(super) const TYPES: &[(TaskType, Phrases)] = &[
+pub(super) const TYPES: &[(TaskType, Weights)] = &[
     (
         TaskType::MemoryLeak,
         &[
@@ -243,6 +243,9 @@ pub(super) const TAKEN_BACK: &[&str] =
 
 /// Whether a word of a text is a word of a phrase, also with an ending.
 pub(super) fn is_form_of(word: &str, base: &str) -> bool {
+    if word.as_bytes().first() != base.as_bytes().first() {
+        return false;
+    }
     let Some(ending) = word.strip_prefix(base) else {
         // analyze, analyzing; clarify, clarified.
         let shorter = base.strip_suffix('e').and_then(|stem| word.strip_prefix(stem));

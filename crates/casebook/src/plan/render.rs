@@ -1,10 +1,8 @@
 //! The text of a plan, in the form of seed 000. What is new in it stands below the headings that were always there.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use scupper_model::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::classify::{Classified, Matched, classify};
 use super::cover::{Covered, cover};
@@ -16,6 +14,7 @@ use super::recorded::{Fitting, bytes_text, fitting, per_hour};
 use super::risks::Risks;
 use super::steps::{self, Asked, Item, Step};
 use crate::incident::Recorded;
+use crate::merge::{step_id, step_mark};
 
 /// Characters of a bullet that are kept in a step.
 const LONGEST_ITEM: usize = 400;
@@ -414,11 +413,7 @@ fn said(matched: &[Matched]) -> String {
 
 /// The hidden mark that a step is known by, whatever its words become.
 fn mark(key: &str) -> String {
-    let mut id = String::new();
-    for byte in Sha256::digest(key.as_bytes()).iter().take(5) {
-        let _ = write!(id, "{byte:02x}");
-    }
-    format!("<!-- scupper:step={id} -->")
+    step_mark(&step_id(&[key]))
 }
 
 /// Text of the note in a line of ours: on one line, bounded, and without marks that only we may write.
