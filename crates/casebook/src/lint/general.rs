@@ -1,11 +1,13 @@
 //! Rules for every document: placeholders, claims, links, emoji, code that cannot work.
 
+use std::ops::Range;
+
 use super::around::{Known, Surroundings};
 use super::finding::{Findings, quoted};
-use super::page::{Kind, Line, Page, marker, ticked};
+use super::page::{Kind, Line, Page, items, marker, ticked};
 use super::rule::{Rule, Severity};
 use super::snippet;
-use super::wording::{Empty, bare_claim, emoji, empty, sentences};
+use super::wording::{Empty, bare_claim, emoji, empty, has_digit, sentences};
 
 /// Whether a document says of itself that the work is over. What is left open in it then is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +21,9 @@ pub(super) fn check(page: &Page<'_>, stage: Stage, around: &dyn Surroundings, fi
     for line in &page.too_long {
         findings.add(Rule::LineTooLong, *line, "the line is longer than 64 KiB: its end was not looked at");
     }
+    let measured = measured_criteria(page);
     for line in page.written() {
-        placeholder(line, stage, findings);
+        placeholder(line, stage, measured.contains(&line.number), findings);
         if entry(line.raw).0 != Some(false) {
             claims(&line.prose, line.number, findings);
         }
@@ -44,7 +47,14 @@ fn entry(raw: &str) -> (Option<bool>, &str) {
     marker(text).map_or((None, text), |(_, rest)| ticked(rest))
 }
 
-fn placeholder(line: &Line<'_>, stage: Stage, findings: &mut Findings) {
+/// The lines of criteria of which one has a number: the others may be what every task asks for.
+fn measured_criteria(page: &Page<'_>) -> Range<usize> {
+    let Some((first, lines)) = page.section("success criteria") else { return 0..0 };
+    let is_measured = items(lines).iter().any(|item| has_digit(&item.text));
+    if is_measured { first..first + lines.len() + 1 } else { 0..0 }
+}
+
+fn placeholder(line: &Line<'_>, stage: Stage, is_measured: bool, findings: &mut Findings) {
     // What stands in backticks is named, not said.
     if !matches!(line.kind, Kind::Prose) || line.raw.contains('`') {
         return;
@@ -65,7 +75,7 @@ fn placeholder(line: &Line<'_>, stage: Stage, findings: &mut Findings) {
                 format!("{open} that nobody has written yet: {}", quoted(text)),
             );
         }
-        Some(Empty::FitsAny) if is_entry => {
+        Some(Empty::FitsAny) if is_entry && !is_measured => {
             findings.add_as(
                 Severity::Info,
                 Rule::Placeholder,

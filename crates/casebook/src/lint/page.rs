@@ -28,6 +28,8 @@ pub(super) struct Line<'a> {
     pub number: usize,
     /// As it stands there, without its end.
     pub raw: &'a str,
+    /// The same without comments: hidden ids are nothing that somebody says.
+    pub text: Cow<'a, str>,
     /// For prose: without comments, and with spaces for what stands in backticks.
     pub prose: Cow<'a, str>,
     /// What it is.
@@ -80,9 +82,9 @@ impl<'a> Page<'a> {
             if raw.len() < whole.len() {
                 page.too_long.push(index + 1);
             }
-            let (kind, prose) = reader.read(raw, index == 0);
+            let (kind, text, prose) = reader.read(raw, index == 0);
             let breaks = raw.ends_with("  ");
-            page.lines.push(Line { number: index + 1, raw, prose, kind, breaks });
+            page.lines.push(Line { number: index + 1, raw, text, prose, kind, breaks });
         }
         page
     }
@@ -175,21 +177,21 @@ pub(super) fn items(lines: &[Line<'_>]) -> Vec<Item> {
             Kind::Heading(_) => open = false,
             Kind::Prose => {
                 let indent = line.indent();
-                let entry = marker(line.raw.trim_start());
+                let entry = marker(line.text.trim_start());
                 match entry {
                     Some((width, rest)) if !open || indent < top + 2 => {
                         let (_, text) = ticked(rest);
-                        let skipped = line.raw.len() - line.raw.trim_start().len() + width;
+                        let skipped = line.text.len() - line.text.trim_start().len() + width;
                         let prose = line.prose.get(skipped..).unwrap_or_default();
                         let prose = ticked_prose(prose);
                         let (text, prose) = (text.to_owned(), prose.to_owned());
                         items.push(Item { line: line.number, text, prose });
                         (top, open) = (indent, true);
                     }
-                    _ if !open || line.raw.trim().is_empty() => {}
-                    _ if indent > top || entry.is_none() && indent == top && !line.raw.trim().is_empty() => {
+                    _ if !open || line.text.trim().is_empty() => {}
+                    _ if indent > top || entry.is_none() && indent == top && !line.text.trim().is_empty() => {
                         if let Some(item) = items.last_mut() {
-                            let text = entry.map_or(line.raw.trim(), |(_, rest)| rest);
+                            let text = entry.map_or(line.text.trim(), |(_, rest)| rest);
                             item.text.push(' ');
                             item.text.push_str(text);
                             item.prose.push(' ');
@@ -256,36 +258,41 @@ struct Reader {
 }
 
 impl Reader {
-    fn read<'a>(&mut self, raw: &'a str, is_first: bool) -> (Kind, Cow<'a, str>) {
+    fn read<'a>(&mut self, raw: &'a str, is_first: bool) -> (Kind, Cow<'a, str>, Cow<'a, str>) {
+        let as_is = |kind| (kind, Cow::Borrowed(raw), Cow::Borrowed(""));
         if self.front_matter {
             if !is_first && matches!(raw.trim_end(), "---" | "...") {
                 self.front_matter = false;
             }
-            return (Kind::FrontMatter, Cow::Borrowed(""));
+            return as_is(Kind::FrontMatter);
         }
         if let Some((sign, length)) = self.fence {
             if fence(raw)
                 .is_some_and(|(other, many, info)| other == sign && many >= length && info.is_empty())
             {
                 self.fence = None;
-                return (Kind::Fence, Cow::Borrowed(""));
+                return as_is(Kind::Fence);
             }
-            return (Kind::Code, Cow::Borrowed(""));
+            return as_is(Kind::Code);
         }
         if !self.comment
             && let Some((sign, length, info)) = fence(raw)
             && !(sign == '`' && info.contains('`'))
         {
             self.fence = Some((sign, length));
-            return (Kind::Fence, Cow::Borrowed(""));
+            return as_is(Kind::Fence);
         }
-        let prose = self.without_comments(raw);
-        (heading(&prose).map_or(Kind::Prose, Kind::Heading), prose)
+        let text = self.without_comments(raw);
+        let prose = match &text {
+            Cow::Borrowed(text) => without_code(text),
+            Cow::Owned(text) => Cow::Owned(without_code(text).into_owned()),
+        };
+        (heading(&prose).map_or(Kind::Prose, Kind::Heading), text, prose)
     }
 
     fn without_comments<'a>(&mut self, raw: &'a str) -> Cow<'a, str> {
         if !self.comment && !raw.contains("<!--") {
-            return without_code(raw);
+            return Cow::Borrowed(raw);
         }
         let mut kept = String::with_capacity(raw.len());
         let mut rest = raw;
@@ -301,7 +308,7 @@ impl Reader {
         if !self.comment {
             kept.push_str(rest);
         }
-        Cow::Owned(without_code(&kept).into_owned())
+        Cow::Owned(kept)
     }
 }
 
