@@ -1,13 +1,14 @@
 //! `plan`: the notes of a vault's inbox become action plans.
 
 mod books;
+mod front;
 mod index;
-mod merged;
 mod pass;
 mod said;
 mod settle;
 mod vault;
 mod watch;
+mod writing;
 
 use self::pass::{Options, pass};
 use self::vault::Vault;
@@ -16,8 +17,9 @@ use crate::failure::{FINDINGS, Failure};
 use crate::output::Printer;
 
 pub(super) fn run(args: &PlanArgs, printer: &mut Printer) -> Result<u8, Failure> {
-    let vault = Vault::open(&args.vault)
-        .map_err(|error| Failure::from(error).hint("a vault is a folder with Inbox/, which holds notes in Markdown"))?;
+    let vault = Vault::open(&args.vault).map_err(|error| {
+        Failure::from(error).hint("a vault is a folder with Inbox/, which holds notes in Markdown")
+    })?;
     let options = Options {
         compat: args.compat,
         dry_run: args.dry_run,
@@ -28,7 +30,8 @@ pub(super) fn run(args: &PlanArgs, printer: &mut Printer) -> Result<u8, Failure>
         return watch::watch(&vault, &options, args.json, printer);
     }
     // A vault that cannot be written was found all the same: that is a finding, said in one line.
-    let outcome = pass(&vault, &options, printer).map_err(|error| Failure { code: FINDINGS, ..Failure::from(error) })?;
+    let outcome = pass(&vault, &options, printer)
+        .map_err(|error| Failure { code: FINDINGS, ..Failure::from(error) })?;
     outcome.say(args.json, false, printer)?;
     Ok(outcome.code())
 }

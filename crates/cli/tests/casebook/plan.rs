@@ -155,6 +155,72 @@ fn r016_an_edited_note_brings_its_plan_up_to_date() {
 }
 
 #[test]
+fn r002_r017_what_people_wrote_into_a_plan_stays_when_its_note_changes() {
+    let room = vault();
+    plan(&room, &[]);
+    edit(&room, PLAN, "status: pending", "status: blocked");
+    edit(&room, PLAN, "priority: high", "priority: low\nowner: ana # on leave in May");
+    edit(&room, PLAN, "   - [ ] Profile memory usage", "   - [x] Profile memory usage with ana");
+    edit(
+        &room,
+        PLAN,
+        "   - [ ] Review event listeners",
+        "   - [ ] Ask the vendor\n   - [ ] Review event listeners",
+    );
+    edit(&room, PLAN, "## Notes\n", "## Notes\n- Seen on host 7\n");
+    edit(
+        &room,
+        "vault/Inbox/fix_memory_leak.md",
+        "- Profile memory usage",
+        "- Profile memory usage\n- Look at the cache",
+    );
+    let said = planned(&room, &["--now", "2026-03-01 00:00:00"]);
+    assert_eq!(said["counts"]["updated"], 1, "{said}");
+    let text = room.read(PLAN);
+    for part in [
+        "status: blocked\npriority: low\nowner: ana # on leave in May\n",
+        "   - [x] Profile memory usage with ana <!-- scupper:step=",
+        "   - [ ] Ask the vendor\n",
+        "- Seen on host 7\n",
+        "   - [ ] Look at the cache <!-- scupper:step=",
+    ] {
+        assert!(text.contains(part), "{part:?}\n{text}");
+    }
+    // And then nothing more is written.
+    assert_eq!(planned(&room, &[])["counts"]["unchanged"], 1);
+    assert_eq!(room.read(PLAN), text);
+    // Also where nobody knows any more what was made the last time.
+    fs::remove_dir_all(room.work("vault/.scupper")).unwrap();
+    planned(&room, &[]);
+    let text = room.read(PLAN);
+    assert!(
+        text.contains("   - [x] Profile memory usage with ana") && text.contains("- Seen on host 7\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn r017_where_both_changed_a_line_the_persons_stays_and_ours_is_noted() {
+    let room = vault();
+    plan(&room, &[]);
+    let criterion = "- [ ] 0 OOM kills and 0 crashes in 30 h";
+    edit(&room, PLAN, criterion, "- [ ] 0 OOM kills in a week");
+    edit(&room, "vault/Inbox/fix_memory_leak.md", "after 8-10 hours", "after 20 hours");
+    let answer = plan(&room, &[]);
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(
+        answer.err.contains("warning: Plan_fix_memory_leak.md: not taken over (Success Criteria)"),
+        "{}",
+        answer.err
+    );
+    let text = room.read(PLAN);
+    assert!(text.contains("- [ ] 0 OOM kills in a week"), "{text}");
+    let notes = &text[text.find("## Notes").unwrap()..];
+    assert!(notes.contains("0 OOM kills and 0 crashes in 60 h"), "{notes}");
+    assert!(text.contains("over a soak of at least 60 h"), "{text}");
+}
+
+#[test]
 fn r016_a_renamed_note_keeps_its_plan() {
     let room = vault();
     plan(&room, &[]);

@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use scupper_casebook::plan::registry::Registry;
 
+use super::front::{created_at, source_of};
 use super::index::Index;
-use super::pass::{created_at, source_of};
 use super::vault::{self, Stat, Vault};
 use crate::args::Moment;
 use crate::documents;

@@ -1,26 +1,24 @@
-//! One pass over a vault: what changed since the last one is found, planned and written. Plans come first, then what is known
-//! of them, then the registry: whoever is killed in between finds its plans again.
+//! One pass over a vault: what changed since the last one is found and planned.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use rustix::fs::{CWD, RenameFlags};
-use scupper_casebook::document::Document;
 use scupper_casebook::incident::Recorded;
+use scupper_casebook::merge::merge;
 use scupper_casebook::plan::{self, Note, RECORDED_KINDS, Surroundings, stem};
 use scupper_evidence::Query;
 use scupper_model::Timestamp;
 
 use super::books::Books;
+use super::front::{created_at, source_of, status_of};
 use super::index::{Entry, Index, sha256};
-use super::merged::together;
 use super::said::{Outcome, Told, What};
 use super::vault::{self, Listed, Stat, Vault};
 use crate::args::{Moment, local};
 use crate::casebook::evidence::Evidence;
-use crate::documents::{self, Batch, Lock};
+use crate::documents::{self, Lock};
 use crate::output::Printer;
 use scupper_supervise::shell::clock;
 
@@ -30,8 +28,6 @@ const TOGETHER: usize = 1000;
 const EVIDENCE_AGE_MS: u64 = 30 * 24 * 3_600_000;
 /// The newest so many of them are looked at.
 const MOST_EVENTS: usize = 5000;
-/// Notes whose state could not be trusted, from which on it is worth writing down anew.
-const MANY_FRESH: usize = 64;
 /// Second, third ... plan of one name.
 const MOST_OF_A_NAME: usize = 1000;
 
@@ -78,21 +74,22 @@ pub(super) struct Pass<'a> {
     pub outcome: Outcome,
     /// Whether the index has to be written.
     pub changed: bool,
-    fresh: usize,
+    pub fresh: usize,
     evidence: Option<Vec<Recorded>>,
     evidence_file: String,
     evidence_is_new: bool,
     pub books: Books,
-    batch: Vec<Making>,
+    pub batch: Vec<Making>,
 }
 
 /// A plan to be written.
-struct Making {
-    name: String,
-    entry: Entry,
-    ours: String,
-    text: String,
-    told: Told,
+pub(super) struct Making {
+    pub name: String,
+    pub entry: Entry,
+    /// What was made, before it was merged with theirs.
+    pub ours: String,
+    pub text: String,
+    pub told: Told,
 }
 
 impl<'a> Pass<'a> {
@@ -350,7 +347,7 @@ impl<'a> Pass<'a> {
         let base = former.as_ref().and_then(|former| former.base.as_ref()?.text(&self.vault.bases()));
         let merged = match &theirs {
             None => None,
-            Some((theirs, _)) => Some(together(base.as_deref(), theirs, &ours)?),
+            Some((theirs, _)) => Some(merge(base.as_deref(), theirs, &ours)?),
         };
         entry.status = former.as_ref().map_or_else(|| "pending".to_owned(), |former| former.status.clone());
         let text = match merged {
@@ -370,158 +367,4 @@ impl<'a> Pass<'a> {
         self.batch.push(Making { name: name.to_owned(), entry, ours, text, told });
         Ok(())
     }
-
-    /// Writes what was planned: all of it in one wait for the disk.
-    fn write(&mut self, printer: &mut Printer, done: usize, total: usize) {
-        let making = std::mem::take(&mut self.batch);
-        if making.is_empty() {
-            return;
-        }
-        if self.options.dry_run {
-            making.into_iter().for_each(|making| self.outcome.tell(making.told));
-            return;
-        }
-        if total >= 200 {
-            printer.progress(&format!("{done} of {total} notes, writing"));
-        }
-        let mut batch = Batch::default();
-        let mut failed: HashMap<PathBuf, anyhow::Error> = HashMap::new();
-        for making in &making {
-            let path = self.vault.plans.join(&making.entry.plan);
-            let is_as_read = Stat::at(&path) == making.entry.plan_stat;
-            let added = if is_as_read {
-                batch.add(&path, &making.text).map(drop)
-            } else {
-                Err(anyhow::anyhow!("{} was changed meanwhile: the next run looks again", path.display()))
-            };
-            if let Err(error) = added {
-                failed.insert(path, error);
-            }
-        }
-        for (path, written) in batch.put() {
-            if let Err(error) = written {
-                failed.insert(path, error);
-            }
-        }
-        let kept: Vec<Making> = making
-            .into_iter()
-            .filter_map(|making| match failed.remove(&self.vault.plans.join(&making.entry.plan)) {
-                Some(error) => {
-                    self.outcome.fail(&making.name, &error);
-                    None
-                }
-                None => Some(making),
-            })
-            .collect();
-        self.keep(kept);
-    }
-
-    /// What was written is known from now on.
-    fn keep(&mut self, kept: Vec<Making>) {
-        if kept.is_empty() {
-            return;
-        }
-        let texts: Vec<&str> = kept.iter().map(|making| making.ours.as_str()).collect();
-        let bases = match super::index::Base::append(self.vault, &texts) {
-            Ok(bases) => bases.into_iter().map(Some).collect(),
-            Err(error) => {
-                self.outcome
-                    .remark(format!("what people change cannot be told from what was made: {error:#}"));
-                vec![None; kept.len()]
-            }
-        };
-        for (making, base) in kept.into_iter().zip(bases) {
-            let Making { name, mut entry, told, .. } = making;
-            let path = self.vault.plans.join(&entry.plan);
-            entry.plan_stat = Stat::at(&path);
-            entry.base = base;
-            if let Some(stat) = entry.plan_stat {
-                self.plans.insert(entry.plan.clone(), stat);
-            }
-            match told.what {
-                What::Created => {
-                    self.books.log(&self.now, &format!("Created plan for '{name}' -> '{}'", entry.plan));
-                }
-                What::Updated => {
-                    self.books.log(&self.now, &format!("Updated plan for '{name}' -> '{}'", entry.plan));
-                }
-                _ => {}
-            }
-            self.books.planned(&name, &self.now, &entry.plan);
-            self.outcome.tell(told);
-            self.index.notes.insert(name, entry);
-            self.changed = true;
-        }
-        if let Err(error) = self.books.write_log(self.vault) {
-            self.outcome.trouble(format!("{error:#}"));
-        }
-    }
-
-    fn finish(mut self) -> Result<Outcome> {
-        if self.options.dry_run {
-            return Ok(self.outcome);
-        }
-        if let Err(error) = self.books.write_log(self.vault) {
-            self.outcome.trouble(format!("{error:#}"));
-        }
-        let registry = self.books.write_registry(self.vault, &mut self.index, &self.now);
-        match registry {
-            Ok(remarks) => {
-                for (remark, is_changed) in remarks {
-                    self.changed |= is_changed;
-                    remark.into_iter().for_each(|remark| self.outcome.remark(remark));
-                }
-            }
-            Err(error) => self.outcome.trouble(format!("{error:#}")),
-        }
-        if self.changed || self.fresh > MANY_FRESH {
-            self.index.write(self.vault)?;
-            self.index.tidy(self.vault)?;
-        }
-        Ok(self.outcome)
-    }
-}
-
-/// The note that a plan says it is from.
-pub(super) fn source_of(text: &str) -> Option<String> {
-    let document = Document::parse(text).ok()?;
-    let source = document.text_of(&["source_file"])?;
-    let name = source.rsplit_once("Inbox/").map_or(source, |(_, name)| name);
-    (!name.is_empty() && !name.contains('/')).then(|| name.to_owned())
-}
-
-/// When a plan says that it was made.
-pub(super) fn created_at(text: &str) -> Option<String> {
-    let document = Document::parse(text).ok()?;
-    document.get(&["created_at"])?.to_word()
-}
-
-/// What a plan says of how far it is.
-pub(super) fn status_of(text: &str) -> Result<String> {
-    let document = Document::parse(text)?;
-    let status = document.get(&["status"]).and_then(scupper_casebook::document::Value::to_word);
-    status.context("has no status")
-}
-
-/// Renames, never over something; gives the path it has now. Numbered where that name is taken.
-pub(super) fn move_to(from: &std::path::Path, folder: &std::path::Path) -> Result<PathBuf> {
-    let name = from.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    for number in 1..MOST_OF_A_NAME {
-        let to = match number {
-            1 => folder.join(&name),
-            number => folder.join(format!("{}-{number}.md", stem(&name))),
-        };
-        match rustix::fs::renameat_with(CWD, from, CWD, &to, RenameFlags::NOREPLACE) {
-            Ok(()) => {
-                fs::File::open(folder).and_then(|folder| folder.sync_all()).context("cannot be synced")?;
-                return Ok(to);
-            }
-            Err(rustix::io::Errno::EXIST) => {}
-            Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("cannot move {} to {}", from.display(), to.display()));
-            }
-        }
-    }
-    anyhow::bail!("{} cannot be moved: too many of its name are there", from.display())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use scupper_casebook::merge::Conflict;
 use scupper_casebook::plan::{Matched, Note, Original, Plan, stem};
 use scupper_model::printable;
 use serde::Serialize;
@@ -55,7 +56,7 @@ pub(super) struct Told {
     pub plan: Option<String>,
     pub what: What,
     pub message: Option<String>,
-    pub conflicts: Vec<String>,
+    pub conflicts: Vec<Conflict>,
     /// What somebody should know of it although it was planned.
     warnings: Vec<String>,
     judged: Option<Value>,
@@ -238,7 +239,9 @@ impl Outcome {
                     "message": told.message,
                     "renamed_from": self.renamed.get(&told.file),
                     "warnings": told.warnings,
-                    "conflicts": told.conflicts,
+                    "conflicts": told.conflicts.iter().map(|each| {
+                        json!({"place": each.place, "theirs": each.theirs, "ours": each.ours})
+                    }).collect::<Vec<_>>(),
                 });
                 if let (Some(Value::Object(judged)), Some(note)) = (&told.judged, note.as_object_mut()) {
                     note.extend(judged.clone());
@@ -289,9 +292,12 @@ impl Outcome {
         let mut lines: Vec<String> = Vec::new();
         for told in &good {
             lines.extend(told.warnings.iter().map(|warning| format!("warning: {} {warning}", told.file)));
-            lines.extend(told.conflicts.iter().map(|line| {
+            lines.extend(told.conflicts.iter().map(|each| {
                 let plan = told.plan.as_deref().unwrap_or_default();
-                format!("warning: {plan}: both changed, theirs is kept: {line}")
+                format!(
+                    "warning: {plan}: not taken over ({}), since somebody wrote there: {}",
+                    each.place, each.ours
+                )
             }));
         }
         lines

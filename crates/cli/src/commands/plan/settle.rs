@@ -3,8 +3,9 @@
 use anyhow::Result;
 use scupper_casebook::plan::Status;
 
+use super::front::{move_to, status_of};
 use super::index::Entry;
-use super::pass::{Pass, move_to, status_of};
+use super::pass::Pass;
 use super::said::{Told, What};
 use super::vault;
 use crate::documents::Source;

@@ -1,0 +1,56 @@
+//! What a plan's front matter says, and where a plan goes when it is over.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use rustix::fs::{CWD, RenameFlags};
+use scupper_casebook::document::{Document, Value};
+use scupper_casebook::plan::stem;
+
+/// Files of one name, at most.
+const MOST_OF_A_NAME: usize = 1000;
+
+/// The note that a plan says it is from.
+pub(super) fn source_of(text: &str) -> Option<String> {
+    let document = Document::parse(text).ok()?;
+    let source = document.text_of(&["source_file"])?;
+    let name = source.rsplit_once("Inbox/").map_or(source, |(_, name)| name);
+    (!name.is_empty() && !name.contains('/')).then(|| name.to_owned())
+}
+
+/// When a plan says that it was made.
+pub(super) fn created_at(text: &str) -> Option<String> {
+    let document = Document::parse(text).ok()?;
+    document.get(&["created_at"])?.to_word()
+}
+
+/// What a plan says of how far it is.
+pub(super) fn status_of(text: &str) -> Result<String> {
+    let document = Document::parse(text)?;
+    let status = document.get(&["status"]).and_then(Value::to_word);
+    status.context("has no status")
+}
+
+/// Renames, never over something; gives the path it has now. Numbered where that name is taken.
+pub(super) fn move_to(from: &Path, folder: &Path) -> Result<PathBuf> {
+    let name = from.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    for number in 1..MOST_OF_A_NAME {
+        let to = match number {
+            1 => folder.join(&name),
+            number => folder.join(format!("{}-{number}.md", stem(&name))),
+        };
+        match rustix::fs::renameat_with(CWD, from, CWD, &to, RenameFlags::NOREPLACE) {
+            Ok(()) => {
+                fs::File::open(folder).and_then(|folder| folder.sync_all()).context("cannot be synced")?;
+                return Ok(to);
+            }
+            Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("cannot move {} to {}", from.display(), to.display()));
+            }
+        }
+    }
+    anyhow::bail!("{} cannot be moved: too many of its name are there", from.display())
+}

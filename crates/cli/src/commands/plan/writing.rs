@@ -1,0 +1,128 @@
+//! What a pass writes: plans, then what is known of them, then the registry. Whoever is killed in between finds its plans again.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::index::Base;
+use super::pass::{Making, Pass};
+use super::said::{Outcome, What};
+use super::vault::Stat;
+use crate::documents::Batch;
+use crate::output::Printer;
+
+/// Notes whose state could not be trusted, from which on it is worth writing down anew.
+const MANY_FRESH: usize = 64;
+
+impl Pass<'_> {
+    /// Writes what was planned: all of it in one wait for the disk.
+    pub(super) fn write(&mut self, printer: &mut Printer, done: usize, total: usize) {
+        let making = std::mem::take(&mut self.batch);
+        if making.is_empty() {
+            return;
+        }
+        if self.options.dry_run {
+            making.into_iter().for_each(|making| self.outcome.tell(making.told));
+            return;
+        }
+        if total >= 200 {
+            printer.progress(&format!("{done} of {total} notes, writing"));
+        }
+        let mut batch = Batch::default();
+        let mut failed: HashMap<PathBuf, anyhow::Error> = HashMap::new();
+        for making in &making {
+            let path = self.vault.plans.join(&making.entry.plan);
+            let is_as_read = Stat::at(&path) == making.entry.plan_stat;
+            let added = if is_as_read {
+                batch.add(&path, &making.text).map(drop)
+            } else {
+                Err(anyhow::anyhow!("{} was changed meanwhile: the next run looks again", path.display()))
+            };
+            if let Err(error) = added {
+                failed.insert(path, error);
+            }
+        }
+        for (path, written) in batch.put() {
+            if let Err(error) = written {
+                failed.insert(path, error);
+            }
+        }
+        let kept: Vec<Making> = making
+            .into_iter()
+            .filter_map(|making| match failed.remove(&self.vault.plans.join(&making.entry.plan)) {
+                Some(error) => {
+                    self.outcome.fail(&making.name, &error);
+                    None
+                }
+                None => Some(making),
+            })
+            .collect();
+        self.keep(kept);
+    }
+
+    /// What was written is known from now on.
+    fn keep(&mut self, kept: Vec<Making>) {
+        if kept.is_empty() {
+            return;
+        }
+        let texts: Vec<&str> = kept.iter().map(|making| making.ours.as_str()).collect();
+        let bases = match Base::append(self.vault, &texts) {
+            Ok(bases) => bases.into_iter().map(Some).collect(),
+            Err(error) => {
+                self.outcome
+                    .remark(format!("what people change cannot be told from what was made: {error:#}"));
+                vec![None; kept.len()]
+            }
+        };
+        for (making, base) in kept.into_iter().zip(bases) {
+            let Making { name, mut entry, told, .. } = making;
+            let path = self.vault.plans.join(&entry.plan);
+            entry.plan_stat = Stat::at(&path);
+            entry.base = base;
+            if let Some(stat) = entry.plan_stat {
+                self.plans.insert(entry.plan.clone(), stat);
+            }
+            match told.what {
+                What::Created => {
+                    self.books.log(&self.now, &format!("Created plan for '{name}' -> '{}'", entry.plan));
+                }
+                What::Updated => {
+                    self.books.log(&self.now, &format!("Updated plan for '{name}' -> '{}'", entry.plan));
+                }
+                _ => {}
+            }
+            self.books.planned(&name, &self.now, &entry.plan);
+            self.outcome.tell(told);
+            self.index.notes.insert(name, entry);
+            self.changed = true;
+        }
+        if let Err(error) = self.books.write_log(self.vault) {
+            self.outcome.trouble(format!("{error:#}"));
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Result<Outcome> {
+        if self.options.dry_run {
+            return Ok(self.outcome);
+        }
+        if let Err(error) = self.books.write_log(self.vault) {
+            self.outcome.trouble(format!("{error:#}"));
+        }
+        let registry = self.books.write_registry(self.vault, &mut self.index, &self.now);
+        match registry {
+            Ok(remarks) => {
+                for (remark, is_changed) in remarks {
+                    self.changed |= is_changed;
+                    remark.into_iter().for_each(|remark| self.outcome.remark(remark));
+                }
+            }
+            Err(error) => self.outcome.trouble(format!("{error:#}")),
+        }
+        if self.changed || self.fresh > MANY_FRESH {
+            self.index.write(self.vault)?;
+            self.index.tidy(self.vault)?;
+        }
+        Ok(self.outcome)
+    }
+}
