@@ -13,6 +13,7 @@ mod plan;
 mod read;
 mod reap;
 mod replay;
+mod report;
 mod run;
 mod scan;
 mod serve;
@@ -38,6 +39,7 @@ pub(crate) use plan::{Moment, PlanArgs, local};
 pub(crate) use read::{EventsArgs, PsArgs};
 pub(crate) use reap::ReapArgs;
 pub(crate) use replay::ReplayArgs;
+pub(crate) use report::ReportArgs;
 pub(crate) use run::{RunArgs, UpArgs};
 pub(crate) use scan::ScanArgs;
 pub(crate) use serve::ServeArgs;
@@ -215,6 +217,13 @@ pub(crate) enum Command {
     ///
     /// Exit codes: 0 nothing as bad as --fail-on, 1 something is, 2 a file could not be read.
     Lint(Box<LintArgs>),
+    /// Write down what was recorded of an incident: an audit, a delta report, a postmortem or the body of an issue
+    ///
+    /// Timeline, impact, five whys, before and after, verification and prevention, each sentence with the events that say so;
+    /// what was not recorded is said to be unknown. Changes are compared with a source tree (--tree), and only commands that
+    /// were run with --verify count as verification. In a file (--out) what people wrote stays when the report is written
+    /// again, and nothing is written where nothing has changed. A report is RESOLVED when its incident is done, not before.
+    Report(Box<ReportArgs>),
     /// Say which abilities this machine and user have, and what is lost without each
     Doctor(DoctorArgs),
     /// Check a scupper.toml, or print an example

@@ -20,6 +20,7 @@ mod ps;
 mod reap;
 mod recorded;
 mod replay;
+mod report;
 mod run;
 mod scan;
 mod serve;
@@ -66,6 +67,7 @@ pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure
         Command::Set(args) => set::run(args, printer),
         Command::Analyze(args) => analyze::run(&args, printer),
         Command::Replay(args) => replay::run(*args, printer),
+        Command::Report(args) => report::run(&args, printer),
         Command::Plan(args) => plan::run(&args, printer),
         Command::Lint(args) => lint::run(&args, printer),
         Command::Doctor(args) => doctor::run(&args, printer),

@@ -1,0 +1,151 @@
+//! A report that is kept in a file, together with what people wrote there. What was generated the last time is kept below the
+//! state directory: it tells their words from ours.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use scupper_casebook::incident::sha256;
+use scupper_casebook::merge;
+use scupper_casebook::report::changes;
+
+use super::LARGEST_BYTES;
+use crate::documents::{self, Lock, Source, Written};
+use crate::paths;
+
+/// The file, and what was generated for it the last time.
+pub(super) struct Kept {
+    path: PathBuf,
+    found: Option<Source>,
+    base_path: PathBuf,
+    base: Option<String>,
+    /// What is written to the base: the version of now.
+    generated: String,
+    _lock: Lock,
+}
+
+/// The report with what people wrote.
+pub(super) struct Together {
+    pub text: String,
+    /// What somebody has to look at.
+    pub findings: Vec<String>,
+}
+
+impl Kept {
+    pub(super) fn open(path: &Path, state: Option<&Path>) -> Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder =
+            fs::canonicalize(folder).with_context(|| format!("cannot write to {}", folder.display()))?;
+        let name =
+            path.file_name().with_context(|| format!("cannot write {}: it names no file", path.display()))?;
+        let lock = Lock::take(&folder)?;
+        let path = folder.join(name);
+        let found = Source::open(&path, LARGEST_BYTES)?;
+        let state = paths::state(state).context("no state directory: HOME is not set; use --state DIR")?;
+        let digest = sha256(path.as_os_str().as_encoded_bytes());
+        let base_path = state.join("reports").join(format!("{}.md", digest.get(..24).unwrap_or(&digest)));
+        // A base that cannot be read is none: then everything in the file is theirs.
+        let base = found.as_ref().and_then(|_| documents::read(&base_path, LARGEST_BYTES).ok());
+        Ok(Self { path, found, base_path, base, generated: String::new(), _lock: lock })
+    }
+
+    /// What the file says.
+    pub(super) fn text(&self) -> &str {
+        self.found.as_ref().map_or("", Source::text)
+    }
+
+    /// The date and the day of what was generated the last time.
+    pub(super) fn date(&self) -> Option<(String, String)> {
+        let date = self.base.as_deref()?.lines().find_map(|line| {
+            line.strip_prefix("**Date:** ").or_else(|| line.strip_prefix("**Date**: ")).map(str::trim)
+        })?;
+        Some((date.to_owned(), date.get(..10)?.to_owned()))
+    }
+
+    /// Whether this was generated the last time.
+    pub(super) fn is_base(&self, text: &str) -> bool {
+        self.base.as_deref() == Some(text)
+    }
+
+    /// Puts a new version and what people wrote together. A claim that is not so does not stay, whoever wrote it.
+    pub(super) fn merge(&mut self, ours: &str, done: bool) -> Together {
+        ours.clone_into(&mut self.generated);
+        let Some(found) = &self.found else {
+            return Together { text: ours.to_owned(), findings: Vec::new() };
+        };
+        let mut findings = Vec::new();
+        // The changes are read from the file and written anew: here only what else stands there is merged.
+        let theirs = changes::with_section_of(found.text(), ours).unwrap_or_else(|| found.text().to_owned());
+        let base = self
+            .base
+            .as_deref()
+            .map(|base| changes::with_section_of(base, ours).unwrap_or_else(|| base.to_owned()));
+        let mut text = match merge::merge(base.as_deref(), &theirs, ours) {
+            Ok(merged) => {
+                findings.extend(merged.conflicts.iter().map(|conflict| {
+                    format!(
+                        "{}: {}: what people wrote stays, and ours is noted",
+                        self.path.display(),
+                        conflict.place
+                    )
+                }));
+                merged.text
+            }
+            Err(error) => {
+                findings.push(format!(
+                    "{}: it cannot be merged and stays as it is: {error}",
+                    self.path.display()
+                ));
+                found.text().to_owned()
+            }
+        };
+        if !done && let Some(claimed) = claims_resolved(&text) {
+            let honest = ours.lines().find(|line| line.starts_with("**Status")).unwrap_or_default();
+            findings.push(
+                "it said RESOLVED while the incident is not done: its status is what it was".to_owned(),
+            );
+            text = text.replacen(&claimed, honest, 1);
+        }
+        Together { text, findings }
+    }
+
+    /// Writes the file and the base, each where it says something else.
+    pub(super) fn write(&self, text: &str) -> Result<Written> {
+        let written = match &self.found {
+            Some(found) => found.write(text)?,
+            None => documents::write(&self.path, text)?,
+        };
+        if let Some(folder) = self.base_path.parent() {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
+        documents::write(&self.base_path, &self.generated)?;
+        Ok(written)
+    }
+}
+
+/// The line of the header that says so, as it stands there.
+fn claims_resolved(text: &str) -> Option<String> {
+    let header = text.lines().take_while(|line| !line.starts_with("## "));
+    header
+        .filter(|line| line.starts_with("**Status"))
+        .find(|line| {
+            let upper = line.to_uppercase();
+            upper.contains("RESOLVED")
+                || upper.contains("COMPLETE")
+                || upper.contains("FIXED")
+                || line.contains('✅')
+        })
+        .map(str::to_owned)
+}
+
+impl Written {
+    /// The word on the screen.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Created => "created",
+            Self::Updated => "updated",
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `report`: what was recorded of an incident, as a document that people read and write on.
+
+mod gather;
+mod html;
+mod keep;
+mod tree;
+mod verify;
+
+use std::path::Path;
+
+use anyhow::Context;
+use scupper_casebook::report::curve::Curve;
+use scupper_casebook::report::{Kind, Page, ReportError, templates, words};
+use serde_json::Value;
+
+use self::keep::Kept;
+use crate::args::ReportArgs;
+use crate::chart;
+use crate::documents;
+use crate::failure::{FINDINGS, Failure};
+use crate::output::Printer;
+
+/// Reports, bases and templates are far smaller.
+const LARGEST_BYTES: u64 = 8 << 20;
+
+pub(super) fn run(args: &ReportArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    let kind = Kind::from(args.kind);
+    if args.print_template {
+        printer.write(templates::built_in(kind).as_bytes())?;
+        return Ok(0);
+    }
+    let id = args.id.as_deref().unwrap_or_default();
+    if args.verify {
+        return verify::run(args, id, printer);
+    }
+    write(args, id, kind, printer)
+}
+
+fn write(args: &ReportArgs, id: &str, kind: Kind, printer: &mut Printer) -> Result<u8, Failure> {
+    let mut findings = Vec::new();
+    let mut gathered = gather::gather(args, id)?;
+    if gathered.cut {
+        findings.push("there are more events than one report holds: the oldest are left out".to_owned());
+    }
+    let subject = &gathered.source.subject;
+    if args.resolved && !subject.is_done() {
+        let refused = ReportError::NotDone { id: subject.id.clone(), state: subject.state.clone() };
+        let hint = "its fix has to be proved first: scupper incident verify, then scupper incident move";
+        return Err(Failure { code: FINDINGS, error: refused.into(), hint: Some(hint.to_owned()) });
+    }
+    let template = template(args, kind)?;
+    let mut kept = args.out.as_deref().map(|path| Kept::open(path, args.state.as_deref())).transpose()?;
+    let known = kept.as_ref().map_or("", Kept::text);
+    gathered.source.changes = tree::checked(args, known)?;
+    for checked in
+        gathered.source.changes.iter().filter(|checked| args.tree.is_some() && !checked.finding.holds())
+    {
+        findings.push(format!("{}: {}", checked.change.place, checked.finding.said()));
+    }
+
+    let curve = Curve::main(&gathered.source.plain());
+    let chart = curve.as_ref().and_then(|curve| chart::recorded(curve, gathered.limit));
+    let picture =
+        chart.map(|chart| chart::svg(&[chart])).transpose().context("cannot draw the memory curve")?;
+    gathered.source.curve = args.svg.as_deref().and_then(file_name).filter(|_| picture.is_some());
+    if args.svg.is_some() && picture.is_none() {
+        findings.push("no curve was drawn: fewer than two values of a series were recorded".to_owned());
+    }
+
+    let mut page = Page::of(&gathered.source, kind);
+    let render =
+        |page: &Page| templates::render(page, template.as_deref().unwrap_or(templates::built_in(kind)));
+    let mut text = render(&page)?;
+    if let Some(kept) = &mut kept {
+        // What nothing has changed keeps its date, and is not written.
+        if let Some((date, day)) = kept.date() {
+            let now = (page.date.clone(), page.day.clone());
+            (page.date, page.day) = (date, day);
+            let same = render(&page)?;
+            if kept.is_base(&same) {
+                text = same;
+            } else {
+                (page.date, page.day) = now;
+            }
+        }
+        let merged = kept.merge(&text, page.done);
+        findings.extend(merged.findings);
+        text = merged.text;
+    }
+
+    let mut written = Vec::new();
+    if let (Some(path), Some(picture)) = (&args.svg, &picture) {
+        written.push((path, documents::write(path, picture)?));
+    }
+    if let Some(path) = &args.data {
+        written.push((path, documents::write(path, &gathered.lines())?));
+    }
+    if let (Some(path), Some(kept)) = (&args.out, &kept) {
+        written.push((path, kept.write(&text)?));
+    }
+    if let Some(path) = &args.html {
+        let page = html::page(&text, gathered.source.curve.as_deref(), picture.as_deref());
+        written.push((path, documents::write(path, &page)?));
+    }
+
+    for finding in &findings {
+        printer.note(&format!("warning: {}", scupper_model::printable(finding.as_bytes(), 400)));
+    }
+    if args.json {
+        let files: Vec<Value> = written
+            .iter()
+            .map(|(path, how)| serde_json::json!({ "path": path.display().to_string(), "written": how.word() }))
+            .collect();
+        let mut report = serde_json::to_value(&page).context("cannot write the report as JSON")?;
+        plain(&mut report);
+        printer.json(&serde_json::json!({
+            "schema": "scupper.report/1",
+            "report": report,
+            "findings": findings,
+            "files": files,
+        }))?;
+    } else if args.out.is_some() {
+        for (path, how) in &written {
+            printer.line(&format!("{}: {}", how.word(), path.display()))?;
+        }
+    } else {
+        printer.write(text.as_bytes())?;
+    }
+    let failed = page.verification.iter().any(|line| line.text.contains(": FAILED"));
+    Ok(if findings.is_empty() && !failed { 0 } else { FINDINGS })
+}
+
+/// The operator's template, where there is one.
+fn template(args: &ReportArgs, kind: Kind) -> Result<Option<String>, Failure> {
+    let Some(folder) = &args.templates else { return Ok(None) };
+    if !folder.is_dir() {
+        let message = format!("cannot read templates from {}: it is no folder", folder.display());
+        return Err(Failure::usage(message));
+    }
+    let path = folder.join(format!("{}.md", kind.name()));
+    if !path.exists() {
+        return Ok(None);
+    }
+    Ok(Some(documents::read(&path, LARGEST_BYTES)?))
+}
+
+fn file_name(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    // What stands between the brackets of a link may end it.
+    name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)).then(|| name.to_owned())
+}
+
+/// Marks of code within sentences are for templates.
+fn plain(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = words::plain(text),
+        Value::Array(items) => items.iter_mut().for_each(plain),
+        Value::Object(fields) => fields.values_mut().for_each(plain),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
