@@ -63,7 +63,8 @@ pub trait Store: Members {
     /// Looks for orphans and claims them.
     fn sweep(&self, sweep: &Sweep) -> Result<Swept, StoreError>;
 
-    /// Deletes some of what a claim is about; called until it says that it is done. At most 500 keys in one call.
+    /// Deletes some of what a claim is about; called until it says that it is done. Whoever asks again with the claim that was
+    /// completed, since the answer was lost, hears the same again, as long as the end of the incarnation is remembered. At most 500 keys in one call.
     /// With `delegate`, whoever coordinates that host, maybe the caller, is asked to look at the process
     /// ([`Store::delegated`]): so it is not forgotten where the caller dies. Said as an event where the host is not the one
     /// that the caller of the claiming sweep named.
@@ -89,6 +90,9 @@ pub trait Store: Members {
     /// A coordinator ends on purpose: its lease is over at once, nobody is told that it was lost, and its agents belong to
     /// themselves. What it had claimed is taken on when those leases end.
     fn resign(&self, who: &CoordinatorId) -> Result<(), StoreError>;
+
+    /// What was to be done about a lost coordinator is done: no sweep tells of it any more. One that is back stays.
+    fn lost_settled(&self, who: &CoordinatorId) -> Result<(), StoreError>;
 
     /// Whether the caller may do, until this time is over, what one coordinator does for all (`memory`, `garbage`). Whoever has it
     /// may take it again before it is over, and so keeps it.

@@ -8,7 +8,7 @@ use scupper_model::Timestamp;
 
 use super::rows::{Broken, count, json, signed, unsigned};
 use crate::rules::NUMBERS_END;
-use crate::{AgentId, Epoch, Event, EventId, Happened, Reason};
+use crate::{AgentId, Epoch, Event, EventId, Fence, Happened, Reason};
 
 /// Events that are kept, and for how long.
 const EVENTS: u64 = 100_000;
@@ -102,12 +102,15 @@ pub(super) struct Epitaph {
     pub epoch: Epoch,
     pub at: Timestamp,
     pub reason: Reason,
+    /// The claim that ended with it, and how many keys were deleted; none where it was taken over.
+    pub done: Option<(Fence, u64)>,
 }
 
 pub(super) fn bury(transaction: &Connection, id: &AgentId, epitaph: Epitaph) -> Sql<()> {
     transaction
-        .prepare_cached("INSERT OR REPLACE INTO epitaphs (id, epoch, at_ms, reason) VALUES (?1, ?2, ?3, ?4)")?
-        .execute((id.as_str(), signed(epitaph.epoch.0), signed(epitaph.at.0), epitaph.reason.as_str()))?;
+        .prepare_cached("INSERT OR REPLACE INTO epitaphs (id, epoch, at_ms, reason, fence, deleted) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute((id.as_str(), signed(epitaph.epoch.0), signed(epitaph.at.0), epitaph.reason.as_str(),
+            epitaph.done.map(|(fence, _)| signed(fence.0)), epitaph.done.map(|(_, deleted)| signed(deleted))))?;
     let kept = u64::try_from(EPITAPHS_KEPT.as_millis()).unwrap_or(u64::MAX);
     transaction
         .prepare_cached(
@@ -118,8 +121,8 @@ pub(super) fn bury(transaction: &Connection, id: &AgentId, epitaph: Epitaph) -> 
 }
 
 pub(super) fn epitaph(connection: &Connection, id: &AgentId) -> Sql<Option<Result<Epitaph, Broken>>> {
-    let mut statement =
-        connection.prepare_cached("SELECT epoch, at_ms, reason FROM epitaphs WHERE id = ?1")?;
+    let mut statement = connection
+        .prepare_cached("SELECT epoch, at_ms, reason, fence, deleted FROM epitaphs WHERE id = ?1")?;
     let mut rows = statement.query([id.as_str()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let read = || -> Option<Epitaph> {
@@ -129,6 +132,7 @@ pub(super) fn epitaph(connection: &Connection, id: &AgentId) -> Sql<Option<Resul
             epoch: Epoch(number(0).filter(|epoch| *epoch < NUMBERS_END)?),
             at: Timestamp(number(1)?),
             reason: serde_json::from_value(serde_json::Value::String(reason)).ok()?,
+            done: number(3).map(Fence).zip(number(4)),
         })
     };
     Ok(Some(read().ok_or_else(|| Broken(format!("epitaph of `{id}`: it is not what was written there")))))

@@ -274,13 +274,44 @@ pub(super) fn coordinates(
         .map(|_| ())
 }
 
-/// Coordinators whose lease has ended.
-pub(super) fn silent_coordinators(beats: &Connection, now: Timestamp) -> Sql<Vec<CoordinatorId>> {
-    let mut statement =
-        beats.prepare_cached("SELECT id FROM coordinators WHERE until_ms < ?1 ORDER BY id LIMIT ?2")?;
-    let rows = statement.query_map((signed(now.0), count(NAMES_LIMIT)), |row| row.get::<_, String>(0))?;
-    let names: Sql<Vec<String>> = rows.collect();
-    Ok(names?.into_iter().filter_map(|name| name.parse().ok()).collect())
+/// Coordinators whose lease has ended and of whom nobody is told now; and whether it is the first time that somebody is.
+pub(super) fn silent_coordinators(beats: &Connection, now: Timestamp) -> Sql<Vec<(CoordinatorId, bool)>> {
+    let mut statement = beats.prepare_cached(
+        "SELECT id, host IS NOT '' FROM coordinators WHERE until_ms < ?1
+             AND NOT EXISTS (SELECT 1 FROM turns WHERE what = 'lost:' || coordinators.id AND turns.until_ms >= ?1)
+         ORDER BY id LIMIT ?2",
+    )?;
+    let rows = statement.query_map((signed(now.0), count(NAMES_LIMIT)), |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?))
+    })?;
+    let names: Sql<Vec<_>> = rows.collect();
+    Ok(names?.into_iter().filter_map(|(name, is_first)| Some((name.parse().ok()?, is_first))).collect())
+}
+
+/// Somebody is told of it, and has until then to settle it. That it was said is kept in the place of its host.
+pub(super) fn told_of_the_lost(
+    beats: &Connection,
+    who: &CoordinatorId,
+    by: &CoordinatorId,
+    until: Timestamp,
+) -> Sql<()> {
+    beats
+        .prepare_cached(
+            "INSERT OR REPLACE INTO turns (what, holder, until_ms) VALUES ('lost:' || ?1, ?2, ?3)",
+        )?
+        .execute((who.as_str(), by.as_str(), signed(until.0)))?;
+    beats
+        .prepare_cached("UPDATE coordinators SET host = '' WHERE id = ?1")?
+        .execute([who.as_str()])
+        .map(|_| ())
+}
+
+/// It is settled; one that is back stays.
+pub(super) fn lost_settled(beats: &Connection, who: &CoordinatorId, now: Timestamp) -> Sql<()> {
+    beats.execute("DELETE FROM turns WHERE what = 'lost:' || ?1", [who.as_str()])?;
+    beats
+        .execute("DELETE FROM coordinators WHERE id = ?1 AND until_ms < ?2", (who.as_str(), signed(now.0)))
+        .map(|_| ())
 }
 
 pub(super) fn forget_coordinator(beats: &Connection, who: &CoordinatorId) -> Sql<()> {

@@ -84,7 +84,7 @@ impl EmbeddedStore {
             None => Epoch(number(&registry, now)?),
         };
         if let Some(epoch) = before {
-            let epitaph = Epitaph { epoch, at: now, reason: Reason::TakenOver };
+            let epitaph = Epitaph { epoch, at: now, reason: Reason::TakenOver, done: None };
             history::bury(&registry, id, epitaph).map_err(durable)?;
         }
         let ttl = registration.ttl.min(TTL_LIMIT).max(std::time::Duration::from_millis(1));

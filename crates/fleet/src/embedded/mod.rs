@@ -325,6 +325,13 @@ impl Store for EmbeddedStore {
         })
     }
 
+    fn lost_settled(&self, who: &CoordinatorId) -> Result<(), StoreError> {
+        self.with_pulse("settling a lost coordinator", |pulse| {
+            let now = self.now();
+            leases::lost_settled(&pulse.beats.connection, who, now).map_err(beats)
+        })
+    }
+
     fn take_turn(&self, what: &str, by: &CoordinatorId, lease: Duration) -> Result<bool, StoreError> {
         self.with_pulse("taking a turn", |pulse| {
             let transaction = write_beats(&mut pulse.beats.connection)?;

@@ -26,6 +26,12 @@ impl EmbeddedStore {
     ) -> Result<Reaped, Fault> {
         let transaction = write_durable(writer)?;
         let now = self.now();
+        // The answer to the last step may have been lost. What is not understood is remembered by nobody.
+        let epitaph = history::epitaph(&transaction, &claim.id).map_err(durable)?;
+        let done = epitaph.and_then(Result::ok).and_then(|epitaph| epitaph.done);
+        if let Some((_, deleted)) = done.filter(|(fence, _)| *fence == claim.fence) {
+            return Ok(Reaped::Completed { deleted });
+        }
         let found = rows::by_id(&transaction, &claim.id).map_err(durable)?;
         let Some(agent) = found.transpose().map_err(|broken| self.broken(broken))? else {
             return Ok(Reaped::Stale);
@@ -57,7 +63,12 @@ impl EmbeddedStore {
             return Ok(Reaped::More { deleted });
         }
         transaction.execute("DELETE FROM agents WHERE id = ?1", [who.id.as_str()]).map_err(durable)?;
-        let epitaph = Epitaph { epoch: who.epoch, at: now, reason: cleanup.reason };
+        let epitaph = Epitaph {
+            epoch: who.epoch,
+            at: now,
+            reason: cleanup.reason,
+            done: Some((claim.fence, keys_deleted)),
+        };
         history::bury(&transaction, &who.id, epitaph).map_err(durable)?;
         let completed = Happened::CleanupCompleted { agent_id: who.id, keys_deleted };
         history::say(&transaction, now, completed).map_err(durable)?;

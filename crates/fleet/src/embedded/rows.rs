@@ -352,7 +352,7 @@ mod tests {
             ended_claims(&connection, Timestamp(u64::MAX), 10).unwrap();
             connection.execute("INSERT INTO events VALUES (5, ?1)", [&event]).unwrap();
             history::after(&connection, Some(&EventId(event.clone())), 10).unwrap();
-            connection.execute("INSERT INTO epitaphs VALUES ('a', 3, 4, ?1)", [&event]).unwrap();
+            connection.execute("INSERT INTO epitaphs (id, epoch, at_ms, reason) VALUES ('a', 3, 4, ?1)", [&event]).unwrap();
             prop_assert!(history::epitaph(&connection, &"a".parse().unwrap()).unwrap().unwrap().is_err());
             prop_assert_eq!(leases::counts(&beats(), Timestamp(u64::MAX), Duration::ZERO).unwrap(), (1, 1));
         }

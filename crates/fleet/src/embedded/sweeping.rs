@@ -99,11 +99,14 @@ impl EmbeddedStore {
         }
         let mut lost = Vec::new();
         if !matches!(ruling, Ruling::Nothing(Phase::Grace { .. })) {
-            lost = leases::silent_coordinators(&leases, now).map_err(beats)?;
-        }
-        for coordinator in &lost {
-            leases::forget_coordinator(&leases, coordinator).map_err(beats)?;
-            sayings.0.push(Happened::CoordinatorLost { coordinator: coordinator.clone() });
+            let until = later(now, sweep.timing.claim_lease);
+            for (who, is_first) in leases::silent_coordinators(&leases, now).map_err(beats)? {
+                leases::told_of_the_lost(&leases, &who, &sweep.coordinator, until).map_err(beats)?;
+                if is_first {
+                    sayings.0.push(Happened::CoordinatorLost { coordinator: who.clone() });
+                }
+                lost.push(who);
+            }
         }
         for what in sayings.0 {
             history::say(&transaction, now, what).map_err(durable)?;

@@ -73,7 +73,7 @@ impl Call<'_> {
         let (active, expired, claims) = (of(Standing::Active), of(Standing::Expired), of(Standing::Reaping));
         let coordinators = tables.coordinators.iter().map(|(id, (host, until))| CoordinatorView {
             id: id.clone(),
-            host: Some(host.clone()),
+            host: host.clone(),
             until: *until,
         });
         Status {

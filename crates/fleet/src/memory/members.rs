@@ -72,7 +72,7 @@ impl Call<'_> {
         self.tables.bump_epoch(epoch);
         let id = &registration.id;
         if let Some(before) = self.tables.members.get(id) {
-            let epitaph = Epitaph { at: now, reason: Reason::TakenOver, epoch: before.epoch };
+            let epitaph = Epitaph { at: now, done: None, reason: Reason::TakenOver, epoch: before.epoch };
             self.tables.bury(id, epitaph);
         }
         let ttl = registration.ttl.min(TTL_LIMIT);

@@ -205,6 +205,16 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn lost_settled(&self, who: &CoordinatorId) -> Result<(), StoreError> {
+        let mut call = self.call();
+        let now = call.now;
+        call.tables.turns.remove(&format!("lost:{who}"));
+        if call.tables.coordinators.get(who).is_some_and(|(_, until)| *until < now) {
+            call.tables.coordinators.remove(who);
+        }
+        Ok(())
+    }
+
     fn take_turn(&self, what: &str, by: &CoordinatorId, lease: Duration) -> Result<bool, StoreError> {
         Ok(self.call().take_turn(what, by, lease))
     }

@@ -8,6 +8,13 @@ impl Call<'_> {
     pub(super) fn reap(&mut self, claim: &Claim, delegate: Option<&Process>, timing: &Timing) -> Reaped {
         let (fences, renews) = (self.guards(Guard::ReapFence), self.guards(Guard::LeaseOfSteps));
         let until = self.after(timing.claim_lease);
+        // The answer to the last step may have been lost.
+        let done = self.tables.epitaphs.get(&claim.id).and_then(|epitaph| epitaph.done);
+        if let Some((_, deleted)) = done.filter(|(fence, _)| *fence == claim.fence)
+            && self.guards(Guard::DoneAgain)
+        {
+            return Reaped::Completed { deleted };
+        }
         let Some(member) = self.tables.members.get_mut(&claim.id) else { return Reaped::Stale };
         let epoch = member.epoch;
         let aborted = member.aborted == Some(claim.fence);
@@ -40,7 +47,7 @@ impl Call<'_> {
         }
         let (keys_deleted, reason) = (reaping.deleted, reaping.claim.reason);
         self.tables.members.remove(&claim.id);
-        let epitaph = Epitaph { at: self.now, reason, epoch };
+        let epitaph = Epitaph { at: self.now, reason, epoch, done: Some((claim.fence, keys_deleted)) };
         self.tables.bury(&claim.id, epitaph);
         self.say(Happened::CleanupCompleted { agent_id: claim.id.clone(), keys_deleted });
         Reaped::Completed { deleted: keys_deleted }

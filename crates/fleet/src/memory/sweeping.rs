@@ -111,17 +111,31 @@ impl Call<'_> {
     fn coordinators(&mut self, sweep: &Sweep, ruling: &Ruling) -> Vec<CoordinatorId> {
         let (now, lease) = (self.now, self.after(sweep.timing.claim_lease));
         if !sweep.asked {
-            let renewed = (sweep.host.clone(), lease);
+            let renewed = (Some(sweep.host.clone()), lease);
             self.tables.coordinators.insert(sweep.coordinator.clone(), renewed);
         }
         if matches!(ruling, Ruling::Nothing(Phase::Grace { .. })) {
             return Vec::new();
         }
         let ended = |(id, (_, until)): (&CoordinatorId, &(_, Timestamp))| (*until < now).then(|| id.clone());
-        let lost: Vec<_> = self.tables.coordinators.iter().filter_map(ended).collect();
-        for coordinator in &lost {
-            self.tables.coordinators.remove(coordinator);
-            self.say(Happened::CoordinatorLost { coordinator: coordinator.clone() });
+        let ended: Vec<_> = self.tables.coordinators.iter().filter_map(ended).collect();
+        // Told to one; to another one where that one does not settle it. The event is said once.
+        let mut lost = Vec::new();
+        for coordinator in ended {
+            let turn = format!("lost:{coordinator}");
+            let is_told = self.tables.turns.get(&turn).is_some_and(|(_, until)| now <= *until);
+            if is_told && self.guards(Guard::LostAgain) {
+                continue;
+            }
+            self.tables.turns.insert(turn, (sweep.coordinator.clone(), lease));
+            let host = self.tables.coordinators.get_mut(&coordinator).and_then(|(host, _)| host.take());
+            if host.is_some() {
+                self.say(Happened::CoordinatorLost { coordinator: coordinator.clone() });
+            }
+            if !self.guards(Guard::LostStays) {
+                self.tables.coordinators.remove(&coordinator);
+            }
+            lost.push(coordinator);
         }
         lost
     }

@@ -29,7 +29,8 @@ pub(super) struct Tables {
     pub members: BTreeMap<AgentId, Member>,
     /// What agents keep, by its owner: never looked for by a pattern.
     pub items: BTreeMap<(AgentId, ItemKind, String), Vec<u8>>,
-    pub coordinators: BTreeMap<CoordinatorId, (HostId, Timestamp)>,
+    /// Who coordinates, where, and until when; no host where it was said that it is lost.
+    pub coordinators: BTreeMap<CoordinatorId, (Option<HostId>, Timestamp)>,
     pub turns: BTreeMap<String, (CoordinatorId, Timestamp)>,
     pub epitaphs: BTreeMap<AgentId, Epitaph>,
     pub delegated: BTreeMap<(HostId, Incarnation), Process>,
@@ -83,6 +84,8 @@ pub(super) struct Reaping {
 #[derive(Clone)]
 pub(super) struct Epitaph {
     pub at: Timestamp,
+    /// The claim that ended with it, and how many keys were deleted; none where it was taken over.
+    pub done: Option<(Fence, u64)>,
     pub reason: Reason,
     pub epoch: Epoch,
 }

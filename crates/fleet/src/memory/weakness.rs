@@ -48,11 +48,17 @@ pub enum Guard {
     WholeName,
     /// A dry sweep claims nobody.
     Dry,
+    /// A lost coordinator is told to one at a time...
+    LostAgain,
+    /// ...and until it is settled.
+    LostStays,
+    /// The answer to a cleanup that is completed is given again.
+    DoneAgain,
 }
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::BeatEpoch,
         Self::PutEpoch,
         Self::LeaveEpoch,
@@ -75,5 +81,8 @@ impl Guard {
         Self::LateObjection,
         Self::WholeName,
         Self::Dry,
+        Self::LostAgain,
+        Self::LostStays,
+        Self::DoneAgain,
     ];
 }

@@ -231,6 +231,12 @@ impl Store for RedisStore {
         self.do_adopt(who, None).map(drop)
     }
 
+    fn lost_settled(&self, who: &CoordinatorId) -> Result<(), StoreError> {
+        let mut arguments = self.arguments();
+        arguments.add(who.as_str());
+        self.run("settling a lost coordinator", &self.scripts.settled, &arguments).map(drop)
+    }
+
     fn take_turn(&self, what: &str, by: &CoordinatorId, lease: Duration) -> Result<bool, StoreError> {
         self.do_take_turn(what, by, lease)
     }

@@ -117,6 +117,8 @@ scripts! {
     adopt = "adopt.lua";
     /// A coordinator ends.
     resign = "resign.lua";
+    /// A lost coordinator is settled.
+    settled = "settled.lua";
     /// Whose turn it is.
     turn = "turn.lua";
     /// An event.

@@ -77,7 +77,8 @@ pub struct Swept {
     /// Who would have been, where [`Sweep::dry`] or the phase forbade it; the first [`CLAIMS_LIMIT`], of [`Sweep::only`]
     /// where that names any.
     pub unclaimed: Vec<Orphan>,
-    /// Coordinators whose lease ended, told to one sweep each.
+    /// Coordinators whose lease ended. Each is told to one sweep; to another one a [`Timing::claim_lease`] later, as long as
+    /// nobody says that it is settled ([`crate::Store::lost_settled`]).
     pub lost: Vec<CoordinatorId>,
     /// Entries that could not be understood, a line each: they count as unknown, and nothing is done about them.
     pub trouble: Vec<String>,

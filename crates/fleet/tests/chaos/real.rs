@@ -211,6 +211,24 @@ const GUARDS: &[Missing] = &[
         "if true then\n          then_ = then_ or 0",
         "r105_growth_is_of_those_who_were_there_a_window_ago",
     ),
+    missing(
+        "a lost coordinator is told to one at a time",
+        "by, 'NX', 'PX', lease)",
+        "by, 'PX', lease)",
+        "a_lost_coordinator_is_told_again_until_it_is_settled",
+    ),
+    missing(
+        "a lost coordinator stays known until it is settled",
+        "        lost[#lost + 1] = who\n",
+        "        lost[#lost + 1] = who\n        redis.call('ZREM', P .. 'coord', who)\n",
+        "a_lost_coordinator_is_told_again_until_it_is_settled",
+    ),
+    missing(
+        "a completed cleanup is answered again",
+        "if tomb[1] == fence and tomb[2] then",
+        "if false then",
+        "a_completed_cleanup_is_answered_again",
+    ),
 ];
 
 /// What the promise says where this guard is gone; `None` where it does not notice.

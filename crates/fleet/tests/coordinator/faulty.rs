@@ -126,6 +126,9 @@ impl Store for Faulty {
     fn resign(&self, who: &CoordinatorId) -> Result<(), StoreError> {
         self.ask("resign")?.resign(who)
     }
+    fn lost_settled(&self, who: &CoordinatorId) -> Result<(), StoreError> {
+        self.ask("lost_settled")?.lost_settled(who)
+    }
     fn take_turn(&self, what: &str, by: &CoordinatorId, lease: Duration) -> Result<bool, StoreError> {
         self.ask("take_turn")?.take_turn(what, by, lease)
     }

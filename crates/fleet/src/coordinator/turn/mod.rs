@@ -229,6 +229,10 @@ impl Coordinator {
         while let Some(lost) = self.losses.first().cloned() {
             let settled = lost::settle(self.store.as_ref(), &lost, &self.setup.id, self.setup.on_lost);
             let settled = self.or_trouble("lost", settled)?;
+            if settled.is_some() {
+                let forgotten = self.store.lost_settled(&lost);
+                self.or_trouble("lost", forgotten)?;
+            }
             self.losses.done();
             self.view.change(|view| view.done.coordinators_lost += 1);
             if let Some(agents) = settled {

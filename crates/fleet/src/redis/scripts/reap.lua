@@ -8,6 +8,9 @@ local rec, own = P .. 'rec:' .. id, P .. 'own:' .. id
 local had = redis.call('HMGET', rec, 'st', 'fence', 'reason', 'at', 'deleted', 'legacy', 'ep', 'lock', 'byhost', 'co', 'text',
   'left', 'indexed', 'begun')
 if had[1] ~= 'R' or had[2] ~= fence then
+  -- The answer to the last step may have been lost.
+  local tomb = redis.call('HMGET', P .. 'tomb:' .. id, 'fence', 'deleted')
+  if tomb[1] == fence and tomb[2] then return {'done', tomb[2]} end
   return {redis.call('GET', P .. 'aborted:' .. id) == fence and 'aborted' or 'stale'}
 end
 local deleted, legacy = tonumber(had[5] or '0'), had[6] == '1'
@@ -87,7 +90,8 @@ end
 -- The last step. What ends it, the record, goes when everything else is gone.
 if #base > 0 then gone = gone + redis.call('UNLINK', unpack(base)) end
 local total = num(deleted + gone)
-redis.call('HSET', P .. 'tomb:' .. id, 'ep', had[7] or '', 'reason', had[3], 'at', num(NOW))
+redis.call('HSET', P .. 'tomb:' .. id, 'ep', had[7] or '', 'reason', had[3], 'at', num(NOW), 'fence', fence,
+  'deleted', total)
 redis.call('EXPIRE', P .. 'tomb:' .. id, 86400)
 redis.call('HDEL', P .. 'rep', id)
 redis.call('HDEL', P .. 'dir', id)

@@ -85,11 +85,14 @@ if not dry then
     redis.call('HSET', P .. 'coordh', by, host)
   end
   if phase == 'open' then
-    lost = redis.call('ZRANGEBYSCORE', P .. 'coord', '-inf', '(' .. num(NOW), 'LIMIT', 0, 100)
-    for _, who in ipairs(lost) do
-      say('{"type":"coordinator_lost","coordinator":"' .. who .. '"}')
-      redis.call('HDEL', P .. 'coordh', who)
-      redis.call('ZREM', P .. 'coord', who)
+    for _, who in ipairs(redis.call('ZRANGEBYSCORE', P .. 'coord', '-inf', '(' .. num(NOW), 'LIMIT', 0, 100)) do
+      -- Told to one; to another one where that one does not settle it. The event is said once.
+      if redis.call('SET', P .. 'turn:lost:' .. who, by, 'NX', 'PX', lease) then
+        lost[#lost + 1] = who
+        if redis.call('HDEL', P .. 'coordh', who) == 1 then
+          say('{"type":"coordinator_lost","coordinator":"' .. who .. '"}')
+        end
+      end
     end
   end
 end

@@ -163,8 +163,10 @@ impl World<'_> {
                 if self.model.completed(&who) != 1 {
                     self.fail(&format!("I4: {who} was completed twice"));
                 }
+                self.model.named(&claim.id).done = Some((claim.fence, deleted));
                 self.check_gone(claim.id.as_str());
             }
+            (Reaped::Completed { deleted }, None) if named.done == Some((claim.fence, deleted)) => {}
             (Reaped::Stale, None) => self.tally.stale += 1,
             (Reaped::Aborted, None) if named.aborted.contains(&claim.fence) => {}
             (reaped, current) => {

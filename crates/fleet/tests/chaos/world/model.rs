@@ -17,6 +17,8 @@ pub struct Named {
     pub cleanup: Option<Cleanup>,
     /// Two coordinators hold the same claim: its fence was not a new one when it was taken on.
     pub shared: bool,
+    /// The claim that was completed last, and what was deleted in all: whoever asks with it is answered again.
+    pub done: Option<(Fence, u64)>,
     /// Claims that were objected to.
     pub aborted: BTreeSet<Fence>,
 }

@@ -114,6 +114,7 @@ macro_rules! promises {
             sweeps::r116_leases_that_end_one_by_one_are_braked_too
             sweeps::those_who_are_silent_are_suspect
             sweeps::a_lost_coordinator_is_told_once
+            sweeps::a_lost_coordinator_is_told_again_until_it_is_settled
             sweeps::who_resigns_is_not_lost
             sweeps::agents_are_adopted
             sweeps::one_coordinator_has_the_turn
@@ -136,6 +137,7 @@ macro_rules! promises {
             reaps::r114_an_objection_gives_everything_back
             reaps::an_objection_comes_before_the_first_deletion
             reaps::a_made_up_claim_deletes_nothing
+            reaps::a_completed_cleanup_is_answered_again
             reaps::r115_a_process_elsewhere_is_delegated_once
             reaps::r101_five_coordinators_clean_a_hundred_orphans_once
             races::r092_a_beat_and_a_claim_in_one_moment

@@ -100,9 +100,8 @@ pub fn a_cleanup_by_many_at_once_is_completed_once(fixture: &dyn Fixture) {
         let reaping: Vec<_> = (0..THREADS).map(|_| threads.spawn(reap)).collect();
         reaping.into_iter().map(|reaping| reaping.join().unwrap()).collect()
     });
-    let stale = done.iter().filter(|last| **last == Reaped::Stale).count();
-    assert_eq!(stale, THREADS - 1, "{done:?}");
-    assert!(done.contains(&Reaped::Completed { deleted: own + 1100 }), "{done:?}");
+    // Whoever asks with the claim that was completed hears that it was, since the first answer may have been lost.
+    assert_eq!(done, vec![Reaped::Completed { deleted: own + 1100 }; THREADS]);
     assert_eq!(completions(&scene.said_of("coder-1", mark.as_ref())), [own + 1100]);
     assert_eq!(scene.get("coder-1", ItemKind::Task, "t0"), None);
 }

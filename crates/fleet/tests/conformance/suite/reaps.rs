@@ -36,7 +36,7 @@ pub fn keys_go_in_steps_and_their_sum_is_exact(fixture: &dyn Fixture) {
     assert!(steps.len() >= 2 && steps.iter().all(|deleted| *deleted <= 500), "{steps:?}");
     assert_eq!(all, own + MANY as u64);
     assert_eq!(completions(&scene.said_of("coder-1", mark.as_ref())), [all]);
-    assert_eq!(scene.reap(&claim), Reaped::Stale);
+    assert_eq!(scene.reap(&claim), Reaped::Completed { deleted: all }, "asked again");
     assert_eq!(scene.store.agent(&who.id).unwrap().map(|view| view.id), None);
     assert_eq!(scene.store.epitaph(&who.id).unwrap().map(|(_, why)| why), Some(Reason::StaleHeartbeat));
     assert_eq!(scene.store.claims(None, 10).unwrap().entries, []);
@@ -294,4 +294,28 @@ fn scene_sweep(coordinator: &str, timing: scupper_fleet::Timing) -> Sweep {
         asked: false,
         only: Vec::new(),
     }
+}
+
+/// The answer to the last step was lost: whoever asks again, with that claim alone, hears what became of it.
+pub fn a_completed_cleanup_is_answered_again(fixture: &dyn Fixture) {
+    let scene = Scene::new(fixture);
+    let own = scene.own_keys();
+    let mark = scene.last_event();
+    let who = scene.doomed("coder-1");
+    scene.tasks(&who, 3);
+    scene.expire();
+    let first = scene.claim("a");
+    scene.wait(scene.timing.claim_lease + scene.timing.tick);
+    let claim = scene.claim("b");
+    assert_ne!(first.fence, claim.fence);
+    let done = Reaped::Completed { deleted: own + 3 };
+    fixture.pass(scene.timing.objection);
+    for _ in 0..2 {
+        assert_eq!(scene.store.reap(&claim, None, &scene.timing).unwrap(), done);
+    }
+    assert_eq!(scene.store.reap(&first, None, &scene.timing).unwrap(), Reaped::Stale, "it was taken on");
+    let next = scene.doomed("coder-1");
+    assert_eq!(scene.store.reap(&claim, None, &scene.timing).unwrap(), done, "the successor is not touched");
+    assert!(scene.lives(&next));
+    assert_eq!(completions(&scene.said_of("coder-1", mark.as_ref())), [own + 3]);
 }

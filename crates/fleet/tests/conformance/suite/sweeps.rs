@@ -285,6 +285,43 @@ pub fn a_lost_coordinator_is_told_once(fixture: &dyn Fixture) {
     assert_eq!(scene.said_after(mark.as_ref()), [lost]);
 }
 
+/// Whoever was told may die before it acts: another one is told then, and nobody once it is settled. The event is said once.
+pub fn a_lost_coordinator_is_told_again_until_it_is_settled(fixture: &dyn Fixture) {
+    let scene = Scene::new(fixture);
+    scene.sweep("lost");
+    let mark = scene.last_event();
+    // The minute of a lease, by those who sweep.
+    let told = |names: &[&str]| {
+        let mut told = Vec::new();
+        let mut left = scene.timing.claim_lease + scene.timing.tick * 2;
+        while !left.is_zero() {
+            fixture.pass(scene.timing.tick);
+            left = left.saturating_sub(scene.timing.tick);
+            for name in names {
+                told.extend(
+                    scene.sweep(name).lost.into_iter().map(|who| ((*name).to_owned(), who.to_string())),
+                );
+            }
+        }
+        told
+    };
+    assert_eq!(told(&["dies"]), [("dies".to_owned(), "lost".to_owned())]);
+    let mut both = told(&["a"]);
+    both.sort();
+    assert_eq!(both, ["dies", "lost"].map(|who| ("a".to_owned(), who.to_owned())));
+    let events = [id("lost"), id("dies")].map(|coordinator| Happened::CoordinatorLost { coordinator });
+    assert_eq!(scene.said_after(mark.as_ref()), events);
+    for who in ["lost", "dies"] {
+        scene.store.lost_settled(&id(who)).unwrap();
+    }
+    assert_eq!(told(&["a", "b"]), []);
+    // Who is back is not forgotten because somebody settles late.
+    scene.sweep("lost");
+    scene.store.lost_settled(&id("lost")).unwrap();
+    let known = scene.store.status().unwrap().coordinators;
+    assert!(known.iter().any(|view| view.id == id("lost")), "{known:?}");
+}
+
 pub fn who_resigns_is_not_lost(fixture: &dyn Fixture) {
     let scene = Scene::new(fixture);
     scene.sweep("gone");
