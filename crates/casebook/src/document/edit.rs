@@ -82,29 +82,20 @@ pub(super) fn remove(editing: &mut Editing, path: &[&str]) -> Result<(), Documen
         && (entries.len() == 1 || !entry.has_own_lines)
     {
         let rest = entries.iter().filter(|(key, _)| key != last).cloned().collect();
-        return replace(editing, above, &Value::Map(rest));
+        return rewrite(editing, above, &Value::Map(rest));
     }
     let wanted = editing.without(path);
     let text = editing.spliced(entry.start, entry.end, "");
-    editing.take(text, wanted).map_err(|()| editing.uneditable(path))
+    editing.take(text, &wanted).map_err(|()| editing.uneditable(path))
 }
 
 /// Replaces a value by another.
 fn replace(editing: &mut Editing, path: &[&str], value: &Value) -> Result<(), DocumentError> {
-    let (Some(entry), Some((_, above))) = (editing.entry(path), path.split_last()) else {
-        return Err(DocumentError::NoPath);
-    };
-    let wanted = editing.with(path, value);
-    // In a `{...}` the map around it is written anew, as lines.
+    let Some(entry) = editing.entry(path) else { return Err(DocumentError::NoPath) };
     if !entry.has_own_lines {
-        let mut around = editing.get(above).cloned().unwrap_or(Value::Null);
-        if let (Value::Map(entries), Some(last)) = (&mut around, path.last())
-            && let Some((_, old)) = entries.iter_mut().find(|(key, _)| key == last)
-        {
-            *old = value.clone();
-        }
-        return replace(editing, above, &around);
+        return rewrite(editing, path, value);
     }
+    let wanted = editing.with(path, value);
     let mut ways = Vec::new();
     ways.extend(within_line(editing, &entry, value));
     if let (Value::List(old), Value::List(new)) = (entry.value, value) {
@@ -119,13 +110,31 @@ fn replace(editing: &mut Editing, path: &[&str], value: &Value) -> Result<(), Do
         None
     };
     ways.extend(map);
-    ways.push(whole(editing, &entry, value)?);
     for text in ways {
-        if editing.take(text, wanted.clone()).is_ok() {
+        if editing.take(text, &wanted).is_ok() {
             return Ok(());
         }
     }
-    Err(editing.uneditable(path))
+    rewrite(editing, path, value)
+}
+
+/// Writes all lines of a value anew; in a `{...}` those of the map around it.
+fn rewrite(editing: &mut Editing, path: &[&str], value: &Value) -> Result<(), DocumentError> {
+    let (Some(entry), Some((last, above))) = (editing.entry(path), path.split_last()) else {
+        return Err(DocumentError::NoPath);
+    };
+    if entry.has_own_lines {
+        let text = whole(editing, &entry, value)?;
+        let wanted = editing.with(path, value);
+        return editing.take(text, &wanted).map_err(|()| editing.uneditable(path));
+    }
+    let mut around = editing.get(above).cloned().unwrap_or(Value::Null);
+    if let Value::Map(entries) = &mut around
+        && let Some((_, old)) = entries.iter_mut().find(|(key, _)| key == last)
+    {
+        *old = value.clone();
+    }
+    rewrite(editing, above, &around)
 }
 
 /// One word for another, in the same line: what stands behind it stays.
@@ -251,11 +260,29 @@ fn comment_behind<'a>(editing: &'a Editing, entry: &Entry<'_>, colon: usize) -> 
     let value_end = entry.place.value_end;
     let from = if is_scalar && value_end > colon && value_end < line_end { value_end } else { colon };
     let rest = text.get(from..line_end)?.trim_end();
-    if rest.contains(['"', '\'']) {
-        return None;
+    rest.get(comment_at(rest)?..)
+}
+
+/// Where a comment begins, in a line with quotes or without.
+fn comment_at(rest: &str) -> Option<usize> {
+    let (mut quote, mut escaped) = (None, false);
+    // What a quote may follow that is no apostrophe.
+    let (mut before, mut word_before) = (' ', ':');
+    for (at, c) in rest.char_indices() {
+        match quote {
+            Some('"') if escaped => escaped = false,
+            Some('"') if c == '\\' => escaped = true,
+            Some(open) if c == open => quote = None,
+            None if c == '#' && before.is_whitespace() => return Some(at),
+            None if matches!(c, '"' | '\'') && "[{,:".contains(word_before) => quote = Some(c),
+            Some(_) | None => {}
+        }
+        before = c;
+        if !c.is_whitespace() {
+            word_before = c;
+        }
     }
-    let at = rest.find(" #")?;
-    rest.get(at + 1..)
+    None
 }
 
 /// A new key, behind another one or behind the last.
@@ -278,14 +305,14 @@ fn append(
             if !entry.has_own_lines {
                 let mut around = siblings.to_vec();
                 around.push((key.to_owned(), value.clone()));
-                return replace(editing, above, &Value::Map(around));
+                return rewrite(editing, above, &Value::Map(around));
             }
             (entry.end, entry.place.key_at - lines::start(&editing.text, entry.place.key_at))
         }
     };
     let text = write::entry(key, value, indent)?;
     let text = editing.spliced(at, at, &text);
-    editing.take(text, wanted).map_err(|()| editing.uneditable(&path))
+    editing.take(text, &wanted).map_err(|()| editing.uneditable(&path))
 }
 
 impl Editing {
@@ -356,10 +383,10 @@ impl Editing {
     }
 
     /// Takes a text over where it says what is wanted.
-    fn take(&mut self, text: String, wanted: Value) -> Result<(), ()> {
+    fn take(&mut self, text: String, wanted: &Value) -> Result<(), ()> {
         let Ok(Front { entries, places }) = read::read(&text) else { return Err(()) };
         let found = Value::Map(entries);
-        if !found.says_the_same(&wanted) {
+        if !found.says_the_same(wanted) {
             return Err(());
         }
         if let Value::Map(entries) = found {

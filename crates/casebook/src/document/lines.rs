@@ -51,7 +51,7 @@ pub(super) fn front_matter(text: &str) -> Result<Option<(Range<usize>, usize)>, 
 /// The number of the line that a byte is in, from 1.
 pub(super) fn number(text: &str, at: usize) -> usize {
     let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
+    before.split(|byte| *byte == b'\n').count()
 }
 
 /// The bytes of a line, from 1, with its end.

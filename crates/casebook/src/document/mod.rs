@@ -45,14 +45,6 @@ pub enum DocumentError {
         /// The line of the document, from 1.
         line: usize,
     },
-    /// A value has too many bytes.
-    #[error("line {line}: the value of `{key}` has more than 1 MiB")]
-    LongValue {
-        /// The line of its key, from 1.
-        line: usize,
-        /// Whose value it is.
-        key: String,
-    },
     /// A key to be written has too many bytes.
     #[error("a key of {bytes} bytes cannot be written: {most} are the most")]
     LongKey {
@@ -260,4 +252,5 @@ impl Document {
 }
 
 #[cfg(test)]
+#[allow(clippy::format_collect, reason = "tests")]
 mod tests;

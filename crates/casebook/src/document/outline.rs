@@ -345,16 +345,12 @@ fn without_code(line: &str) -> String {
         out.push_str(before);
         let behind = code.trim_start_matches('`');
         let ticks = code.get(..code.len() - behind.len()).unwrap_or_default();
-        match behind.split_once(ticks) {
-            Some((_, behind)) => {
-                out.push(' ');
-                rest = behind;
-            }
-            None => {
-                out.push_str(behind);
-                return out;
-            }
-        }
+        let Some((_, behind)) = behind.split_once(ticks) else {
+            out.push_str(behind);
+            return out;
+        };
+        out.push(' ');
+        rest = behind;
     }
     out.push_str(rest);
     out

@@ -6,16 +6,16 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, MergeKeyPolicy, Spanned};
+use serde_saphyr::{Location, MergeKeyPolicy, NonFiniteFloatPolicy, Spanned};
 
-use super::{DocumentError, Value};
+use super::{DocumentError, Value, lines};
 
 /// The longest value that is read.
 pub(super) const LARGEST_VALUE_BYTES: usize = 1 << 20;
 /// How deep lists and maps may stand in each other.
 const DEEPEST: usize = 16;
-/// Marks that a tired parser gives up at.
-const MOST_NODES: usize = 100_000;
+/// The most values, those counted again that an alias stands for.
+const MOST_NODES: usize = 50_000;
 const MOST_ALIASES: usize = 64;
 
 /// Where a value stands, in bytes from the beginning of the front matter.
@@ -55,6 +55,7 @@ pub(super) fn read(text: &str) -> Result<Front, DocumentError> {
     let options = serde_saphyr::options! {
         budget: budget,
         merge_keys: MergeKeyPolicy::AsOrdinary,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
@@ -65,6 +66,7 @@ pub(super) fn read(text: &str) -> Result<Front, DocumentError> {
         None | Some(Kind::Scalar(Value::Null)) => Ok(Front::default()),
         Some(Kind::Map(entries)) => {
             let (entries, places) = settle(entries);
+            check_tabs(text, &places)?;
             Ok(Front { entries, places })
         }
         Some(_) => Err(DocumentError::FrontMatter {
@@ -111,12 +113,42 @@ fn span(location: &Location) -> (usize, usize) {
     (at, at.saturating_add(number(span.byte_len(), 0)))
 }
 
+/// What the parser found wrong, in words for somebody who has the file open.
 fn refused(error: &serde_saphyr::Error) -> DocumentError {
     let line = error.location().map_or(FIRST_LINE, |location| {
         usize::try_from(location.line()).unwrap_or(0).saturating_sub(1).saturating_add(FIRST_LINE)
     });
-    let problem = error.without_snippet().to_string();
+    let said = error.without_snippet().to_string();
+    let said = said.split(" at line ").next().unwrap_or_default();
+    if said.starts_with("tabs disallowed") {
+        return DocumentError::Tab { line };
+    }
+    let problem = if let Some(key) = said.strip_prefix("duplicate mapping key: ") {
+        let key: String = key.split(", set ").next().unwrap_or_default().chars().take(80).collect();
+        format!("the key `{key}` stands there twice")
+    } else if said.contains("Depth {") || said.contains("recursion limit") {
+        format!("lists and maps stand in each other more than {DEEPEST} deep")
+    } else if said.contains("Documents {") {
+        "a line `...` or `---` ends it in the middle".to_owned()
+    } else if said.starts_with("budget breached") || said.contains("alias") && said.contains("limit") {
+        format!("it has more than {MOST_NODES} values, or aliases that make as many")
+    } else {
+        said.to_owned()
+    };
     DocumentError::FrontMatter { line, problem }
+}
+
+/// A tab in front of a key, which this parser takes for a space and others refuse.
+fn check_tabs(text: &str, places: &[Place]) -> Result<(), DocumentError> {
+    for place in places {
+        let start = lines::start(text, place.key_at);
+        let before = text.get(start..place.key_at).unwrap_or_default();
+        if before.contains('\t') && before.trim().is_empty() {
+            return Err(DocumentError::Tab { line: lines::number(text, start) - 1 + FIRST_LINE });
+        }
+        check_tabs(text, &place.inside)?;
+    }
+    Ok(())
 }
 
 #[derive(Debug)]
@@ -180,7 +212,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
     fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Node, E> {
         if value.len() > LARGEST_VALUE_BYTES {
-            return Err(E::custom("a value is longer than 1 MiB"));
+            return Err(E::custom("a value has more than 1 MiB"));
         }
         Ok(Node(Kind::Scalar(Value::Text(value))))
     }

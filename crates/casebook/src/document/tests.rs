@@ -115,3 +115,143 @@ fn a_tick_changes_one_byte() {
     assert_eq!(plan.text(), PLAN);
     assert_eq!(plan.tick(1, true), Err(DocumentError::NoBox { line: 1 }));
 }
+
+/// What front matter is refused for, and the line it is said of.
+#[test]
+fn front_matter_that_cannot_be_read_for_certain_is_refused_with_its_line() {
+    let bomb: String = ('b'..'l')
+        .map(|name| {
+            let before = char::from_u32(u32::from(name) - 1).unwrap();
+            format!("{name}: &{name} [{}]\n", vec![format!("*{before}"); 9].join(","))
+        })
+        .collect();
+    let cases = [
+        ("---\na: 1\n".to_owned(), 1, "never ends"),
+        ("---\na: 1\nb: 2\na: 2\n---\n".to_owned(), 4, "the key `a` stands there twice"),
+        ("---\nm:\n  a: 1\n  \"a\": 2\n---\n".to_owned(), 4, "the key `a` stands there twice"),
+        ("---\na:\n\tb: 1\n---\n".to_owned(), 3, "a tab is no indentation"),
+        ("---\n\ta: 1\n---\n".to_owned(), 2, "a tab is no indentation"),
+        ("---\n- a\n---\n".to_owned(), 2, "no list of `key: value`"),
+        (format!("---\na: &a [x,x,x,x,x,x,x,x,x]\n{bomb}---\n"), 6, "more than 50000 values"),
+        (format!("---\na: {}{}\n---\n", "[".repeat(40), "]".repeat(40)), 2, "more than 16 deep"),
+        (format!("---\na: 1\nb: {}\n---\n", "x".repeat(10 << 20)), 3, "a value has more than 1 MiB"),
+        (format!("---\na: |\n{}---\n", "  xxxxxxxx\n".repeat(200_000)), 3, "a value has more than 1 MiB"),
+        ("---\na: \"x\n---\n".to_owned(), 2, "unclosed quote"),
+        ("---\na: b: c\n---\n".to_owned(), 2, "mapping values are not allowed"),
+        ("---\na: 1\n...\nb: 2\n---\n".to_owned(), 4, "ends it in the middle"),
+        ("---\na: *none\n---\n".to_owned(), 2, "unknown anchor"),
+        ("---\na: \u{1}\n---\n".to_owned(), 2, "unexpected character"),
+    ];
+    for (text, line, problem) in cases {
+        let error = Document::parse(&text).unwrap_err().to_string();
+        let head: String = text.chars().take(60).collect();
+        assert!(error.starts_with(&format!("line {line}: ")) && error.contains(problem), "{head:?}: {error}");
+        assert!(!error.contains('\n') && error.len() < 200, "{error}");
+    }
+}
+
+#[test]
+fn what_is_no_front_matter_is_body() {
+    for text in ["", "\n---\na: 1\n---\n", "# x\n---\na: 1\n---\n", "----\na\n", " ---\n", "text"] {
+        let document = parsed(text);
+        assert!(!document.has_front_matter() && document.body() == text, "{text:?}");
+    }
+    for text in ["---\n---\n", "---\n# nothing\n---\nbody", "\u{feff}---\r\n---\r\n"] {
+        let document = parsed(text);
+        assert!(document.has_front_matter() && document.keys().next().is_none(), "{text:?}");
+    }
+    assert_eq!(parsed("\u{feff}text").body(), "text");
+}
+
+#[test]
+fn words_of_other_readers_are_written_as_text() {
+    let cases = [
+        ("yes", "\"yes\""),
+        ("NO", "\"NO\""),
+        ("null", "\"null\""),
+        ("~", "\"~\""),
+        ("1:30", "\"1:30\""),
+        ("0o7", "\"0o7\""),
+        ("12", "\"12\""),
+        ("1e3", "\"1e3\""),
+        (".5", "\".5\""),
+        ("", "\"\""),
+        (" x", "\" x\""),
+        ("a: b", "\"a: b\""),
+        ("a #b", "\"a #b\""),
+        ("*a", "\"*a\""),
+        ("- a", "\"- a\""),
+        ("caf\u{e9}", "\"caf\u{e9}\""),
+        ("a\tb", "\"a\\tb\""),
+        ("\u{1b}[1m\u{202e}", "\"\\x1B[1m\\u202E\""),
+        ("say \"x\" \\", "\"say \\\"x\\\" \\\\\""),
+        ("2026-02-27 10:45:30", "2026-02-27 10:45:30"),
+        ("2025-07-14T02:48:59.917Z", "2025-07-14T02:48:59.917Z"),
+        ("2025-07-14T02:48:59.Z", "\"2025-07-14T02:48:59.Z\""),
+        ("AI_Employee_Vault/Inbox/fix.md", "AI_Employee_Vault/Inbox/fix.md"),
+        ("ready_for_qa", "ready_for_qa"),
+        ("a\nb", "|-\n  a\n  b"),
+        ("a\nb\n", "|\n  a\n  b"),
+        ("a\n\n  b", "|-\n  a\n\n    b"),
+        ("\na\nb", "\"\\na\\nb\""),
+        (" a\nb", "\" a\\nb\""),
+        ("a\n \nb", "\"a\\n \\nb\""),
+        ("a\r\nb", "\"a\\r\\nb\""),
+        ("a\u{2028}\nb", "\"a\\u2028\\nb\""),
+    ];
+    for (text, written) in cases {
+        let mut document = parsed("");
+        document.set(&["key"], &text.into()).unwrap();
+        assert_eq!(
+            document.text(),
+            format!("---\nkey: {written}\n---\n\n").trim_end_matches('\n').to_owned() + "\n"
+        );
+        assert_eq!(document.text_of(&["key"]), Some(text));
+    }
+    for (number, written) in [
+        (1e20, "1.0e+20"),
+        (1.5e-9, "1.5e-9"),
+        (0.1, "0.1"),
+        (2.0, "2.0"),
+        (f64::INFINITY, ".inf"),
+        (f64::NAN, ".nan"),
+    ] {
+        let mut document = parsed("");
+        document.set(&["key"], &number.into()).unwrap();
+        assert_eq!(document.text(), format!("---\nkey: {written}\n---\n"));
+    }
+}
+
+#[test]
+fn comments_and_blank_lines_stay_where_they_are() {
+    let text = "---\n# first\na: 1 # one\nb: [x, \"y # z\"] # it's two\n\n# of c\nc:\n  - one # 1\n  # of two\n  - two\n  - three\n\n# of d\nd: {e: 1, f: 2}\ng: |\n  text\n  # text too\n# last\n---\n";
+    let mut document = parsed(text);
+    document.set(&["a"], &2.into()).unwrap();
+    document.set(&["b"], &Value::List(vec!["w".into()])).unwrap();
+    document.set(&["c"], &Value::List(vec!["one".into(), "two".into(), "four".into()])).unwrap();
+    document.set(&["d", "f"], &3.into()).unwrap();
+    document.set(&["h"], &"new".into()).unwrap();
+    let expected = "---\n# first\na: 2 # one\nb: # it's two\n  - w\n\n# of c\nc:\n  - one # 1\n  # of two\n  - two\n  - four\n\n# of d\nd:\n  e: 1\n  f: 3\ng: |\n  text\n  # text too\nh: new\n# last\n---\n";
+    assert_eq!(document.text(), expected);
+    for key in ["a", "b", "c", "d", "g", "h"] {
+        document.remove(&[key]).unwrap();
+    }
+    assert_eq!(document.text(), "---\n# first\n\n# of c\n\n# of d\n# last\n---\n");
+}
+
+#[test]
+fn nothing_is_set_below_a_word_and_nothing_behind_a_key_that_is_missing() {
+    let mut document = parsed("---\na: word\nm:\n---\n");
+    let error = document.set(&["a", "b"], &1.into()).unwrap_err();
+    assert_eq!(error, DocumentError::NoMap { line: 2, path: "a".to_owned(), kind: "text" });
+    assert!(matches!(document.set_after("x", "y", &1.into()), Err(DocumentError::NoKey { .. })));
+    assert_eq!(document.set(&[], &1.into()), Err(DocumentError::NoPath));
+    assert!(matches!(document.set(&[&"k".repeat(300)], &1.into()), Err(DocumentError::LongKey { .. })));
+    assert_eq!(document.text(), "---\na: word\nm:\n---\n");
+    document.set(&["m", "p", "o"], &1.into()).unwrap();
+    assert_eq!(document.text(), "---\na: word\nm:\n  p:\n    o: 1\n---\n");
+    document.remove(&["m", "p", "o"]).unwrap();
+    assert_eq!(document.text(), "---\na: word\nm:\n  p: {}\n---\n");
+}
+
+mod properties;

@@ -1,4 +1,4 @@
-//! Values as they are written: what this writes, PyYAML and js-yaml read back as what it was.
+//! Values as they are written: what this writes, `PyYAML` and js-yaml read back as what it was.
 //!
 //! Both of them take some plain words for something else (`yes`, `1:30`, `0o7`), so text is written plain only where no reader
 //! could doubt it. Dates are the exception: the tools that share these files write them plain.
@@ -96,7 +96,7 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// With a point and, in an exponent, a sign: without them PyYAML reads text.
+/// With a point and, in an exponent, a sign: without them `PyYAML` reads text.
 fn float(number: f64) -> String {
     if number.is_nan() {
         return ".nan".to_owned();
@@ -201,7 +201,8 @@ fn quoted(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             c if c.is_control() || is_odd(c) => {
                 let code = u32::from(c);
-                out.push_str(&if code < 0x100 { format!("\\x{code:02X}") } else { format!("\\u{code:04X}") });
+                let escape = if code < 0x100 { format!("\\x{code:02X}") } else { format!("\\u{code:04X}") };
+                out.push_str(&escape);
             }
             c => out.push(c),
         }

@@ -142,4 +142,5 @@ fn like(model: &str, text: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::format_push_string, clippy::format_collect, reason = "tests")]
 mod tests;

@@ -17,7 +17,7 @@ pub fn step_id(parts: &[&str]) -> String {
         digest.update((part.len() as u64).to_le_bytes());
         digest.update(part.as_bytes());
     }
-    let mut id: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut id = format!("{:x}", digest.finalize());
     id.truncate(LONG);
     id
 }

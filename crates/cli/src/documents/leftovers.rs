@@ -101,7 +101,7 @@ fn named_by(name: &str, folder: &Path) -> PathBuf {
 }
 
 fn short_digest(bytes: &[u8]) -> String {
-    let mut text: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut text = format!("{:x}", Sha256::digest(bytes));
     text.truncate(DIGITS);
     text
 }
