@@ -45,6 +45,12 @@ pub enum DocumentError {
         /// The line of the document, from 1.
         line: usize,
     },
+    /// A value has too many bytes.
+    #[error("line {line}: the front matter cannot be read: a value has more than 1 MiB")]
+    LongValue {
+        /// The line of the document, from 1.
+        line: usize,
+    },
     /// A key to be written has too many bytes.
     #[error("a key of {bytes} bytes cannot be written: {most} are the most")]
     LongKey {

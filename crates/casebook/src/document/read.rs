@@ -12,6 +12,7 @@ use super::{DocumentError, Value, lines};
 
 /// The longest value that is read.
 pub(super) const LARGEST_VALUE_BYTES: usize = 1 << 20;
+const LONG_VALUE: &str = "a value is too long";
 /// How deep lists and maps may stand in each other.
 const DEEPEST: usize = 16;
 /// The most values, those counted again that an alias stands for.
@@ -123,6 +124,9 @@ fn refused(error: &serde_saphyr::Error) -> DocumentError {
     if said.starts_with("tabs disallowed") {
         return DocumentError::Tab { line };
     }
+    if said == LONG_VALUE {
+        return DocumentError::LongValue { line };
+    }
     let problem = if let Some(key) = said.strip_prefix("duplicate mapping key: ") {
         let key: String = key.split(", set ").next().unwrap_or_default().chars().take(80).collect();
         format!("the key `{key}` stands there twice")
@@ -212,7 +216,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
     fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Node, E> {
         if value.len() > LARGEST_VALUE_BYTES {
-            return Err(E::custom("a value has more than 1 MiB"));
+            return Err(E::custom(LONG_VALUE));
         }
         Ok(Node(Kind::Scalar(Value::Text(value))))
     }
