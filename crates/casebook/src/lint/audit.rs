@@ -31,12 +31,17 @@ pub(super) fn check(page: &Page<'_>, findings: &mut Findings) {
 fn suspects(page: &Page<'_>, findings: &mut Findings) {
     let Some((_, lines)) = page.section("primary suspects") else { return };
     let fixes = phase_entries(page, &["fix", "harden"]);
+    let tests = phase_entries(page, &["detect", "test"]);
     for suspect in items(lines) {
         if says_unknown(&suspect.text) {
             continue;
         }
         let name = name_of(&suspect);
-        if !fixes.is_empty() && !fixes.iter().any(|fix| covers(&fix.text, &significant(&name))) {
+        let wanted = significant(&name);
+        let is_named = |entries: &[Item]| entries.iter().any(|entry| covers(&entry.text, &wanted));
+        // What recorded evidence speaks for is proved before it is fixed.
+        let is_tested = cites(&suspect.text) && is_named(&tests);
+        if !fixes.is_empty() && !is_named(&fixes) && !is_tested {
             findings.add(
                 Rule::NotCovered,
                 suspect.line,
@@ -83,7 +88,11 @@ fn symptoms(page: &Page<'_>, findings: &mut Findings) {
         .collect();
     for symptom in items(lines) {
         let wanted = significant(&symptom.text);
-        if !wanted.is_empty()
+        // A number behind its name is a measurement, and no complaint.
+        let is_measured = symptom.text.split_once(": ").is_some_and(|(_, value)| has_digit(value));
+        if !cites(&symptom.text)
+            && !is_measured
+            && !wanted.is_empty()
             && !says_unknown(&symptom.text)
             && !rest.iter().any(|text| touches(text, &wanted))
         {
@@ -99,7 +108,8 @@ fn symptoms(page: &Page<'_>, findings: &mut Findings) {
 fn criteria(page: &Page<'_>, findings: &mut Findings) {
     let Some((_, lines)) = page.section("success criteria") else { return };
     for item in items(lines) {
-        if !has_digit(&item.text) && !says_unknown(&item.text) {
+        let is_open = words(&item.text).iter().any(|word| word == "unknown");
+        if !has_digit(&item.text) && !says_unknown(&item.text) && !is_open && !cites(&item.text) {
             findings.add(
                 Rule::CriterionWithoutNumber,
                 item.line,

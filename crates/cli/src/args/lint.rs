@@ -20,7 +20,7 @@ pub(crate) struct LintArgs {
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// The source tree that changes are compared with: paths, lines, text, commits [default: they are not compared]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, visible_alias = "tree", value_name = "DIR")]
     pub root: Option<PathBuf>,
     /// Where the incidents lie that documents name [default: incidents in the state directory]
     #[arg(long, value_name = "DIR")]
