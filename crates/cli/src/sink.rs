@@ -7,6 +7,7 @@ use scupper_evidence::Writer;
 use scupper_model::{Event, Severity};
 use scupper_supervise::shell::{Sink, clock};
 
+use crate::casebook::opener::Opener;
 use crate::config::{LogFormat, Output};
 use crate::hook::Hook;
 use crate::output::{Printer, ascii_json, log_line, remark};
@@ -26,6 +27,7 @@ pub(crate) struct EventSink {
     /// Whether it was said that evidence is not being kept.
     said: bool,
     hook: Option<Hook>,
+    opener: Option<Opener>,
 }
 
 impl EventSink {
@@ -41,6 +43,7 @@ impl EventSink {
             others,
             said: false,
             hook: output.on_event.clone().map(Hook::new),
+            opener: Opener::new(output).filter(|_| others.is_none()),
         }
     }
 
@@ -86,6 +89,9 @@ impl Sink for EventSink {
         if let Some(hook) = self.hook.as_mut().filter(|_| severity >= Severity::Warning) {
             hook.tell(event);
         }
+        if let Some(opener) = &mut self.opener {
+            opener.tell(event);
+        }
     }
 
     fn close(&mut self) {
@@ -98,6 +104,8 @@ impl Sink for EventSink {
                 self.evidence_trouble(&lost);
             }
         }
+        // What opens incidents reads what was recorded.
+        self.opener.iter_mut().for_each(Opener::close);
         self.hook.iter_mut().for_each(Hook::close);
     }
 }

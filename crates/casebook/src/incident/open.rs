@@ -1,5 +1,7 @@
 //! A new incident, and what becomes of one when the same thing is seen again.
 
+use std::time::Duration;
+
 use scupper_model::{RunId, Timestamp, UnitName, printable, redact_line};
 
 use super::Evidence;
@@ -47,6 +49,8 @@ pub struct Opening<'a> {
     pub related: &'a [String],
     /// Incidents that have to be solved before.
     pub blocked_by: &'a [String],
+    /// How long it takes until it fails, where that is known.
+    pub time_to_failure: Option<Duration>,
     /// Where the file lies.
     pub file_path: &'a str,
 }
@@ -132,6 +136,9 @@ impl Incident {
             if let Some(value) = value {
                 self.set_ours(key, value);
             }
+        }
+        if let Some(time) = opening.time_to_failure {
+            self.set_count("time_to_failure_seconds", time.as_secs());
         }
         if opening.evidence.is_empty() {
             self.set_ours("evidence", Value::List(Vec::new()));

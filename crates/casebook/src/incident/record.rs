@@ -245,6 +245,12 @@ impl Incident {
         broken
     }
 
+    /// How long it takes until it fails, as far as that was known when it was opened.
+    pub fn time_to_failure(&self) -> Option<Duration> {
+        let seconds = self.ours.get("time_to_failure_seconds")?.as_integer()?;
+        u64::try_from(seconds).ok().map(Duration::from_secs)
+    }
+
     /// What a soak has to show.
     pub fn required(&self) -> Required {
         let value = |key: &str| self.ours.get("soak")?.get("required")?.get(key);

@@ -88,6 +88,7 @@ fn opened() -> Incident {
         required: Required::derive(Some(Duration::from_hours(9)), Some(100e6), None, None),
         related: &[],
         blocked_by: &[],
+        time_to_failure: Some(Duration::from_hours(9)),
         file_path: "ISS-0007-web.md",
     })
     .unwrap()

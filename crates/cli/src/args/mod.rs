@@ -4,6 +4,7 @@
 mod analyze;
 mod attach;
 mod fleet;
+mod incident;
 mod keep;
 mod lint;
 mod mcp;
@@ -30,8 +31,12 @@ pub(crate) use fleet::{
     AgentsArgs, CleanArgs, DrainArgs, FleetArgs, FleetCommand, FleetEventsArgs, LocksArgs, OrphansArgs,
     RegistryArgs, StatusArgs, SweepArgs,
 };
+pub(crate) use incident::{
+    IncidentArgs, IncidentCommand, LintIncidentArgs, ListArgs, MoveArgs, NewArgs, Places, RecordArgs, ReopenArgs, ShowArgs,
+    VerifyArgs, Who,
+};
 pub(crate) use keep::KeepArgs;
-pub(crate) use lint::LintArgs;
+pub(crate) use lint::{FailOn, LintArgs};
 pub(crate) use mcp::McpArgs;
 pub(crate) use mcp_files::{CheckArgs, FilesArgs, McpFilesCommand, UnwrapArgs, WrapArgs};
 pub(crate) use names::{AgentNames, UnitNames};
@@ -224,6 +229,11 @@ pub(crate) enum Command {
     /// were run with --verify count as verification. In a file (--out) what people wrote stays when the report is written
     /// again, and nothing is written where nothing has changed. A report is RESOLVED when its incident is done, not before.
     Report(Box<ReportArgs>),
+    /// Keep records of what leaked, with a state, evidence and a history: open, list, show, move, verify, reopen, lint
+    ///
+    /// `scupper run` opens them by itself (--incident). Each is one Markdown file; what it claims rests on recorded events, and comes
+    /// undone when they do. No state is reached without what it needs: a suspect, an owner, a change, a soak that passed.
+    Incident(Box<IncidentArgs>),
     /// Say which abilities this machine and user have, and what is lost without each
     Doctor(DoctorArgs),
     /// Check a scupper.toml, or print an example

@@ -8,6 +8,7 @@ use scupper_model::parse_duration;
 use scupper_orphan::Class;
 
 use super::STATE_HELP;
+use crate::config::Opens;
 use crate::users;
 
 /// What `reap` is told.
@@ -47,6 +48,12 @@ pub(crate) struct ReapArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Open an incident for these: sweep, or all or none [default: none]
+    #[arg(long, value_name = "WHAT")]
+    pub incident: Option<Opens>,
+    /// Where incidents are kept [default: `incidents` in the state directory]
+    #[arg(long, value_name = "DIR")]
+    pub incidents: Option<PathBuf>,
     /// Where evidence is kept
     #[arg(long, value_name = "DIR", help = STATE_HELP)]
     pub state: Option<PathBuf>,

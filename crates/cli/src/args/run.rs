@@ -15,7 +15,8 @@ use super::words::{
 };
 use crate::agent::AgentSettings;
 use crate::config::{
-    Address, CgroupMode, Counts, Grow, HorizonMode, Lifetime, LogFormat, OnParentExit, Output, UnitSettings,
+    Address, CgroupMode, Counts, Grow, HorizonMode, Lifetime, LogFormat, OnParentExit, Opens, Output,
+    UnitSettings,
 };
 
 const REGISTRY_HELP: &str = "The registry: redis://HOST, rediss://HOST, embedded:DIR, or a coordinator (unix:SOCKET, best \
@@ -241,6 +242,12 @@ pub(crate) struct OutputFlags {
     /// Run this (sh -c) for each warning and error, with the event as JSON on its stdin
     #[arg(long, value_name = "CMD")]
     on_event: Option<String>,
+    /// Open an incident for these: leak, limit, death, sweep, or all or none [default: leak; none where something is tested]
+    #[arg(long, value_name = "WHAT")]
+    incident: Option<Opens>,
+    /// Where incidents are kept [default: `incidents` in the state directory]
+    #[arg(long, value_name = "DIR")]
+    incidents: Option<PathBuf>,
     /// Where evidence is kept
     #[arg(long, value_name = "DIR", help = STATE_HELP)]
     state: Option<PathBuf>,
@@ -259,6 +266,8 @@ impl From<OutputFlags> for Output {
             on_event: flags.on_event,
             on_parent_exit: flags.on_parent_exit,
             verbose: flags.verbose,
+            incident: flags.incident,
+            incidents: flags.incidents,
         }
     }
 }

@@ -11,7 +11,7 @@ use scupper_model::parse_duration;
 
 use super::STATE_HELP;
 use super::words::{LOG_FORMATS, one_of};
-use crate::config::{LogFormat, Output};
+use crate::config::{LogFormat, Opens, Output};
 
 /// What `serve` is told.
 #[derive(Args, Debug)]
@@ -84,6 +84,12 @@ pub(crate) struct ServeArgs {
     /// Run this (sh -c) for each warning and error, with the event as JSON on its stdin
     #[arg(long, value_name = "CMD")]
     pub on_event: Option<String>,
+    /// Open an incident for these: sweep, or all or none [default: none]
+    #[arg(long, value_name = "WHAT")]
+    pub incident: Option<Opens>,
+    /// Where incidents are kept [default: `incidents` in the state directory]
+    #[arg(long, value_name = "DIR")]
+    pub incidents: Option<PathBuf>,
     /// Where evidence, the token and the embedded registry are kept
     #[arg(long, value_name = "DIR", help = STATE_HELP)]
     pub state: Option<PathBuf>,
@@ -97,6 +103,8 @@ impl ServeArgs {
             log_format: self.log_format,
             on_event: self.on_event.clone(),
             verbose: self.verbose,
+            incident: self.incident.clone(),
+            incidents: self.incidents.clone(),
             ..Output::default()
         }
     }

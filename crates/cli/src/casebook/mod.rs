@@ -1,3 +1,7 @@
 //! What documents are written from, and where they lie: the shell around `scupper_casebook`.
 
+pub(crate) mod checks;
 pub(crate) mod evidence;
+pub(crate) mod folder;
+pub(crate) mod opener;
+pub(crate) mod recorder;

@@ -5,7 +5,7 @@ use scupper_model::UnitSpec;
 use scupper_supervise::record::Records;
 use scupper_supervise::shell::{self, Lease, Observer, Options, ParentExit, Reload, SuperviseError};
 
-use crate::config::{self, OnParentExit, Output};
+use crate::config::{self, OnParentExit, Opens, Output};
 use crate::failure::Failure;
 use crate::keeps;
 use crate::metrics;
@@ -19,7 +19,7 @@ pub(super) fn start(
     reload: Option<Reload>,
 ) -> Result<u8, Failure> {
     let options = options(output, records)?;
-    let sink = Box::new(EventSink::new(output));
+    let sink = Box::new(EventSink::new(&opening(output, &units)));
     shell::supervise(units, options, sink, reload).map_err(failed)
 }
 
@@ -31,8 +31,15 @@ pub(super) fn start_leased(
     lease: Box<dyn Lease>,
 ) -> Result<u8, Failure> {
     let options = options(output, records)?;
-    let sink = Box::new(EventSink::new(output));
+    let sink = Box::new(EventSink::new(&opening(output, std::slice::from_ref(&unit))));
     shell::supervise_leased(unit, options, sink, lease).map_err(failed)
+}
+
+/// Where nothing else is said, an incident is opened for what leaks; a test has its answer anyway.
+fn opening(output: &Output, units: &[UnitSpec]) -> Output {
+    let is_service = units.iter().any(|unit| !unit.fail_on_leak);
+    let default = is_service.then(Opens::leaks);
+    Output { incident: output.incident.clone().or(default), ..output.clone() }
 }
 
 fn failed(error: SuperviseError) -> Failure {

@@ -10,6 +10,7 @@ mod doctor;
 mod engine;
 mod events;
 mod fleet;
+mod incident;
 mod keep;
 mod lint;
 mod live;
@@ -54,6 +55,7 @@ pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure
         Command::Soak(args) => soak::run(&args, printer),
         Command::Scan(args) => scan::run(&args, printer),
         Command::Reap(args) => reap::run(&args, printer),
+        Command::Incident(args) => incident::run(&args, printer),
         Command::Keep(args) => keep::run(&args, printer),
         Command::Mcp(args) => mcp::run(*args, printer),
         Command::Attach(args) => attach::run(&args, printer),

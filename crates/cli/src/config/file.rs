@@ -17,7 +17,8 @@ use toml::Spanned;
 use super::problem::Problem;
 use super::settings::UnitSettings;
 use super::values::{
-    Address, CgroupMode, CommandLine, Counts, Grow, HorizonMode, Lifetime, LogFormat, OnParentExit, Time,
+    Address, CgroupMode, CommandLine, Counts, Grow, HorizonMode, Lifetime, LogFormat, OnParentExit, Opens,
+    Time,
 };
 use crate::agent::AgentSettings;
 use crate::failure::Failure;
@@ -44,6 +45,10 @@ pub(crate) struct Output {
     pub on_event: Option<String>,
     pub on_parent_exit: Option<OnParentExit>,
     pub verbose: bool,
+    /// What incidents are opened for; what each command says where this is not set.
+    pub incident: Option<Opens>,
+    /// Where they are kept.
+    pub incidents: Option<PathBuf>,
 }
 
 impl Output {
@@ -57,6 +62,8 @@ impl Output {
             on_event: self.on_event.or(base.on_event),
             on_parent_exit: self.on_parent_exit.or(base.on_parent_exit),
             verbose: self.verbose || base.verbose,
+            incident: self.incident.or(base.incident),
+            incidents: self.incidents.or(base.incidents),
         }
     }
 
@@ -122,6 +129,8 @@ struct File {
     metrics_public: bool,
     on_event: Option<String>,
     on_parent_exit: Option<OnParentExit>,
+    incident: Option<Opens>,
+    incidents: Option<PathBuf>,
     #[serde(default)]
     unit: Vec<Unit>,
 }
@@ -192,6 +201,8 @@ impl File {
             on_event: self.on_event,
             on_parent_exit: self.on_parent_exit,
             verbose: false,
+            incident: self.incident,
+            incidents: self.incidents,
         };
         if let (Some(metrics), Some(message)) = (self.metrics, output.metrics_refused()) {
             return Err(

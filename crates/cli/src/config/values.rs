@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use scupper_casebook::incident::Trigger;
 use scupper_detect::{GrowRule, Horizon};
 use scupper_model::{Bytes, ParseDurationError, ParseSizeError, format_duration, parse_duration};
 use serde::Deserialize;
@@ -108,6 +109,51 @@ impl FromStr for Grow {
 }
 
 impl<'de> Deserialize<'de> for Grow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+/// What incidents are opened for: `leak,death`, `all` or `none`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Opens(Vec<Trigger>);
+
+impl Opens {
+    /// For what the detector calls a leak.
+    pub(crate) fn leaks() -> Self {
+        Self(vec![Trigger::Leak])
+    }
+
+    /// Whether one is opened for this.
+    pub(crate) fn opens(&self, trigger: Trigger) -> bool {
+        self.0.contains(&trigger)
+    }
+
+    /// Whether none ever is.
+    pub(crate) const fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromStr for Opens {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            "all" => return Ok(Self(Trigger::ALL.to_vec())),
+            "none" => return Ok(Self(Vec::new())),
+            _ => {}
+        }
+        let word = |word: &str| {
+            let known = Trigger::ALL.into_iter().find(|trigger| trigger.name() == word.trim());
+            known.ok_or_else(|| {
+                format!("`{word}` opens no incident: write some of leak,limit,death,sweep, or all or none")
+            })
+        };
+        text.split(',').map(word).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Opens {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         from_text(deserializer)
     }

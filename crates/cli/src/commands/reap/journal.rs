@@ -19,7 +19,12 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn new(args: &ReapArgs) -> Self {
-        let output = Output { state: args.state.clone(), ..Output::default() };
+        let output = Output {
+            state: args.state.clone(),
+            incident: args.incident.clone(),
+            incidents: args.incidents.clone(),
+            ..Output::default()
+        };
         // What is done is said in words; the log is for what somebody should look at.
         let sink = EventSink::new(&output).printed_from(Severity::Warning);
         Self { sink, unit: UnitName::from_command(UNIT), run: RunId(uuid::Uuid::now_v7()) }

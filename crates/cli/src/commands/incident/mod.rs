@@ -1,0 +1,330 @@
+//! `incident`: records with a state. What may follow what, and what each step needs, is the business of
+//! `scupper_casebook::incident`; where records and evidence are, of `casebook/`.
+
+mod record;
+mod said;
+
+use std::io::Read;
+
+use anyhow::Context;
+use scupper_casebook::incident::State;
+use scupper_casebook::incident::{Checks, MoveError, Request, Required, Verdict, cycle, flaws};
+use scupper_model::Timestamp;
+use scupper_supervise::shell::clock;
+
+use crate::args::{
+    FailOn, IncidentArgs, IncidentCommand, LintArgs, LintIncidentArgs, ListArgs, MoveArgs, NewArgs, Places,
+    ReopenArgs, ShowArgs, VerifyArgs, Who,
+};
+use crate::casebook::checks::checks;
+use crate::casebook::evidence::Evidence;
+use crate::casebook::folder::{Folder, Kept};
+use crate::casebook::recorder::{self, ByHand};
+use crate::failure::{FINDINGS, Failure};
+use crate::output::Printer;
+
+/// The longest description that is read from stdin.
+const LONGEST: u64 = 1 << 20;
+
+pub(super) fn run(args: &IncidentArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    match &args.command {
+        IncidentCommand::New(args) => new(args, printer),
+        IncidentCommand::List(args) => list(args, printer),
+        IncidentCommand::Show(args) => show(args, printer),
+        IncidentCommand::Move(args) => move_it(args, printer),
+        IncidentCommand::Verify(args) => verify(args, printer),
+        IncidentCommand::Reopen(args) => reopen(args, printer),
+        IncidentCommand::Lint(args) => lint(args, printer),
+        IncidentCommand::Record(args) => record::run(args, printer),
+    }
+}
+
+fn open(places: &Places) -> anyhow::Result<(Folder, Evidence)> {
+    let folder = Folder::new(places.incidents.as_deref(), places.state.as_deref())?;
+    Ok((folder, Evidence::open(places.state.as_deref())?))
+}
+
+fn who(who: &Who) -> String {
+    who.by.clone().filter(|by| !by.trim().is_empty()).unwrap_or_else(|| {
+        let uid = rustix::process::geteuid().as_raw();
+        let user = crate::users::all().into_iter().find(|user| user.uid == uid);
+        user.map_or_else(|| format!("uid {uid}"), |user| user.name)
+    })
+}
+
+fn new(args: &NewArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    if args.title.trim().is_empty() {
+        return Err(Failure::usage("the title is empty").hint("say in one line what it is about"));
+    }
+    let (folder, evidence) = open(&args.places)?;
+    let event = match &args.event {
+        None => None,
+        Some(id) => Some(evidence.find(id)?.with_context(|| {
+            let shown = scupper_model::printable(id.as_bytes(), 60);
+            format!("there is no event {shown} in {}", evidence.file().display())
+        })?),
+    };
+    let description = args.description.as_deref().map(description).transpose()?;
+    let by = who(&args.who);
+    let upper = |ids: &[String]| ids.iter().map(|id| id.to_ascii_uppercase()).collect::<Vec<_>>();
+    let by_hand = ByHand {
+        title: &args.title,
+        by: &by,
+        priority: args.priority,
+        owner: args.owner.as_deref(),
+        description: description.as_deref(),
+        event: event.as_ref(),
+        unit: args.unit.as_ref(),
+        operations: args.needs.soak_ops,
+        growth: args.needs.soak_growth,
+        related: &upper(&args.related),
+        blocked_by: &upper(&args.blocked_by),
+    };
+    let (incident, path) = recorder::open(&folder, &evidence, &by_hand, clock::wall())?;
+    if args.json {
+        printer.json(&said::brief(&incident, &path))?;
+    } else {
+        printer.line(&format!("{} {}", incident.id(), path.display()))?;
+    }
+    Ok(0)
+}
+
+fn description(text: &str) -> anyhow::Result<String> {
+    if text != "-" {
+        return Ok(text.to_owned());
+    }
+    let mut read = String::new();
+    std::io::stdin()
+        .take(LONGEST)
+        .read_to_string(&mut read)
+        .context("cannot read the description from stdin")?;
+    Ok(read)
+}
+
+fn list(args: &ListArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    let folder = Folder::new(args.places.incidents.as_deref(), args.places.state.as_deref())?;
+    let mut all = folder.all()?;
+    let twice = twice(&all.incidents);
+    all.problems.extend(twice);
+    let incidents: Vec<_> = all.incidents.iter().map(|kept| kept.incident.clone()).collect();
+    all.problems
+        .extend(cycle(&incidents).map(|circle| format!("they wait for each other: {}", circle.join(" -> "))));
+    let fits = |kept: &&Kept| {
+        let incident = &kept.incident;
+        (args.states.is_empty() || args.states.contains(&incident.state()))
+            && (!args.open || incident.state().is_open())
+            && args
+                .unit
+                .as_ref()
+                .is_none_or(|unit| incident.units().iter().any(|known| known == unit.as_str()))
+    };
+    let shown: Vec<&Kept> = all.incidents.iter().filter(fits).collect();
+    if args.json {
+        printer.json(&said::list(&shown, &all.problems))?;
+    } else {
+        for problem in &all.problems {
+            printer.note(&format!("warning: {problem}"));
+        }
+        if shown.is_empty() {
+            printer.note(&format!("no such incident in {}", folder.path().display()));
+        } else {
+            printer.line(&said::table(&shown))?;
+        }
+    }
+    Ok(if all.problems.is_empty() { 0 } else { FINDINGS })
+}
+
+fn twice(all: &[Kept]) -> Vec<String> {
+    let pairs = all.windows(2).filter_map(|pair| match pair {
+        [one, other] if one.incident.id() == other.incident.id() => Some((one, other)),
+        _ => None,
+    });
+    let line = |(one, other): (&Kept, &Kept)| {
+        format!(
+            "{} is there twice: {} and {}",
+            one.incident.id(),
+            one.path().display(),
+            other.path().display()
+        )
+    };
+    pairs.map(line).collect()
+}
+
+fn show(args: &ShowArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    let (folder, evidence) = open(&args.places)?;
+    let kept = folder.find(&args.id)?;
+    let checks = checks(&kept.incident, &evidence, &folder)?;
+    let undone = kept.incident.undone(&checks);
+    let flaws = flaws(&kept.incident);
+    if args.json {
+        printer.json(&said::full(&kept, &checks, &undone, &flaws))?;
+    } else {
+        printer.line(&said::page(&kept, &checks, &undone, &flaws))?;
+    }
+    Ok(if undone.is_empty() && flaws.is_empty() { 0 } else { FINDINGS })
+}
+
+fn move_it(args: &MoveArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    let (folder, evidence) = open(&args.places)?;
+    let by = who(&args.who);
+    let (mut kept, _lock) = locked(&folder, &args.id)?;
+    let mut reason = args.reason.clone();
+    if args.needs.soak_ops.is_some() || args.needs.soak_growth.is_some() {
+        let required = agreed(&kept, args)?;
+        let agreed = format!("soak: {}", required.describe());
+        reason = Some(reason.map_or_else(|| agreed.clone(), |reason| format!("{reason}; {agreed}")));
+        kept.incident.require(&required)?;
+    }
+    let request = Request {
+        to: args.to,
+        by: &by,
+        at: clock::wall(),
+        reason: reason.as_deref(),
+        change: args.change.as_deref(),
+        owner: args.owner.as_deref(),
+        reviewer: args.reviewer.as_deref(),
+        automation: None,
+        about: None,
+        forced: args.force,
+    };
+    // A reason that only says what a soak has to show is none.
+    let request = Request {
+        reason: request.reason.filter(|_| args.reason.is_some() || !asks_for_reason(&kept, args.to)),
+        ..request
+    };
+    carry_out(&mut kept, &request, &folder, &evidence, args.json, printer)
+}
+
+fn asks_for_reason(kept: &Kept, to: State) -> bool {
+    use scupper_casebook::incident::Gate;
+    kept.incident
+        .state()
+        .step_to(to)
+        .is_none_or(|step| matches!(step.gate, Gate::Reason | Gate::SuspectOrReason))
+}
+
+/// What was agreed on goes before a day, and never before three times the time to failure.
+fn agreed(kept: &Kept, args: &MoveArgs) -> anyhow::Result<Required> {
+    let old = kept.incident.required();
+    let failure = kept.incident.time_to_failure();
+    let operations = args.needs.soak_ops.or(old.operations);
+    let growth = args.needs.soak_growth.or(old.max_growth);
+    let derived = Required::derive(failure, None, operations, growth);
+    Ok(Required { max_slope_per_hour: old.max_slope_per_hour, ..derived })
+}
+
+fn locked(folder: &Folder, id: &str) -> anyhow::Result<(Kept, crate::documents::Lock)> {
+    // A file that is named may lie elsewhere: its own folder is the one that is locked.
+    let first = folder.find(id)?;
+    let of = first.path().parent().map_or_else(|| folder.path().to_owned(), std::path::Path::to_path_buf);
+    let lock = crate::documents::Lock::take(&of)?;
+    Ok((folder.find(id)?, lock))
+}
+
+fn reopen(args: &ReopenArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    let (folder, evidence) = open(&args.places)?;
+    let by = who(&args.who);
+    let (mut kept, _lock) = locked(&folder, &args.id)?;
+    let request = Request {
+        to: State::Active,
+        by: &by,
+        at: clock::wall(),
+        reason: Some(&args.reason),
+        change: None,
+        owner: None,
+        reviewer: None,
+        automation: None,
+        about: None,
+        forced: false,
+    };
+    carry_out(&mut kept, &request, &folder, &evidence, args.json, printer)
+}
+
+fn carry_out(
+    kept: &mut Kept,
+    request: &Request<'_>,
+    folder: &Folder,
+    evidence: &Evidence,
+    json: bool,
+    printer: &mut Printer,
+) -> Result<u8, Failure> {
+    let before = kept.incident.state();
+    let checks = checks(&kept.incident, evidence, folder)?;
+    match kept.incident.transition(request, &checks) {
+        Ok(()) => {}
+        Err(MoveError::Refused(refused)) => {
+            if json {
+                printer.json(&said::refused(&kept.incident, request.to, &refused))?;
+                return Ok(FINDINGS);
+            }
+            return Err(Failure { code: FINDINGS, ..Failure::usage(refused.to_string()) });
+        }
+        Err(error) => {
+            return Err(anyhow::Error::new(error)
+                .context(format!("cannot move {}", kept.incident.id()))
+                .into());
+        }
+    }
+    kept.write()?;
+    if json {
+        printer.json(&said::brief(&kept.incident, kept.path()))?;
+    } else {
+        let forced =
+            if kept.incident.history().last().is_some_and(|moved| moved.forced) { " (forced)" } else { "" };
+        printer.line(&format!("{} {before} -> {}{forced}", kept.incident.id(), kept.incident.state()))?;
+    }
+    Ok(0)
+}
+
+fn verify(args: &VerifyArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    let (folder, evidence) = open(&args.places)?;
+    let (mut kept, _lock) = locked(&folder, &args.id)?;
+    let mut checks: Checks = checks(&kept.incident, &evidence, &folder)?;
+    let lost: Vec<String> =
+        checks.evidence.iter().filter_map(|(id, standing)| standing.problem(id)).collect();
+    if !lost.is_empty() {
+        checks.soak.verdict = Verdict::Refused;
+        checks.soak.reasons.splice(0..0, lost);
+    }
+    let now: Timestamp = clock::wall();
+    kept.incident.verified(&checks.soak, now)?;
+    kept.write()?;
+    let passed = checks.soak.verdict == Verdict::Passed;
+    if args.json {
+        printer.json(&said::verified(&kept.incident, &checks.soak))?;
+    } else {
+        let word = if passed { "passed" } else { "refused" };
+        printer.line(&format!("{} {word}: {}", kept.incident.id(), checks.soak.reasons.join("\n  ")))?;
+    }
+    Ok(if passed { 0 } else { FINDINGS })
+}
+
+fn lint(args: &LintIncidentArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    let folder = Folder::new(args.places.incidents.as_deref(), args.places.state.as_deref())?;
+    let mut files = Vec::new();
+    if args.ids.is_empty() {
+        if !folder.path().is_dir() {
+            printer.note(&format!("there are no incidents: there is no folder {}", folder.path().display()));
+            return Ok(0);
+        }
+        files.push(folder.path().to_owned());
+    }
+    for id in &args.ids {
+        // What is not readable is what lint is for: a file is passed on as it is.
+        if id.contains('/') || std::path::Path::new(id).is_file() {
+            files.push(id.into());
+        } else {
+            files.push(folder.file(id)?);
+        }
+    }
+    let lint = LintArgs {
+        files,
+        root: None,
+        incidents: Some(folder.path().to_owned()),
+        fail_on: FailOn::Error,
+        json: args.json,
+        sarif: false,
+        state: args.places.state.clone(),
+    };
+    super::lint::run(&lint, printer)
+}
