@@ -93,6 +93,13 @@ pub fn has_freeze(directory: &Path) -> bool {
     directory.join("cgroup.freeze").exists()
 }
 
+/// Whether the cgroup itself was told to stand still (`cgroup.freeze`); anybody who may write there can let it go on.
+pub fn frozen(directory: &Path) -> Result<Option<bool>, ProbeError> {
+    read_value(directory, "cgroup.freeze", "cgroup.freeze", |text| {
+        parse::number(text.trim_ascii()).map(|told: u8| told != 0)
+    })
+}
+
 /// The controllers that the cgroup may use.
 pub fn controllers(directory: &Path) -> Result<Option<Vec<String>>, ProbeError> {
     let text = read(directory, "cgroup.controllers")?;

@@ -84,6 +84,11 @@ impl UnitCgroup {
         fs::write(self.path.join("cgroup.kill"), "1").ok().map(|()| event)
     }
 
+    /// Whether somebody has let it go on; what cannot be told is not so.
+    pub fn goes_on(&self) -> bool {
+        matches!(cgroup::frozen(&self.path), Ok(Some(false)))
+    }
+
     /// Lets everybody in it and below it stand still, or go on. `None` where the kernel cannot.
     pub fn freeze(&self, frozen: Frozen, reason: SignalReason) -> Option<EventKind> {
         let members: Vec<i32> = self.members().iter().map(|pid| pid.get()).collect();

@@ -1,9 +1,9 @@
 //! Carries out that a tree stands still: its cgroup is frozen, or every member is stopped. Anybody may let a stopped process
-//! go on (`kill -CONT`, a shell's `fg`): at each look it is stopped again.
+//! go on (`kill -CONT`, a shell's `fg`), and a frozen cgroup (`echo 0 > cgroup.freeze`): at each look it is stopped again.
 
 use std::time::Duration;
 
-use scupper_model::{Identity, Pid, SignalReason};
+use scupper_model::{EventKind, Identity, Pid, SignalReason};
 use scupper_probe::Proc;
 
 use super::{Fact, Surrounding, UnitShell};
@@ -44,6 +44,17 @@ struct Repeated {
 impl Held {
     fn has(&self, identity: &Identity) -> bool {
         self.stopped.iter().any(|stopped| stopped.identity == *identity)
+    }
+
+    /// Freezes a cgroup, again where somebody has let it go on. What is told of it.
+    fn freeze(&mut self, cgroup: &UnitCgroup, reason: SignalReason, now: Duration) -> Option<EventKind> {
+        if !self.frozen {
+            let event = cgroup.freeze(Frozen::Yes, reason)?;
+            self.frozen = true;
+            return Some(event);
+        }
+        let event = cgroup.goes_on().then(|| cgroup.freeze(Frozen::Yes, reason))?;
+        event.filter(|_| self.repeated.tell(now))
     }
 
     /// Notes that one of them is stopped again. Whether that is told.
@@ -87,12 +98,8 @@ impl UnitShell {
                 self.tree.members().filter_map(|m| self.judge.facts(&around.proc, m.identity.pid)).collect();
             let spared: Vec<Pid> = self.judge.spared(&gathered).into_iter().map(|(pid, _)| pid).collect();
             self.tree.set_spared(&spared);
-            if !self.held.frozen
-                && spared.is_empty()
-                && let Some(event) = self.cgroup.as_ref().and_then(|dir| dir.freeze(Frozen::Yes, reason))
-            {
-                self.held.frozen = true;
-                facts.push(event);
+            if let Some(dir) = self.cgroup.as_ref().filter(|_| spared.is_empty()) {
+                facts.extend(self.held.freeze(dir, reason, now));
             }
             let inside = self.cgroup.as_ref().filter(|_| self.held.frozen).map(UnitCgroup::members);
             let inside = inside.unwrap_or_default();
@@ -142,6 +149,8 @@ impl UnitShell {
 
 #[cfg(test)]
 mod tests {
+    use scupper_model::RunId;
+
     use super::*;
 
     #[test]
@@ -161,5 +170,28 @@ mod tests {
         assert_eq!((101..=160).map(&mut told).sum::<usize>(), 16);
         assert_eq!((161..=400).map(&mut told).sum::<usize>(), 4 * 16, "four minutes more");
         assert_eq!(held.stopped.len(), 100);
+    }
+    /// The files are plain ones here: what is written to them is what the kernel would be told.
+    #[test]
+    fn a_frozen_cgroup_that_somebody_lets_go_on_is_frozen_again_and_that_is_told_a_bounded_number_of_times() {
+        let home = tempfile::tempdir().unwrap();
+        let cgroup =
+            UnitCgroup::make(home.path(), &"coder".parse().unwrap(), &RunId(uuid::Uuid::now_v7())).unwrap();
+        let file = cgroup.path().join("cgroup.freeze");
+        let mut held = Held::default();
+        let mut freeze = |now: u64| held.freeze(&cgroup, SignalReason::LeaseLost, Duration::from_secs(now));
+        assert!(freeze(1).is_none() && !file.exists(), "a kernel without it");
+        std::fs::write(&file, "0\n").unwrap();
+        std::fs::write(cgroup.path().join("cgroup.procs"), "").unwrap();
+        let state = || std::fs::read_to_string(&file).unwrap().trim().to_owned();
+        assert!(matches!(freeze(2), Some(EventKind::CgroupFrozen { .. })));
+        assert_eq!((state(), freeze(3)), ("1".to_owned(), None));
+        let mut told = 0;
+        for n in 0..50 {
+            std::fs::write(&file, "0\n").unwrap();
+            told += u32::from(freeze(100 + n).is_some());
+            assert_eq!(state(), "1");
+        }
+        assert_eq!(told, TOLD);
     }
 }
