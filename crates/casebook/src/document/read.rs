@@ -29,7 +29,7 @@ pub(super) struct Place {
     pub value_at: usize,
     pub value_end: usize,
     /// Of a map its entries, of a list its items, in their order.
-    pub inside: Vec<Place>,
+    pub inside: Vec<Self>,
 }
 
 /// The entries of some front matter, and where each stands.

@@ -14,9 +14,9 @@ pub enum Value {
     /// Text, without its quotes, its indentation and its folding.
     Text(String),
     /// A list.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// Keys and values, in the order in which they stand.
-    Map(Vec<(String, Value)>),
+    Map(Vec<(String, Self)>),
 }
 
 impl Value {
