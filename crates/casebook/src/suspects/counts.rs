@@ -308,7 +308,8 @@ fn by_helpers(facts: &Facts, leads: &mut Leads) {
         words::sentence(&first.because)
     );
     lead.speaks_for(if known { OUTLIVES } else { OUTLIVES_ALONE }, &first.source, text);
-    lead.what.get_or_insert_with(|| words::shown(&first.name));
+    // The name of the helper says more than the command lines of its processes.
+    lead.what = Some(words::shown(&first.name));
 }
 
 /// The name of a process, as far as one was told.

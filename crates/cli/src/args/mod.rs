@@ -21,6 +21,7 @@ mod serve;
 mod soak;
 mod tools;
 mod units;
+mod why;
 mod words;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +52,7 @@ pub(crate) use serve::ServeArgs;
 pub(crate) use soak::SoakArgs;
 pub(crate) use tools::{CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs};
 pub(crate) use units::{AskArgs, SetArgs};
+pub(crate) use why::{Asked, WhyArgs};
 
 /// The help of `--state`, the same everywhere.
 const STATE_HELP: &str =
@@ -201,6 +203,22 @@ pub(crate) enum Command {
     /// What the command writes to stdout goes to stderr: stdout is the result's. The result is an event as well
     /// (`scupper events UNIT`).
     Soak(Box<SoakArgs>),
+    /// Say what may be leaking: suspects, ranked, with evidence for and against
+    ///
+    /// Reads what `run`, `soak` and `attach` recorded of a unit, a run, a process or an incident, and asks the unit where it
+    /// runs. Tells which resource piles up, in which process, how fast, and with what it grows; what speaks for and against
+    /// each suspect, with the events that say so; which command would confirm or refute it; and what is not known. From
+    /// outside it cannot be seen which object or line of a program holds its memory.
+    Why(WhyArgs),
+    /// Say what is wrong with plans, incidents and reports: claims without evidence, contradictions, what is not there
+    ///
+    /// Reads documents and changes none. Each finding has a line, a rule, and how bad it is: an error is what is not so or what
+    /// nothing shows (done without a soak, an event that is not recorded, lines that the file does not have), a warning is for
+    /// somebody to look at, an info is worth knowing. Evidence is compared with what is recorded, changes with a source tree
+    /// (--root), incidents with each other. What could not be looked at makes no finding.
+    ///
+    /// Exit codes: 0 nothing as bad as --fail-on, 1 something is, 2 a file could not be read.
+    Lint(Box<LintArgs>),
     /// Make an action plan for each note of an inbox
     ///
     /// Reads VAULT/Inbox/*.md and writes VAULT/Needs_Action/Plan_<name>.md: what kind of task it is, with the words and lines that
@@ -213,15 +231,6 @@ pub(crate) enum Command {
     ///
     /// Exit codes: 0 all notes have their plans, 1 something is to be looked at, 2 there is no vault, or bad usage.
     Plan(PlanArgs),
-    /// Say what is wrong with plans, incidents and reports: claims without evidence, contradictions, what is not there
-    ///
-    /// Reads documents and changes none. Each finding has a line, a rule, and how bad it is: an error is what is not so or what
-    /// nothing shows (done without a soak, an event that is not recorded, lines that the file does not have), a warning is for
-    /// somebody to look at, an info is worth knowing. Evidence is compared with what is recorded, changes with a source tree
-    /// (--root), incidents with each other. What could not be looked at makes no finding.
-    ///
-    /// Exit codes: 0 nothing as bad as --fail-on, 1 something is, 2 a file could not be read.
-    Lint(Box<LintArgs>),
     /// Write down what was recorded of an incident: an audit, a delta report, a postmortem or the body of an issue
     ///
     /// Timeline, impact, five whys, before and after, verification and prevention, each sentence with the events that say so;

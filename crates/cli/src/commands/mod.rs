@@ -28,6 +28,7 @@ mod serve;
 mod set;
 mod soak;
 mod up;
+mod why;
 
 use scupper_supervise::control::Request;
 
@@ -70,8 +71,9 @@ pub(crate) fn run(command: Command, printer: &mut Printer) -> Result<u8, Failure
         Command::Analyze(args) => analyze::run(&args, printer),
         Command::Replay(args) => replay::run(*args, printer),
         Command::Report(args) => report::run(&args, printer),
-        Command::Plan(args) => plan::run(&args, printer),
+        Command::Why(args) => why::run(&args, printer),
         Command::Lint(args) => lint::run(&args, printer),
+        Command::Plan(args) => plan::run(&args, printer),
         Command::Doctor(args) => doctor::run(&args, printer),
         Command::Config(args) => config::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),

@@ -1,1 +1,159 @@
-//! Ten staged leaks, and who is suspected first.
+//! Ten staged leaks, and who is suspected first (R024, R034, R049, R120).
+//!
+//! Real programs (`staged/`) that forget one thing with their requests, each run by itself under `scupper run --horizon
+//! short`; what was recorded by then is all that `scupper why` has. The planted cause counts as ranked first where the first
+//! suspect says all that can be said of it from outside:
+//!
+//! | planted | first has to be | and to name |
+//! |---|---|---|
+//! | global store, growing log buffer, cache without bound | `retained_heap` of python3 | the place: anonymous mappings |
+//! | native buffer | `retained_heap` of python3 | the place: the C heap |
+//! | event listeners | `retained_heap` of node | the place: anonymous mappings |
+//! | unclosed sockets | `sockets` | the state and the peer |
+//! | threads | `threads` | their name: the kernel's, `python` |
+//! | temporary files held open | `deleted_files` | their path |
+//! | subprocess pipes | `pipes` | |
+//! | left browsers | `child_tree` | chromium |
+//!
+//! Which of the first three it is, nobody can tell from outside: a store, a buffer and a cache without a bound are the same to
+//! the kernel, and the answer has to say that under `unknown`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::running::{Running, wait_for};
+use crate::scene::Room;
+
+/// A verdict takes half a minute at least.
+const JUDGED: Duration = Duration::from_secs(110);
+
+/// One program, and what has to be said of it.
+struct Staged {
+    planted: &'static str,
+    kind: &'static str,
+    cause: &'static str,
+    what: &'static str,
+}
+
+const LEAKS: [Staged; 9] = [
+    Staged { planted: "global store", kind: "store", cause: "retained_heap", what: "anonymous mappings" },
+    Staged { planted: "growing log buffer", kind: "log", cause: "retained_heap", what: "anonymous mappings" },
+    Staged {
+        planted: "cache without bound",
+        kind: "cache",
+        cause: "retained_heap",
+        what: "anonymous mappings",
+    },
+    Staged { planted: "native buffer", kind: "native", cause: "retained_heap", what: "C heap" },
+    Staged {
+        planted: "event listeners",
+        kind: "listeners",
+        cause: "retained_heap",
+        what: "anonymous mappings",
+    },
+    Staged { planted: "unclosed sockets", kind: "sockets", cause: "sockets", what: "CLOSE_WAIT" },
+    Staged { planted: "threads", kind: "threads", cause: "threads", what: "python" },
+    Staged { planted: "temporary files held open", kind: "files", cause: "deleted_files", what: "/tmp/" },
+    Staged { planted: "subprocess pipes", kind: "pipes", cause: "pipes", what: "" },
+];
+const BROWSERS: Staged =
+    Staged { planted: "left browsers", kind: "browsers", cause: "child_tree", what: "chrom" };
+const HEALTHY: [&str; 2] = ["pool", "bounded"];
+
+/// A program that runs.
+struct Play {
+    room: Room,
+    running: Running,
+}
+
+fn play(kind: &str) -> Play {
+    let room = Room::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/casebook/staged");
+    let log = room.path("work").join("access.log").to_string_lossy().into_owned();
+    std::fs::write(&log, "").unwrap();
+    let script = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let command = match kind {
+        "listeners" => vec!["node".to_owned(), script("listeners.js"), log.clone()],
+        kind => ["python3", "-S", &script("leaks.py"), kind, &log].map(str::to_owned).to_vec(),
+    };
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    let running = room.run(&["--verbose", "--horizon", "short", "--log", &log], &command);
+    Play { room, running }
+}
+
+impl Play {
+    /// Waits until it is told to grow, and what it holds was compared with what it held before.
+    fn wait_until_told(&self) {
+        wait_for("it is told to grow", JUDGED, || {
+            let compared = !self.room.events_of("resources_compared").is_empty();
+            if compared { Ok(()) } else { Err(self.room.text("stderr")) }
+        });
+    }
+
+    /// Ends it, and asks why.
+    fn why(self) -> (Room, Value) {
+        let Self { room, running } = self;
+        let stopped = room.answer(&["stop", &room.unit]);
+        assert_eq!(stopped.code, 0, "{stopped:?}");
+        running.wait();
+        let unit = room.unit.clone();
+        let why = room.json(&["why", &unit, "--json"]);
+        (room, why)
+    }
+}
+
+/// Whether the planted cause is ranked first, and what is said instead where it is not.
+fn check(staged: &Staged, why: &Value) -> Result<(), String> {
+    let first = &why["suspects"][0];
+    let what = first["what"].as_str().unwrap_or_default();
+    let ok = first["cause"] == staged.cause && what.contains(staged.what);
+    let events = first["evidence_for"].as_array().map_or(0, Vec::len);
+    if ok && events > 0 && first["evidence_for"][0]["id"].is_string() {
+        return Ok(());
+    }
+    let ranked: Vec<String> = why["suspects"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|suspect| format!("{} {} `{}`", suspect["score"], suspect["cause"], suspect["what"]))
+        .collect();
+    Err(format!("{}: {ranked:?}", staged.planted))
+}
+
+/// R024, R034, R049: of nine staged leaks at least eight are named first, side by side on one machine; with the browsers below
+/// these are the ten. Two healthy programs beside them are not accused.
+#[test]
+fn waits_r034_the_planted_cause_is_ranked_first() {
+    let plays: Vec<Play> = LEAKS.iter().map(|staged| play(staged.kind)).collect();
+    let healthy: Vec<Play> = HEALTHY.iter().map(|kind| play(kind)).collect();
+    plays.iter().for_each(Play::wait_until_told);
+    let mut missed = Vec::new();
+    for (staged, play) in LEAKS.iter().zip(plays) {
+        let (room, why) = play.why();
+        if let Err(said) = check(staged, &why) {
+            missed.push(said);
+        }
+        let answer = room.answer(&["why", &room.unit]);
+        assert_eq!(answer.code, 1, "{answer:?}");
+        eprintln!("{}\n{}", staged.planted, answer.out);
+        assert!(answer.out.lines().count() <= 40, "{}", answer.out);
+    }
+    assert!(missed.len() <= 1, "{missed:#?}");
+    for (kind, play) in HEALTHY.iter().zip(healthy) {
+        let (room, why) = play.why();
+        let first = why["suspects"][0]["cause"].as_str().unwrap();
+        assert!(["not_a_leak", "cache_plateau", "unknown"].contains(&first), "{kind}: {why}");
+        assert_ne!(room.answer(&["why", &room.unit]).code, 1);
+    }
+}
+
+/// R030, R034: browsers that are left are one cause, whatever they bring along.
+#[test]
+fn heavy_r034_left_browsers_are_ranked_first() {
+    let play = play(BROWSERS.kind);
+    play.wait_until_told();
+    let (_, why) = play.why();
+    check(&BROWSERS, &why).unwrap();
+}

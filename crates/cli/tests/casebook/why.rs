@@ -1,1 +1,239 @@
-//! `scupper why`: suspects, ranked.
+//! `scupper why`: suspects, ranked, from recorded events and from what runs.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use scupper_detect::{Reason, Verdict};
+use scupper_evidence::{Options, Store};
+use scupper_model::{
+    Class, Comparison, EVENT_SCHEMA, Event, EventKind, History, Identity, Judged, Pid, Profile,
+    ResourceChange, ResourceKind, RunId, StartTime, Timestamp, Watched,
+};
+
+use crate::scene::Room;
+
+const RUN: &str = "00000000000070008000000000000001";
+const GONE: i32 = 2_000_000_000;
+
+fn who(pid: i32) -> Identity {
+    let boot_id = "dbd84afd-811e-495f-92fb-cb306f93cefd".parse().unwrap();
+    Identity { pid: Pid::new(pid).unwrap(), start_time: StartTime(1), boot_id }
+}
+
+/// A unit `web` that leaked connections, half an hour ago, and whose processes are gone.
+fn events() -> Vec<EventKind> {
+    let judged = Judged {
+        verdict: Verdict::Leaking,
+        slope_per_hour: Some(7200.0),
+        class: Class::Sockets,
+        time_to_limit_seconds: Some(120),
+        reasons: vec![Reason { tag: "keeps_more".into(), text: "keeps 60 more".into() }],
+        ..Judged::default()
+    };
+    let comparison = Comparison {
+        target: who(GONE),
+        name: "python3".into(),
+        role: "main".into(),
+        tree: true,
+        series: Watched::CloseWait,
+        because: "leaking".into(),
+        after_ms: 30_000,
+        operations: Some(600),
+        memory: Vec::new(),
+        resources: vec![ResourceChange {
+            kind: ResourceKind::Socket,
+            what: "tcp CLOSE_WAIT outbound to 127.0.0.1:8301".into(),
+            before: 2,
+            after: 62,
+            bytes_before: None,
+            bytes: None,
+        }],
+        more_changes: 0,
+        unread: Vec::new(),
+    };
+    let history = History {
+        series: Watched::CloseWait,
+        target: None,
+        name: None,
+        seconds_before: (0..60).rev().map(f64::from).collect(),
+        values: (0..60).collect(),
+        because: "leaking".into(),
+        pattern: None,
+    };
+    vec![
+        EventKind::UnitStarted {
+            main: who(GONE),
+            command: "python3 app.py".into(),
+            profile: Profile::Web,
+            start: 1,
+            cgroup: None,
+        },
+        EventKind::VerdictChanged {
+            series: Watched::CloseWait,
+            target: None,
+            name: None,
+            value: 62,
+            previous: Verdict::Unknown,
+            judged: Box::new(judged),
+        },
+        EventKind::ResourcesCompared { comparison: Box::new(comparison) },
+        EventKind::SeriesRecorded { history: Box::new(history) },
+    ]
+}
+
+fn recorded(room: &Room, unit: &str, run: &str, kinds: Vec<EventKind>) -> Vec<String> {
+    let start = Timestamp::from_system(SystemTime::now() - Duration::from_mins(30)).0;
+    let events = (start..).step_by(1000).zip(kinds).map(|(at, kind)| Event {
+        schema: EVENT_SCHEMA.to_owned(),
+        id: uuid::Uuid::now_v7(),
+        at: Timestamp(at),
+        unit: unit.parse().unwrap(),
+        run: run.parse::<RunId>().unwrap(),
+        kind,
+    });
+    let events: Vec<Event> = events.collect();
+    let folder = room.path("state").join("scupper");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut store = Store::open(&folder.join("evidence.sqlite"), &Options::default()).unwrap();
+    store.insert(&events).unwrap();
+    events.iter().map(|event| event.id.to_string()).collect()
+}
+
+#[test]
+fn r034_suspects_of_recorded_evidence_cite_their_events() {
+    let room = Room::new();
+    let ids = recorded(&room, "web", RUN, events());
+    for asked in ["web", RUN, "2000000000"] {
+        let why = room.json(&["why", asked, "--json"]);
+        assert_eq!((&why["schema"], &why["asked"]), (&"scupper.why/1".into(), &asked.into()));
+        let first = &why["suspects"][0];
+        assert_eq!((&first["cause"], &first["class"]), (&"sockets".into(), &"fd_socket".into()), "{why}");
+        assert_eq!(first["what"], "tcp CLOSE_WAIT outbound to 127.0.0.1:8301");
+        assert_eq!((&first["per_hour"], &first["per_operation"]), (&7200.0.into(), &0.1.into()), "{first}");
+        assert_eq!(first["processes"][0]["pid"], GONE);
+        for evidence in first["evidence_for"].as_array().unwrap() {
+            assert!(ids.iter().any(|id| evidence["id"] == id.as_str()), "{evidence}");
+        }
+        assert!(first["checks"][0]["command"].is_string(), "{first}");
+    }
+    let answer = room.answer(&["why", "web"]);
+    assert_eq!((answer.code, answer.err.as_str()), (1, ""), "{answer:?}");
+    assert!(
+        answer.out.starts_with("web: 4 events of 1 run in 3 s\n\n1. connections that are not closed"),
+        "{}",
+        answer.out
+    );
+    for said in [
+        "CLOSE_WAIT outbound",
+        "+7200 an hour",
+        "+0.1 with each operation",
+        "(event ..",
+        "check ",
+        "at its limit in 2 min",
+    ] {
+        assert!(answer.out.contains(said), "{said}: {}", answer.out);
+    }
+    assert!(answer.out.lines().count() < 30 && answer.out.is_ascii(), "{}", answer.out);
+}
+
+#[test]
+fn the_curve_of_what_is_suspected_first_is_drawn() {
+    let room = Room::new();
+    recorded(&room, "web", RUN, events());
+    let answer = room.answer(&["why", "web", "--svg", "why.svg"]);
+    assert_eq!(answer.code, 1, "{answer:?}");
+    let picture = room.read("why.svg");
+    let document = roxmltree::Document::parse(&picture).unwrap();
+    assert!(
+        document
+            .descendants()
+            .filter(|node| node.is_text())
+            .any(|node| node.text().unwrap().contains("close wait"))
+    );
+    let answer = room.answer(&["why", "web", "--svg", "no/such/folder/why.svg"]);
+    assert_eq!(answer.code, 2);
+    assert!(
+        answer.err.contains("cannot write no/such/folder/why.svg") && answer.err.lines().count() == 1,
+        "{answer:?}"
+    );
+}
+
+/// A unit that was started again is asked about its last run, unless a time is given.
+#[test]
+fn the_last_run_is_meant_unless_a_time_is_given() {
+    let room = Room::new();
+    recorded(&room, "web", RUN, events());
+    let trouble = || EventKind::EvidenceGap { lost: 2, message: "disk".into() };
+    recorded(&room, "web", "00000000000070008000000000000002", (0..90).map(|_| trouble()).collect());
+    let last = room.json(&["why", "web", "--json"]);
+    assert_eq!(
+        (&last["suspects"][0]["cause"], &last["seen"]["runs"][0]),
+        (&"unknown".into(), &"00000000-0000-7000-8000-000000000002".into()),
+        "{last}"
+    );
+    assert!(last["unknown"][0].as_str().unwrap().contains("180 events were lost"), "{last}");
+    assert_eq!(room.answer(&["why", "web"]).code, 2);
+    let day = room.json(&["why", "web", "--since", "1h", "--json"]);
+    assert_eq!(day["suspects"][0]["cause"], "sockets", "{day}");
+    assert_eq!(day["seen"]["runs"].as_array().unwrap().len(), 2, "{day}");
+}
+
+#[test]
+fn what_is_not_there_is_one_clear_line() {
+    let room = Room::new();
+    let says = |asked: &[&str], said: &str| {
+        let answer = room.answer(&[&["why"], asked].concat());
+        assert_eq!((answer.code, answer.out.as_str()), (2, ""), "{answer:?}");
+        assert!(answer.err.contains(said), "{said}: {answer:?}");
+    };
+    says(&["web"], "nothing was recorded yet in");
+    recorded(&room, "web", RUN, events());
+    says(&["other"], "nothing was recorded of unit other in");
+    says(&["00000000000070008000000000000009"], "nothing was recorded of run");
+    says(&["1999999999"], "no process 1999999999 runs, and none was recorded");
+    says(&["ISS-0042"], "there is no incident ISS-0042 in");
+    says(&["ISS-../x"], "an incident is ISS- and a number");
+    says(&["0"], "a pid is a whole number");
+    says(&["../../etc/passwd"], "is no name");
+    says(&[], "required");
+}
+
+struct Sleeper(Child);
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A process that nobody watched: what it holds is shown, and that this says nothing of growth.
+#[test]
+fn a_process_that_nobody_watched_is_unknown() {
+    let room = Room::new();
+    let child = Command::new("sleep")
+        .arg("60")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let sleeper = Sleeper(child.unwrap());
+    let pid = sleeper.0.id().to_string();
+    let why = room.json(&["why", &pid, "--json"]);
+    assert_eq!(why["suspects"][0]["cause"], "unknown", "{why}");
+    assert!(
+        why["holds"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|held| held["what"] == "/dev/null" && held["count"].as_u64() >= Some(3)),
+        "{why}"
+    );
+    let answer = room.answer(&["why", &pid]);
+    assert_eq!(answer.code, 2);
+    assert!(
+        answer.out.contains("one look says nothing of growth")
+            && answer.err.contains(&format!("scupper attach {pid}")),
+        "{answer:?}"
+    );
+}

@@ -1,0 +1,129 @@
+//! Suspects for a person: the first in full, the next ones short, all on one screen.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use scupper_casebook::suspects::{Cause, Evidence, Ranking, Suspect};
+use scupper_detect::Quantity;
+use scupper_model::{Grows, printable};
+
+use super::holds::Holding;
+use crate::output::figures;
+
+/// Suspects that are told at all.
+const TOLD: usize = 3;
+/// Lines of each kind of the first.
+const LINES: usize = 4;
+/// Characters of a line.
+const WIDTH: usize = 150;
+
+/// The whole answer.
+pub(super) fn text(title: &str, ranking: &Ranking, holds: Option<&[Holding]>) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{title}: {}", rests_on(ranking));
+    for (number, suspect) in ranking.suspects.iter().take(TOLD).enumerate() {
+        text.push('\n');
+        one(&mut text, number + 1, suspect);
+    }
+    let more = ranking.suspects.len().saturating_sub(TOLD);
+    if more > 0 {
+        let _ = writeln!(text, "\n{more} more with less evidence: --json shows them");
+    }
+    for unknown in ranking.unknown.iter().take(3) {
+        let _ = writeln!(text, "\nunknown: {}", line(unknown));
+    }
+    if let Some(holds) = holds {
+        let _ = writeln!(text, "\nholds now (one look says nothing of growth):");
+        for holding in holds.iter().take(10) {
+            let kind = serde_json::to_value(holding.kind).ok();
+            let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
+            let _ = writeln!(text, "{:>7}  {kind:<13} {}", holding.count, line(&holding.what));
+        }
+    }
+    text
+}
+
+fn rests_on(ranking: &Ranking) -> String {
+    let seen = &ranking.seen;
+    let plural = |count: usize, word: &str| {
+        if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+    };
+    let mut text = plural(seen.events, "event");
+    if let (Some(since), Some(until)) = (seen.since, seen.until) {
+        let lasted = Duration::from_millis(until.0.saturating_sub(since.0));
+        let _ = write!(text, " of {} in {}", plural(seen.runs.len(), "run"), figures::span(lasted));
+    }
+    text.push_str(if seen.live { "; it runs" } else { "" });
+    text
+}
+
+fn one(text: &mut String, number: usize, suspect: &Suspect) {
+    let Suspect { name, score, strength, evidence_for, evidence_against, .. } = suspect;
+    // A conclusion is no suspicion: its score orders it, and says nothing.
+    let worth = match suspect.cause {
+        Cause::Unknown | Cause::NotALeak => String::new(),
+        _ => format!(", score {score}: {}", strength.name()),
+    };
+    let _ = writeln!(text, "{number}. {}  [{}{worth}]", line(name), suspect.cause.name());
+    let mut row = |label: &str, said: &str| {
+        // A command that is cut short cannot be run; it is bounded where it is made.
+        let said = if label == "check" { said.to_owned() } else { line(said) };
+        let _ = writeln!(text, "   {label:<8} {said}");
+    };
+    if let Some(what) = &suspect.what {
+        row("what", what);
+    }
+    if let Some(grows) = grows(suspect) {
+        row("grows", &grows);
+    }
+    let lines = if number == 1 { LINES } else { 1 };
+    for evidence in evidence_for.iter().take(lines) {
+        row("for", &cited(evidence));
+    }
+    for evidence in evidence_against.iter().take(lines.div_ceil(2)) {
+        row("against", &cited(evidence));
+    }
+    if number == 1 {
+        for check in suspect.checks.iter().take(2) {
+            row("check", &check.command);
+            row("", &format!("  {}", check.means));
+        }
+        for unknown in suspect.unknown.iter().take(3) {
+            row("unknown", unknown);
+        }
+    }
+}
+
+fn line(text: &str) -> String {
+    printable(text.as_bytes(), WIDTH)
+}
+
+/// What it says, and the end of the id of the event that says so.
+fn cited(evidence: &Evidence) -> String {
+    let id = evidence.id.as_deref();
+    let end = id
+        .and_then(|id| id.get(id.len().saturating_sub(8)..))
+        .map_or_else(|| "now".to_owned(), |end| format!("event ..{end}"));
+    format!("{} ({end})", evidence.text)
+}
+
+fn grows(suspect: &Suspect) -> Option<String> {
+    let quantity = if suspect.unit == "bytes" { Quantity::Bytes } else { Quantity::Count };
+    let amount = |value: f64| {
+        let sign = if value >= 0.0 { "+" } else { "" };
+        format!("{sign}{}", figures::amount(quantity, value))
+    };
+    let mut parts = Vec::new();
+    parts.extend(suspect.grown.map(|grown| format!("{} while it was watched", amount(grown))));
+    parts.extend(suspect.per_hour.map(|rate| format!("{} an hour", amount(rate))));
+    parts.extend(suspect.per_operation.map(|rate| format!("{} with each operation", amount(rate))));
+    let left = suspect.time_to_limit_seconds.map(Duration::from_secs);
+    parts.extend(left.map(|left| format!("at its limit in {}", figures::span(left))));
+    match suspect.grows {
+        Grows::WithLoad => parts.push("with work".to_owned()),
+        Grows::WhileIdle => parts.push("also at rest".to_owned()),
+        Grows::Both => parts.push("at work and at rest".to_owned()),
+        Grows::Undetermined => {}
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
