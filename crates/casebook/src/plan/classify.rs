@@ -26,6 +26,8 @@ const MOST_LINES: usize = 8;
 pub struct Classified {
     /// What kind of task.
     pub task_type: TaskType,
+    /// The kind that most speaks for: another one than `task_type` where a person has to decide, or has.
+    pub nearest: Option<TaskType>,
     /// The words that speak for it.
     pub matched: Vec<Matched>,
     /// How loudly they do.
@@ -81,6 +83,7 @@ pub fn classify(note: &Note) -> Classified {
     let first = scored.next();
     let second = scored.next();
 
+    let nearest = first.as_ref().map(|(_, kind, _)| *kind);
     let best = first.as_ref().map_or(0, |(score, ..)| *score);
     let next = second.as_ref().map_or(0, |(score, ..)| *score);
     let margin = best - next;
@@ -96,6 +99,7 @@ pub fn classify(note: &Note) -> Classified {
     let count = note.text().split_whitespace().count();
     Classified {
         task_type,
+        nearest,
         matched,
         score,
         runner_up: second.map(|(score, task_type, matched)| RunnerUp { task_type, score, matched }),

@@ -27,4 +27,4 @@ pub use kind::{Effort, Priority, Status, TaskType};
 pub use note::{Bullet, Hidden, LARGEST_NOTE, Note, NoteError, stem};
 pub use original::{Original, original, original_plan};
 pub use recorded::{Fitting, RECORDED_KINDS, newest_of_each};
-pub use render::{Plan, Surroundings, plan};
+pub use render::{Chosen, Plan, Surroundings, plan};

@@ -57,6 +57,17 @@ pub struct Surroundings<'a> {
     pub recorded: &'a [Recorded],
     /// Where that lies, as `related_files` names it.
     pub evidence_file: &'a str,
+    /// What a person has set in the plan before.
+    pub chosen: Chosen,
+}
+
+/// What a person has set: no rule knows better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// The kind of task.
+    pub task_type: Option<TaskType>,
+    /// How soon.
+    pub priority: Option<Priority>,
 }
 
 /// A plan, and what it was made from.
@@ -76,9 +87,15 @@ pub struct Plan {
     pub covered: Vec<Covered>,
     /// Evidence that fits.
     pub evidence: Vec<Fitting>,
+    rule: (TaskType, Priority),
 }
 
 impl Plan {
+    /// The kind and the priority that the rules say, whatever a person has set.
+    pub const fn by_rule(&self) -> (TaskType, Priority) {
+        (self.rule.0, self.rule.1)
+    }
+
     /// Whether evidence could fill in something.
     pub const fn wants_evidence(&self) -> bool {
         speaks_of_growth(self.classified.task_type)
@@ -91,16 +108,20 @@ const fn speaks_of_growth(task_type: TaskType) -> bool {
 
 /// Makes a plan of a note.
 pub fn plan(note: &Note, around: &Surroundings) -> Plan {
-    let classified = classify(note);
+    let chosen = around.chosen;
+    let mut classified = classify(note);
+    let ruled = classified.task_type;
+    if let Some(task_type) = chosen.task_type {
+        (classified.task_type, classified.needs_triage) = (task_type, false);
+    }
     let facts = Facts::of(note);
     let task_type = classified.task_type;
     let recorded = if speaks_of_growth(task_type) { around.recorded } else { &[] };
     let evidence = fitting(note, &facts, recorded, around.now);
-    let raised = evidence
-        .iter()
-        .find_map(|each| each.urgent.clone())
-        .filter(|_| classified.priority != Priority::High);
-    let priority = if raised.is_some() { Priority::High } else { classified.priority };
+    let may_rise = chosen.priority.is_none() && classified.priority != Priority::High;
+    let raised = evidence.iter().find_map(|each| each.urgent.clone()).filter(|_| may_rise);
+    let judged = if raised.is_some() { Priority::High } else { classified.priority };
+    let priority = chosen.priority.unwrap_or(judged);
 
     let unit = unit_name(note, &evidence);
     let limits = Limits::of(&facts);
@@ -111,13 +132,13 @@ pub fn plan(note: &Note, around: &Surroundings) -> Plan {
 
     let mut page = Page::default();
     page.front(note, &classified, priority, &evidence, around);
-    page.summary(note, &classified, priority, raised.as_deref());
+    page.summary(note, &classified, priority, raised.as_deref(), chosen);
     page.request(note, &facts, &evidence, &classified, &unit);
     page.steps(&steps, &covered);
     page.criteria(&criteria);
     page.risks(note, &classified);
     page.end(note.name(), classified.effort);
-    Plan { text: page.text, classified, priority, raised, facts, covered, evidence }
+    Plan { text: page.text, classified, priority, raised, facts, covered, evidence, rule: (ruled, judged) }
 }
 
 /// What has to hold in the end, in numbers.
@@ -160,9 +181,7 @@ impl Limits {
             );
             let time = facts.time_to_failure().map_or_else(
                 || "no time to failure is reported".to_owned(),
-                |time| {
-                    format!("at least 3 x the reported {:.1} h until it fails", time.as_secs_f64() / 3600.0)
-                },
+                |time| format!("at least 3 x the reported {} until it fails", hours_text(time)),
             );
             lines.push(format!(
                 "Memory grows by at most {} ({rate}), over a soak of at least {} h ({time}; never less than {} h)",
@@ -185,6 +204,12 @@ impl Limits {
         let key = |place: usize| format!("criterion/{place}");
         lines.into_iter().enumerate().map(|(place, text)| Item { key: key(place), text }).collect()
     }
+}
+
+/// `10 h`, `0.1 h`.
+fn hours_text(time: Duration) -> String {
+    let text = format!("{:.1}", time.as_secs_f64() / 3600.0);
+    format!("{} h", text.strip_suffix(".0").unwrap_or(&text))
 }
 
 /// A name for the unit: the one that was recorded, else what the title is about.
@@ -249,19 +274,29 @@ impl Page {
         self.line(&format!("---\n\n# Plan: {}\n", inline(note.title())));
     }
 
-    fn summary(&mut self, note: &Note, classified: &Classified, priority: Priority, raised: Option<&str>) {
+    fn summary(
+        &mut self,
+        note: &Note,
+        classified: &Classified,
+        priority: Priority,
+        raised: Option<&str>,
+        chosen: Chosen,
+    ) {
         self.line("## Executive Summary");
         self.line(&summary(note.name(), classified.task_type, priority, classified.effort));
         self.line("\n### Why\n");
-        let by = if classified.matched.is_empty() {
-            "no word of the request says what kind of task it is".to_owned()
-        } else if classified.needs_triage {
-            let second = classified.runner_up.as_ref();
-            let second =
-                second.map_or_else(String::new, |second| format!(", and for {} only", second.task_type));
-            format!("too little speaks for one kind{second}: {}", said(&classified.matched))
-        } else {
+        let nearest = classified.nearest.map_or_else(
+            || "no word of the request says what kind of task it is".to_owned(),
+            |nearest| format!("{nearest}, score {}: {}", classified.score, said(&classified.matched)),
+        );
+        let by = if chosen.task_type.is_some() {
+            format!("set by hand; the words say {nearest}")
+        } else if classified.needs_triage && classified.nearest.is_some() {
+            format!("not enough speaks for one kind alone; nearest is {nearest}")
+        } else if classified.nearest.is_some() {
             format!("score {}: {}", classified.score, said(&classified.matched))
+        } else {
+            nearest
         };
         self.line(&format!("- Type **{}**: {by}", classified.task_type));
         match &classified.runner_up {
@@ -277,6 +312,7 @@ impl Page {
             self.line("- Somebody has to say what it is: set `task_type`, and remove `needs_triage`");
         }
         let by = match (raised, classified.priority_by.is_empty()) {
+            _ if chosen.priority.is_some() => "set by hand".to_owned(),
             (Some(raised), _) => {
                 format!("raised from {} by what was recorded: {}", classified.priority, inline(raised))
             }

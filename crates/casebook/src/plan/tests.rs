@@ -15,14 +15,59 @@ fn seed_note() -> &'static str {
 }
 
 fn made(text: &str, recorded: &[Recorded]) -> Plan {
+    chosen(text, recorded, Chosen::default())
+}
+
+fn chosen(text: &str, recorded: &[Recorded], chosen: Chosen) -> Plan {
     let now: Timestamp = "2026-02-27T12:00:00Z".parse().unwrap();
     let around = Surroundings {
         created_at: "2026-02-27 10:45:30",
         now,
         recorded,
         evidence_file: "/state/evidence.sqlite",
+        chosen,
     };
     plan(&Note::parse("fix_memory_leak.md", text).unwrap(), &around)
+}
+
+#[test]
+fn r002_what_a_person_has_set_is_what_the_plan_is_made_for() {
+    let note = "Review the bug";
+    let open = made(note, &[]);
+    assert!(
+        open.text.contains(
+            "- Type **general_task**: not enough speaks for one kind alone; nearest is bug_fix, score 10"
+        ),
+        "{}",
+        open.text
+    );
+    let set = Chosen { task_type: Some(TaskType::Review), priority: Some(Priority::Low) };
+    let plan = chosen(note, &[], set);
+    for part in [
+        "priority: low
+task_type: review
+",
+        "related_files: []
+---
+",
+        "- Type **review**: set by hand; the words say bug_fix",
+        "- Priority **low**: set by hand",
+        "1. **Get an Overview**",
+    ] {
+        assert!(
+            plan.text.contains(part),
+            "{part}
+{}",
+            plan.text
+        );
+    }
+    // Also where a measurement would raise it.
+    let leak = "# Memory leak in background worker";
+    let near = growing("background-worker", 1e6, Some(7200));
+    assert_eq!(
+        chosen(leak, &[near], Chosen { priority: Some(Priority::Low), task_type: None }).priority,
+        Priority::Low
+    );
 }
 
 fn growing(unit: &str, bytes_per_hour: f64, time_to_limit_seconds: Option<u64>) -> Recorded {
