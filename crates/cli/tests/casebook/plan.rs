@@ -96,7 +96,13 @@ fn r004_r020_a_note_is_judged_with_words_lines_and_runner_up_and_all_of_it_is_co
     );
     assert_eq!(note["matched"][0], json!({"word": "memory leak", "lines": [1], "weight": 20}));
     assert_eq!(note["runner_up"]["task_type"], "bug_fix");
-    assert_eq!(note["coverage"], json!({"bullets": 7, "covered": 7, "not_covered": []}));
+    let coverage = &note["coverage"];
+    assert_eq!(
+        (&coverage["bullets"], &coverage["covered"], &coverage["not_covered"]),
+        (&json!(7), &json!(7), &json!([]))
+    );
+    let look = json!({"line": 14, "text": "Profile memory usage", "step": "Find What Leaks"});
+    assert_eq!(coverage["steps"][3], look);
     assert_eq!(note["facts"]["bytes_per_hour"], json!(1e8));
     assert_eq!(note["facts"]["time_to_failure_seconds"], json!(36000));
     let text = room.read(PLAN);
@@ -195,6 +201,45 @@ fn r002_r017_what_people_wrote_into_a_plan_stays_when_its_note_changes() {
     let text = room.read(PLAN);
     assert!(
         text.contains("   - [x] Profile memory usage with ana") && text.contains("- Seen on host 7\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn r002_a_person_decides_what_kind_of_task_it_is_and_the_steps_follow() {
+    let room = Room::new();
+    room.write("vault/Inbox/b.md", "Review the bug\n");
+    let said = planned(&room, &[]);
+    assert_eq!(
+        (&said["notes"][0]["needs_triage"], &said["notes"][0]["task_type"]),
+        (&json!(true), &json!("general_task"))
+    );
+    let name = "vault/Needs_Action/Plan_b.md";
+    edit(&room, name, "task_type: general_task", "task_type: review");
+    edit(&room, name, "needs_triage: true\n", "");
+    edit(&room, name, "priority: medium", "priority: low");
+    let said = planned(&room, &[]);
+    assert_eq!(said["counts"]["updated"], 1, "{said}");
+    let text = room.read(name);
+    for part in [
+        "priority: low\ntask_type: review\n",
+        "1. **Get an Overview**",
+        "set by hand",
+        "with **low** priority",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert!(!text.contains("needs_triage") && !text.contains("Understand the Request"), "{text}");
+    assert_eq!(planned(&room, &[])["counts"]["unchanged"], 1);
+    // Still so when the note changes, and when something is ticked.
+    room.write("vault/Inbox/b.md", "Review the bug\n- with ana\n");
+    edit(&room, name, "- [ ] Read all of it once", "- [x] Read all of it once");
+    assert_eq!(planned(&room, &[])["counts"]["updated"], 1);
+    let text = room.read(name);
+    assert!(
+        text.contains("task_type: review\n")
+            && text.contains("- [x] Read all of it once")
+            && text.contains("with ana"),
         "{text}"
     );
 }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rustix::fs::{CWD, RenameFlags};
 use scupper_casebook::document::{Document, Value};
-use scupper_casebook::plan::stem;
+use scupper_casebook::plan::{Chosen, Priority, TaskType, stem};
+
+use super::index::Entry;
 
 /// Files of one name, at most.
 const MOST_OF_A_NAME: usize = 1000;
@@ -30,6 +32,18 @@ pub(super) fn status_of(text: &str) -> Result<String> {
     let document = Document::parse(text)?;
     let status = document.get(&["status"]).and_then(Value::to_word);
     status.context("has no status")
+}
+
+/// What a person has set in a plan: what differs from what the rules said when it was made.
+pub(super) fn chosen(text: &str, made: &Entry) -> Chosen {
+    let Ok(document) = Document::parse(text) else { return Chosen::default() };
+    let word = |key| document.get(&[key]).and_then(Value::to_word);
+    // Where nobody knows any more what they said, they are asked again.
+    let set = |key, made: &str| word(key).filter(|word| !made.is_empty() && word != made);
+    Chosen {
+        task_type: set("task_type", &made.task_type).and_then(|word| TaskType::of(&word)),
+        priority: set("priority", &made.priority).and_then(|word| Priority::of(&word)),
+    }
 }
 
 /// Renames, never over something; gives the path it has now. Numbered where that name is taken.

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::vault::{Stat, Vault};
 use crate::documents;
 
-const SCHEMA: &str = "scupper.plan.index/1";
+const SCHEMA: &str = "scupper.plan.index/2";
 /// The largest index that is read: a million notes.
 const LARGEST: u64 = 512 << 20;
 /// Bases that are no longer needed may take so much before the file is written anew.
@@ -44,6 +44,9 @@ pub(super) struct Entry {
     pub plan: String,
     pub plan_stat: Option<Stat>,
     pub status: String,
+    /// What the rules say; what the plan says instead was set by a person.
+    pub task_type: String,
+    pub priority: String,
     pub compat: bool,
     pub wants_evidence: bool,
     pub base: Option<Base>,

@@ -12,7 +12,7 @@ use scupper_evidence::Query;
 use scupper_model::Timestamp;
 
 use super::books::Books;
-use super::front::{created_at, source_of, status_of};
+use super::front::{chosen, created_at, source_of, status_of};
 use super::index::{Entry, Index, sha256};
 use super::said::{Outcome, Told, What};
 use super::vault::{self, Listed, Stat, Vault};
@@ -78,6 +78,8 @@ pub(super) struct Pass<'a> {
     evidence: Option<Vec<Recorded>>,
     evidence_file: String,
     evidence_is_new: bool,
+    /// Notes whose plans are to be made again although they did not change.
+    pub due: HashSet<String>,
     pub books: Books,
     pub batch: Vec<Making>,
 }
@@ -122,6 +124,7 @@ impl<'a> Pass<'a> {
             evidence: None,
             evidence_file: String::new(),
             evidence_is_new: false,
+            due: HashSet::new(),
             books: Books::default(),
             batch: Vec::new(),
         };
@@ -238,7 +241,8 @@ impl<'a> Pass<'a> {
 
     fn note(&mut self, name: &str, stat: Stat, gone: &mut HashMap<String, String>) -> Result<()> {
         let known = self.index.notes.get(name);
-        let is_due = known.is_some_and(|known| self.evidence_is_new && known.wants_evidence);
+        let is_due = self.due.contains(name)
+            || known.is_some_and(|known| self.evidence_is_new && known.wants_evidence);
         if let Some(known) = known {
             let is_there = self.plans.contains_key(&known.plan);
             if known.stat == Some(stat) && is_there && known.compat == self.options.compat && !is_due {
@@ -330,15 +334,22 @@ impl<'a> Pass<'a> {
             told.original(judged);
             text
         } else {
+            let chosen = match (&theirs, &former) {
+                (Some((theirs, _)), Some(former)) if !former.compat => chosen(theirs, former),
+                _ => plan::Chosen::default(),
+            };
             let recorded = self.recorded().to_vec();
             let around = Surroundings {
                 created_at: &created_at,
                 now: self.now.at,
                 recorded: &recorded,
                 evidence_file: &self.evidence_file,
+                chosen,
             };
             let made = plan::plan(&note, &around);
             entry.wants_evidence = made.wants_evidence();
+            let (task_type, priority) = made.by_rule();
+            (entry.task_type, entry.priority) = (task_type.word().to_owned(), priority.word().to_owned());
             let text = made.text.clone();
             told.made(made);
             text

@@ -120,6 +120,10 @@ impl Told {
                 "bullets": plan.covered.len(),
                 "covered": plan.covered.len() - uncovered.len(),
                 "not_covered": uncovered,
+                "steps": plan.covered.iter().filter_map(|each| {
+                    let step = each.by.as_ref().ok()?;
+                    Some(json!({"line": each.line, "text": each.text, "step": step}))
+                }).collect::<Vec<_>>(),
             },
             "evidence": plan.evidence.iter().map(|each| json!({
                 "id": each.id, "kind": each.kind, "unit": each.unit, "run": each.run, "at": each.at,

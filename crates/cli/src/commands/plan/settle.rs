@@ -1,9 +1,9 @@
 //! What people did to the status of their plans: it is noted, and what is over moves to `Done/` with its note.
 
 use anyhow::Result;
-use scupper_casebook::plan::Status;
+use scupper_casebook::plan::{Chosen, Status};
 
-use super::front::{move_to, status_of};
+use super::front::{chosen, move_to, status_of};
 use super::index::Entry;
 use super::pass::Pass;
 use super::said::{Told, What};
@@ -52,6 +52,10 @@ impl Pass<'_> {
             told.message = Some(format!("{before} -> {}", entry.status));
             self.outcome.tell(told);
             self.books.log(&self.now, &format!("'{}': {before} -> {}", entry.plan, entry.status));
+        }
+        // A plan of another kind has other steps.
+        if !entry.compat && chosen(&text, &entry) != Chosen::default() {
+            self.due.insert(name.to_owned());
         }
         self.index.notes.insert(name.to_owned(), entry);
         self.changed = true;
