@@ -1,6 +1,7 @@
 //! What the fuzz targets do, one function each: bytes of a stranger in, no panic, and what must hold of any answer.
 //! Without libFuzzer they are ordinary functions, so every input that once broke something stays a test.
 
+mod casebook;
 mod fleet;
 mod lines;
 mod mcp;
@@ -19,6 +20,7 @@ use scupper_supervise::unit::{Bounds, contradiction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use casebook::{casebook_document, casebook_merge};
 pub use fleet::fleet_api;
 pub use lines::{fatal_log, glob, heap_limit, notify};
 pub use mcp::mcp_files;
@@ -33,6 +35,8 @@ pub type Target = fn(&[u8]);
 
 /// Every target by its name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("casebook_document", casebook_document),
+    ("casebook_merge", casebook_merge),
     ("cgroups", cgroups),
     ("control", control),
     ("event_json", event_json),
