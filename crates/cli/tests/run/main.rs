@@ -29,6 +29,7 @@ mod limits_asked;
 mod limits_tree;
 mod own;
 mod programs;
+mod recorded;
 mod scene;
 mod secrets;
 mod soak;

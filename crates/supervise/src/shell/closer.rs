@@ -43,6 +43,8 @@ const APART: Duration = Duration::from_secs(1);
 /// The same process is compared again after this time, sooner only when it got worse.
 const AGAIN: Duration = Duration::from_mins(10);
 const WORSE: Duration = Duration::from_secs(10);
+/// Whoever ends is not compared once more so soon after.
+const A_MOMENT: Duration = Duration::from_secs(2);
 /// Of two earlier readings the newer one counts when it is at least this part as old as the other.
 const OLD_ENOUGH: u32 = 4;
 
@@ -169,6 +171,9 @@ impl Closer {
         let mut found = Vec::new();
         let subjects: Vec<Subject> = self.kept.iter().map(|kept| kept.subject).collect();
         for subject in subjects.into_iter().filter(|subject| target.is_none_or(|t| t == subject.target)) {
+            if self.is_known(subject, scene.now) {
+                continue;
+            }
             let series = if subject.tree { Watched::Children } else { Watched::Memory };
             let Some(seen) = scene.look.find(&subject.target) else { continue };
             self.place(order(subject, seen, series, Some((because, Stage::Leaking)), scene));
@@ -209,6 +214,13 @@ impl Closer {
             return;
         }
         self.place(order(subject, seen, series, because, scene));
+    }
+
+    /// Whether it is being compared, or was a moment ago.
+    fn is_known(&self, subject: Subject, now: Duration) -> bool {
+        let at_work = |(order, _): &(Order, _)| order.subject == subject && order.because.is_some();
+        self.at_work.as_ref().is_some_and(at_work)
+            || self.made.iter().any(|made| made.subject == subject && now < made.at + A_MOMENT)
     }
 
     fn was_made(&self, subject: Subject, stage: Stage, now: Duration) -> bool {

@@ -1,0 +1,38 @@
+"""A process that leaks in ways that have to be told apart.
+
+recorded.py sockets: connections that the other side has closed, and memory with each.
+recorded.py load|time SECONDS: phases of rest and of work; memory with the work, or with the time. Ends by itself.
+"""
+import socket, sys, time
+
+MB = 1 << 20
+kept = []
+
+
+def sockets():
+    server = socket.create_server(("127.0.0.1", 0))
+    while True:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+        theirs.close()
+        ours.recv(1)
+        kept.append((ours, bytearray(b"x") * (MB // 2)))
+        time.sleep(0.05)
+
+
+def phases(kind, seconds):
+    begun = time.monotonic()
+    while time.monotonic() - begun < seconds:
+        works = (time.monotonic() - begun) % 14 >= 7
+        if works:
+            until = time.process_time() + 0.03
+            while time.process_time() < until:
+                pass
+        if works or kind == "time":
+            kept.append(bytearray(b"x") * (MB // 4))
+        time.sleep(0.1)
+
+
+if sys.argv[1] == "sockets":
+    sockets()
+phases(sys.argv[1], float(sys.argv[2]))
