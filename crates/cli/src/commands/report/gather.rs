@@ -1,9 +1,6 @@
 //! Everything that a report is made from: the incident, its events, and the rules that are on.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context, bail};
+use anyhow::Context;
 use scupper_casebook::incident::Incident;
 use scupper_casebook::report::{Rule, Source, Subject, words};
 use scupper_evidence::Query;
@@ -13,13 +10,9 @@ use scupper_supervise::shell::clock;
 
 use crate::args::ReportArgs;
 use crate::casebook::evidence::Evidence;
+use crate::casebook::folder::Folder;
 use crate::commands::live;
-use crate::documents;
 use crate::failure::Failure;
-use crate::paths;
-
-/// Incidents of one folder that are looked through.
-const MOST_INCIDENTS: usize = 100_000;
 
 /// What was found.
 pub(super) struct Gathered {
@@ -66,58 +59,8 @@ pub(super) fn gather(args: &ReportArgs, id: &str) -> Result<Gathered, Failure> {
 
 /// The incident with this id, from its folder.
 pub(super) fn incident(args: &ReportArgs, id: &str) -> Result<Incident, Failure> {
-    let id = id.trim();
-    if id.len() > 64 || id.is_empty() || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
-        let shown = scupper_model::printable(id.as_bytes(), 60);
-        return Err(Failure::usage(format!("`{shown}` is no id of an incident: write ISS-0001")));
-    }
-    let folder = match &args.incidents {
-        Some(folder) => folder.clone(),
-        None => paths::state(args.state.as_deref())
-            .context("no state directory: HOME is not set; use --state DIR")?
-            .join("incidents"),
-    };
-    let path = file_of(&folder, id)?;
-    let text = documents::read(&path, documents::LARGEST_BYTES)?;
-    let incident = Incident::parse(&text).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(incident)
-}
-
-fn file_of(folder: &Path, id: &str) -> Result<PathBuf, Failure> {
-    let missing = || {
-        Failure::usage(format!("there is no incident {id} in {}", folder.display()))
-            .hint("scupper incident list shows those there are")
-    };
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing()),
-        Err(error) => {
-            return Err(anyhow::Error::new(error)
-                .context(format!("cannot read the folder {}", folder.display()))
-                .into());
-        }
-    };
-    let mut found: Vec<PathBuf> = Vec::new();
-    for entry in entries.take(MOST_INCIDENTS).flatten() {
-        let name = entry.file_name();
-        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".md")) else { continue };
-        let rest =
-            stem.get(..id.len()).filter(|start| start.eq_ignore_ascii_case(id)).map(|_| &stem[id.len()..]);
-        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')) {
-            found.push(entry.path());
-        }
-    }
-    found.sort();
-    match found.as_slice() {
-        [] => Err(missing()),
-        [path] => documents::inside(folder, path).map_err(Failure::from),
-        [first, second, ..] => {
-            let refuse = || -> anyhow::Result<PathBuf> {
-                bail!("{id} is the id of two files: {} and {}", first.display(), second.display())
-            };
-            refuse().map_err(Failure::from)
-        }
-    }
+    let folder = Folder::new(args.incidents.as_deref(), args.state.as_deref())?;
+    Ok(folder.find(id)?.incident)
 }
 
 fn subject(incident: &Incident) -> Subject {
