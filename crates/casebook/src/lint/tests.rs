@@ -479,3 +479,11 @@ fn a_plan_has_its_keys_and_known_words() {
     assert_eq!(rules("## Effort Estimate", "## Effort"), [Rule::SectionMissing]);
     assert_eq!(rules("status: pending", "status: in_progress"), []);
 }
+
+#[test]
+fn the_manual_lists_every_rule_with_how_bad_it_is() {
+    let manual = include_str!("../../../../docs/casebook.md");
+    for rule in Rule::ALL {
+        assert!(manual.contains(&format!("| `{rule}` | {} |", rule.severity().word())), "{rule}");
+    }
+}
