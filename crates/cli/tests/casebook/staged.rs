@@ -157,3 +157,96 @@ fn heavy_r034_left_browsers_are_ranked_first() {
     let (_, why) = play.why();
     check(&BROWSERS, &why).unwrap();
 }
+
+/// From a real leaking run to the end: the incident opens by itself, `why` names the cause while it runs and from the
+/// incident, the report renders, the fix is refused while the soak still leaks, and verified when it does not (R024, R034).
+#[test]
+fn waits_from_the_leak_to_the_fix() {
+    let room = Room::new();
+    let log = room.path("work").join("access.log").to_string_lossy().into_owned();
+    std::fs::write(&log, "").unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/casebook/staged/leaks.py");
+    let script = script.to_string_lossy().into_owned();
+    let unit = room.unit.clone();
+    let service = |kind: &'static str| ["python3", "-S", &script, kind, &log].map(str::to_owned);
+    let leaking = service("store");
+    let leaking: Vec<&str> = leaking.iter().map(String::as_str).collect();
+    let flags = ["--verbose", "--horizon", "short", "--grow", "5M/10s", "--incident", "leak", "--log", &log];
+    let running = room.run(&flags, &leaking);
+    let id = wait_for("an incident is opened by itself", JUDGED, || {
+        let listed = room.json(&["incident", "list", "--json"]);
+        listed["incidents"][0]["id"].as_str().map(str::to_owned).ok_or_else(|| room.text("stderr"))
+    });
+
+    // While it runs: of the unit, and of its process.
+    let why = room.json(&["why", &unit, "--json"]);
+    assert_eq!(
+        (&why["seen"]["live"], &why["suspects"][0]["cause"]),
+        (&true.into(), &"retained_heap".into()),
+        "{why}"
+    );
+    let pid = why["suspects"][0]["processes"][0]["pid"].to_string();
+    let of_process = room.json(&["why", &pid, "--json"]);
+    assert_eq!(of_process["suspects"][0]["cause"], "retained_heap", "{of_process}");
+    assert_eq!(room.answer(&["stop", &unit]).code, 0);
+    running.wait();
+
+    // From the incident: the events that it cites are among those that speak for the suspect.
+    let of_incident = room.json(&["why", &id, "--json"]);
+    let first = &of_incident["suspects"][0];
+    assert_eq!(
+        (&first["cause"], &of_incident["seen"]["live"]),
+        (&"retained_heap".into(), &false.into()),
+        "{of_incident}"
+    );
+    let shown = room.json(&["incident", "show", &id, "--json"]);
+    let spoken: Vec<&str> = first["evidence_for"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|evidence| evidence["id"].as_str())
+        .collect();
+    let cited = shown["evidence"].as_array().unwrap();
+    assert!(cited.iter().any(|cited| spoken.contains(&cited["id"].as_str().unwrap())), "{shown}\n{first}");
+
+    let report = room.answer(&["report", &id, "--out", "report.md", "--html", "report.html"]);
+    assert!(report.code < 2, "{report:?}");
+    assert!(room.read("report.md").contains(&id) && room.read("report.html").contains("<svg"), "{report:?}");
+
+    let moved = |rest: &[&str]| {
+        let answer = room.answer(&[&["incident", "move", &id], rest].concat());
+        assert_eq!(answer.code, 0, "{rest:?}: {answer:?}");
+    };
+    moved(&["active", "--owner", "ana"]);
+    moved(&["ready_for_qa", "--change", "4f1c2d9", "--soak-ops", "100", "--soak-growth", "3M"]);
+    let soak = |kind| {
+        let command = service(kind);
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        let args = [
+            "soak",
+            "--name",
+            &unit,
+            "--ops",
+            "100",
+            "--ops-from",
+            "log:^GET",
+            "--log",
+            &log,
+            "--max-growth",
+            "3M",
+        ];
+        let rest = ["--for", "60s", "--every", "100ms", "--grace", "1s", "--quiet", "--"];
+        room.answer(&[&args[..], &rest, &command].concat())
+    };
+    let failed = soak("store");
+    assert_eq!(failed.code, 1, "{failed:?}");
+    let refused = room.answer(&["incident", "verify", &id]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let passed = soak("pool");
+    assert_eq!(passed.code, 0, "{passed:?}");
+    let verified = room.answer(&["incident", "verify", &id]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    // The last run is the soak of the fix: what it says is not accused any more.
+    let after = room.answer(&["why", &unit]);
+    assert_ne!(after.code, 1, "{after:?}");
+}
