@@ -1,7 +1,9 @@
 //! The description says what the server does. Hundreds of generated requests against the real program:
 //! `tests/fleet/http.rs`.
 
-use scupper_fleet::wire::Code;
+use scupper_fleet::Phase;
+use scupper_fleet::wire::{Code, State};
+use scupper_model::Timestamp;
 use serde_json::Value;
 
 use super::world::{HOST, World};
@@ -56,4 +58,30 @@ fn every_reference_leads_somewhere_and_every_word_of_a_refusal_is_described() {
         assert_ne!(code, Code::Other, "{word}");
     }
     assert_eq!(words.len(), 16);
+}
+
+/// Whatever the state of a registry says, in each phase of it, is described.
+#[test]
+fn every_key_of_the_state_is_described() {
+    let contract = contract();
+    let described = contract.pointer("/components/schemas/Status/properties").unwrap().as_object().unwrap();
+    let until = Timestamp(7);
+    for phase in [Phase::Open, Phase::Grace { until }, Phase::Hold { until, dead: 1, members: 2 }] {
+        let state = State {
+            registry: "r".to_owned(),
+            store: "s".to_owned(),
+            now: until,
+            round_trip_ms: 1.0,
+            phase,
+            members: 2,
+            expired: 1,
+            claims: 0,
+            coordinators: Vec::new(),
+            memory_bytes: None,
+        };
+        let Value::Object(state) = serde_json::to_value(state).unwrap() else { panic!("an object") };
+        for key in state.keys() {
+            assert!(described.contains_key(key), "{key} of {phase:?}");
+        }
+    }
 }
