@@ -246,10 +246,12 @@ fn of_unit(
     let mut why = format!("no soak of {unit} was recorded that began after the change ({change})");
     for (index, (event, soak, sha256)) in of_unit.into_iter().enumerate() {
         let lacks = match soak.outcome {
-            SoakOutcome::Failed => {
+            SoakOutcome::Failed if index == 0 => {
                 let why = format!("the soak of {unit} at {} failed: {}", event.at, reasons(soak));
                 return Err(Lacking { failed: true, why });
             }
+            // The newer ones are not enough, and what is older than this was before it failed.
+            SoakOutcome::Failed => return Err(Lacking { failed: false, why }),
             SoakOutcome::CouldNotLook => format!("could not look: {}", reasons(soak)),
             SoakOutcome::Passed => {
                 let missing = required.missing(soak);
