@@ -9,6 +9,7 @@ use super::STATE_HELP;
 
 /// What `plan` is told.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(after_help = "Examples:\n  \
     scupper plan ~/AI_Employee_Vault --dry-run\n  \
     scupper plan ~/AI_Employee_Vault\n  \

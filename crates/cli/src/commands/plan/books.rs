@@ -1,7 +1,8 @@
 //! `logs/`: which notes have plans, and what was done, in the form of the tool that made the first ones.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -32,7 +33,7 @@ impl Books {
     pub(super) fn log(&mut self, now: &Moment, message: &str) {
         // A name is data: it makes no line of its own.
         let message: String = message.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        self.lines.push_str(&format!("[{}] {message}\n", now.text));
+        let _ = writeln!(self.lines, "[{}] {message}", now.text);
     }
 
     pub(super) fn planned(&mut self, name: &str, now: &Moment, plan: &str) {

@@ -12,7 +12,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::vault::{Stat, Vault};
 use crate::documents;
@@ -136,5 +135,5 @@ impl Base {
 
 /// In hexadecimal.
 pub(super) fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    scupper_casebook::incident::sha256(text.as_bytes())
 }

@@ -47,7 +47,7 @@ pub(super) fn pass(vault: &Vault, options: &Options, printer: &mut Printer) -> R
     let mut pass = Pass::begin(vault, options, now)?;
     pass.settle();
     let notes = vault::notes(vault)?;
-    pass.plan_all(notes, printer)?;
+    pass.plan_all(notes, printer);
     printer.end_progress();
     pass.finish()
 }
@@ -206,7 +206,7 @@ impl<'a> Pass<'a> {
         self.evidence.as_deref().unwrap_or_default()
     }
 
-    fn plan_all(&mut self, notes: Vec<Listed>, printer: &mut Printer) -> Result<()> {
+    fn plan_all(&mut self, notes: Vec<Listed>, printer: &mut Printer) {
         let present: HashSet<&str> = notes.iter().map(|note| note.name.as_str()).collect();
         // Notes that are gone, by what they said: one of the same text under another name is the same.
         let mut gone: HashMap<String, String> = self
@@ -236,7 +236,6 @@ impl<'a> Pass<'a> {
             }
         }
         self.write(printer, total, total);
-        Ok(())
     }
 
     fn note(&mut self, name: &str, stat: Stat, gone: &mut HashMap<String, String>) -> Result<()> {
@@ -351,7 +350,7 @@ impl<'a> Pass<'a> {
             let (task_type, priority) = made.by_rule();
             (entry.task_type, entry.priority) = (task_type.word().to_owned(), priority.word().to_owned());
             let text = made.text.clone();
-            told.made(made);
+            told.made(&made);
             text
         };
         told.remarks(name, &note, &entry.plan);

@@ -1,6 +1,7 @@
 //! What a pass has done, for people and for programs.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use scupper_casebook::merge::Conflict;
 use scupper_casebook::plan::{Matched, Note, Original, Plan, stem};
@@ -78,14 +79,14 @@ impl Told {
     }
 
     /// What the plan was made from.
-    pub(super) fn made(&mut self, plan: Plan) {
+    pub(super) fn made(&mut self, plan: &Plan) {
         let found = &plan.classified;
         self.short = format!("{}, {}, {}", found.task_type, plan.priority, found.effort);
         if let Some(best) = found.matched.first() {
-            self.short.push_str(&format!(" by {}", matched_text(best)));
+            let _ = write!(self.short, " by {}", matched_text(best));
         }
         if let Some(second) = &found.runner_up {
-            self.short.push_str(&format!("; next {}", second.task_type));
+            let _ = write!(self.short, "; next {}", second.task_type);
         }
         if found.needs_triage {
             self.short.push_str("; needs triage");
@@ -288,10 +289,10 @@ impl Outcome {
             let plan = told.plan.as_deref().unwrap_or_default();
             let about = told.message.as_deref().unwrap_or(&told.short);
             let line = format!("{:<9} {plan}  {about}", told.what.word());
-            text.push_str(&format!("{}\n", printable(line.as_bytes(), 300)));
+            let _ = writeln!(text, "{}", printable(line.as_bytes(), 300));
         }
         if good.len() > MOST_LINES {
-            text.push_str(&format!("and {} more\n", good.len() - MOST_LINES));
+            let _ = writeln!(text, "and {} more", good.len() - MOST_LINES);
         }
         let mut lines: Vec<String> = Vec::new();
         for told in &good {
@@ -311,15 +312,16 @@ impl Outcome {
         lines.extend(self.remarks.iter().map(|remark| format!("warning: {remark}")));
         lines.extend(self.trouble.iter().map(|trouble| format!("error: {trouble}")));
         let would = if self.is_dry { " (dry run: nothing is written)" } else { "" };
-        text.push_str(&format!(
-            "{} created, {} updated, {} renamed, {} moved to Done, {} unchanged, {} failed{would}\n",
+        let _ = writeln!(
+            text,
+            "{} created, {} updated, {} renamed, {} moved to Done, {} unchanged, {} failed{would}",
             self.count(What::Created),
             self.count(What::Updated),
             self.count(What::Renamed),
             self.count(What::Moved),
             self.unchanged,
             self.count(What::Failed),
-        ));
+        );
         printer.line(&text)?;
         for line in lines.iter().take(MOST_TROUBLE) {
             printer.note(&printable(line.as_bytes(), 600));

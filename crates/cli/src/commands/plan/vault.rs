@@ -46,7 +46,7 @@ impl Vault {
                 bail!("{} is a link that leads out of the vault", folder.display());
             }
         }
-        Ok(Self { inbox, plans, done, logs, ours, root })
+        Ok(Self { root, inbox, plans, done, logs, ours })
     }
 
     /// Makes the folders that are missing.

@@ -22,7 +22,7 @@ const QUIET: Duration = Duration::from_millis(250);
 /// A folder that never comes to rest is looked at all the same.
 const LONGEST: Duration = Duration::from_secs(5);
 /// Without any change: new evidence, and what inotify did not tell (a shared folder of another machine).
-const ONCE_IN: Duration = Duration::from_secs(60);
+const ONCE_IN: Duration = Duration::from_mins(1);
 /// Until a pass that failed is made again.
 const AGAIN: Duration = Duration::from_secs(5);
 

@@ -23,7 +23,9 @@ impl Pass<'_> {
             return;
         }
         if self.options.dry_run {
-            making.into_iter().for_each(|making| self.outcome.tell(making.told));
+            for making in making {
+                self.outcome.tell(making.told);
+            }
             return;
         }
         if total >= 200 {
@@ -114,7 +116,9 @@ impl Pass<'_> {
             Ok(remarks) => {
                 for (remark, is_changed) in remarks {
                     self.changed |= is_changed;
-                    remark.into_iter().for_each(|remark| self.outcome.remark(remark));
+                    if let Some(remark) = remark {
+                        self.outcome.remark(remark);
+                    }
                 }
             }
             Err(error) => self.outcome.trouble(format!("{error:#}")),
