@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::around::{Known, Surroundings};
 use super::finding::{Findings, quoted};
-use super::page::{Kind, Line, Page, items, marker, ticked};
+use super::page::{Kind, Line, Page, field, items, marker, ticked};
 use super::rule::{Rule, Severity};
 use super::snippet;
 use super::wording::{Empty, bare_claim, emoji, empty, has_digit, sentences};
@@ -29,6 +29,10 @@ pub(super) fn check(page: &Page<'_>, stage: Stage, around: &dyn Surroundings, fi
         }
     }
     for line in &page.lines {
+        // The status of a report has had its tick since the first one.
+        if field(line.raw).is_some_and(|(name, _)| name == "Status") {
+            continue;
+        }
         if let Some(sign) = emoji(line.raw) {
             findings.add(
                 Rule::Emoji,
@@ -247,5 +251,6 @@ mod tests {
     fn an_emoji_is_mentioned() {
         assert_eq!(rules("all \u{2705}\n", Stage::Open), [(Severity::Info, Rule::Emoji)]);
         assert_eq!(rules("all \u{2192} good\n", Stage::Open), []);
+        assert_eq!(rules("**Status:** \u{2705} RESOLVED  \n", Stage::Open), []);
     }
 }
