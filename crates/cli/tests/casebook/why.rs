@@ -147,7 +147,7 @@ fn the_curve_of_what_is_suspected_first_is_drawn() {
     assert!(
         document
             .descendants()
-            .filter(|node| node.is_text())
+            .filter(roxmltree::Node::is_text)
             .any(|node| node.text().unwrap().contains("close wait"))
     );
     let answer = room.answer(&["why", "web", "--svg", "no/such/folder/why.svg"]);

@@ -129,7 +129,7 @@ fn of_process(evidence: &Evidence, pid: Pid) -> Result<Found, Failure> {
     let proc_ = Proc::open(Path::new("/proc"))?;
     let living = proc_.identify(pid)?;
     let mut found = Found { title: format!("pid {pid}"), only: living, ..Found::default() };
-    if let Some(status) = living.as_ref().and_then(|who| unit_with(who)) {
+    if let Some(status) = living.as_ref().and_then(unit_with) {
         let unit = status.record.unit.clone();
         found.title = format!("pid {pid} of {unit}");
         found
