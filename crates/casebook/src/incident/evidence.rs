@@ -79,8 +79,9 @@ fn measured(kind: &EventKind) -> Option<(f64, &'static str)> {
             (Some(growth), _) => Some((growth as f64, "bytes")),
         },
         EventKind::HelperOutlives { rss_bytes, .. } => rss_bytes.and_then(|bytes| count(bytes.0, "bytes")),
-        EventKind::ReapFinished { ended, .. } => count(u64::from(*ended), "processes"),
-        EventKind::UnitStopped { ended, .. } => count(u64::from(*ended), "processes"),
+        EventKind::ReapFinished { ended, .. } | EventKind::UnitStopped { ended, .. } => {
+            count(u64::from(*ended), "processes")
+        }
         EventKind::EarlierRunFound { processes, .. } => count(u64::from(*processes), "processes"),
         EventKind::SeriesRecorded { history } => {
             history.values.last().and_then(|value| count(*value, unit_of(history.series)))

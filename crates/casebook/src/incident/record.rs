@@ -93,8 +93,8 @@ impl Incident {
             Some(map @ Value::Map(_)) => map.clone(),
             _ => Value::Map(Vec::new()),
         };
-        let moves = ours.get("history").and_then(Value::as_list).unwrap_or_default();
-        for (index, value) in moves.iter().enumerate() {
+        let lines = ours.get("history").and_then(Value::as_list).unwrap_or_default();
+        for (index, value) in lines.iter().enumerate() {
             match Moved::read(value) {
                 Ok(moved) => history.push(moved),
                 Err(problem) => unreadable.push(Broken { position: index + 1, problem }),

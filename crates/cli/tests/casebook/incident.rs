@@ -91,7 +91,10 @@ fn one_is_opened_by_itself_once_reopened_when_it_comes_back_and_never_twice() {
     let evidence = shown["evidence"].as_array().unwrap();
     assert!(!evidence.is_empty() && evidence.iter().all(|cited| cited["standing"] == "intact"), "{shown}");
     assert_eq!(shown["undone"], serde_json::json!([]));
-    assert!(room.read_file(&room.file_of("ISS-0001")).contains("python3"), "the command is named");
+    assert!(
+        fs::read_to_string(room.file_of("ISS-0001")).unwrap().contains("python3"),
+        "the command is named"
+    );
 
     room.dies("web", &["--incident", "all"]);
     let all = room.incidents();
@@ -119,12 +122,6 @@ fn one_is_opened_by_itself_once_reopened_when_it_comes_back_and_never_twice() {
     assert_eq!(all.len(), 2);
     assert_eq!(all[0]["related_issues"], serde_json::json!(["ISS-0002"]));
     assert_eq!(all[1]["related_issues"], serde_json::json!(["ISS-0001"]));
-}
-
-impl Room {
-    fn read_file(&self, path: &std::path::Path) -> String {
-        fs::read_to_string(path).unwrap()
-    }
 }
 
 #[test]
