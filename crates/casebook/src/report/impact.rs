@@ -29,7 +29,10 @@ pub fn impact(curve: Option<&Curve>, uptime: &Uptime, events: &[Event]) -> Vec<L
     let restarts = ids(events, |kind| matches!(kind, EventKind::UnitRestarting { .. }));
     lines.push(Line::of(format!("Restarts of the unit: {}.", restarts.len()), cited(&restarts)));
     let replaced = ids(events, |kind| matches!(kind, EventKind::RecycleStarted { .. }));
-    lines.push(Line::of(format!("Processes replaced on purpose: {}.", replaced.len()), cited(&replaced)));
+    lines.push(Line::of(
+        format!("Workers and helpers replaced on purpose: {}.", replaced.len()),
+        cited(&replaced),
+    ));
     let deaths = ids(events, |kind| match kind {
         EventKind::UnitExited { certificate } | EventKind::ProcessDied { certificate } => died(certificate),
         _ => false,

@@ -555,6 +555,27 @@ fn a_timeline_goes_from_the_first_sample_to_the_recovery() {
 }
 
 #[test]
+fn what_was_told_of_an_earlier_run_is_no_alarm_of_this_one() {
+    let mut scene = Scene::default();
+    scene.started(0, 9, 1, COMMAND);
+    scene.add(1, 9, oom());
+    let mut later = leaked();
+    for event in &mut later.0 {
+        event.at = Timestamp(event.at.0 + 10 * 60_000);
+        event.id = Uuid::from_u128(event.id.as_u128() + 0x1000);
+    }
+    scene.0.append(&mut later.0);
+    let page = Page::of(&scene.source("active"), Kind::Postmortem);
+    let alarm = page.timeline.rows.iter().find(|row| row.what.starts_with("Alarm: ")).unwrap();
+    assert!(alarm.what.contains("verdict leaking"), "{alarm:?}");
+    assert!(
+        page.detection.text.starts_with("Told 1 h 49 min after it began to grow"),
+        "{:?}",
+        page.detection
+    );
+}
+
+#[test]
 fn a_long_timeline_keeps_both_ends() {
     let mut scene = Scene::default();
     for n in 0..300 {

@@ -60,7 +60,8 @@ impl Moments {
             let said = curve.first_alarm()?;
             (said.judged.verdict >= scupper_detect::Verdict::Growing).then_some((said.at, said.event))
         });
-        let start = Timestamp(0);
+        // What was told of an earlier run is in the timeline; these moments are of the series that is shown.
+        let start = curve.and_then(Curve::window).map_or(Timestamp(0), |(first, _)| first);
         let told = first_of(
             &|kind| match kind {
                 EventKind::LimitCrossed { action, .. } => action != OBSERVED,
