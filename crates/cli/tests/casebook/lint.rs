@@ -277,3 +277,101 @@ fn bad_usage_is_one_line_and_2() {
     let answer = room.answer(&["lint", "empty"]);
     assert_eq!((answer.code, answer.out.as_str()), (0, "0 files: 0 errors, 0 warnings, 0 infos\n"));
 }
+
+/// A unit that ran and left events, and an incident that cites one of them. Gives the incident's file.
+fn with_incident(room: &Room) -> std::path::PathBuf {
+    assert_eq!(room.answer(&["run", "--name", "job", "--", "false"]).code, 1);
+    let events = room.answer(&["events", "job", "--json"]).out;
+    let exited = events
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .find(|event| event["event"] == "unit_exited")
+        .unwrap();
+    let id = exited["id"].as_str().unwrap();
+    let answer = room.answer(&["incident", "new", "job fails", "--event", id, "--incidents", "tasks"]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    let name = room.names("tasks").into_iter().find(|name| name.starts_with("ISS-0001")).unwrap();
+    room.work("tasks").join(name)
+}
+
+/// What our own commands write has nothing wrong with it but what is worth knowing.
+#[test]
+fn what_scupper_writes_itself_is_clean() {
+    let room = Room::new();
+    let file = with_incident(&room);
+    room.write(
+        "vault/Inbox/leak.md",
+        "# Worker leaks\n\nGrows by 100MB/hour.\n\n- Profile memory usage\n- Limit it to 1 GB\n",
+    );
+    assert_eq!(room.answer(&["plan", "vault"]).code, 0);
+    for kind in ["audit", "delta", "postmortem", "issue"] {
+        let out = format!("{kind}.md");
+        let answer =
+            room.answer(&["report", "ISS-0001", "--kind", kind, "--out", &out, "--incidents", "tasks"]);
+        assert_eq!(answer.code, 0, "{answer:?}");
+    }
+    let args = [
+        "lint",
+        "vault",
+        "tasks",
+        "audit.md",
+        "delta.md",
+        "postmortem.md",
+        "issue.md",
+        "--incidents",
+        "tasks",
+        "--fail-on",
+        "warning",
+    ];
+    let answer = room.answer(&args);
+    assert_eq!(answer.code, 0, "{}{}", answer.out, fs::read_to_string(file).unwrap());
+    assert!(answer.out.contains(": 0 errors, 0 warnings, "), "{answer:?}");
+}
+
+/// R059, R060: a claim comes undone when its evidence does.
+#[test]
+fn what_is_changed_afterwards_is_seen() {
+    let room = Room::new();
+    let file = with_incident(&room);
+    let text = fs::read_to_string(&file).unwrap();
+    let found = |text: &str, more: &[&str]| -> Vec<String> {
+        fs::write(&file, text).unwrap();
+        let mut args = vec!["lint", "tasks", "--json"];
+        args.extend(more);
+        let report = room.json(&args);
+        rules(&report["files"][0]).into_iter().map(str::to_owned).collect()
+    };
+    assert_eq!(found(&text, &[]), [""; 0]);
+    let evidence = text.find("evidence:").unwrap();
+    let at = evidence + text[evidence..].find("sha256: ").unwrap() + "sha256: ".len();
+    let at = at + usize::from(text[at..].starts_with('"'));
+    let other = if text[at..].starts_with('0') { "1" } else { "0" };
+    let tampered = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+    assert!(found(&tampered, &[]).contains(&"evidence-hash".to_owned()), "{tampered}");
+    // Nobody looks where there is no evidence file, and that is said.
+    assert_eq!(found(&text, &["--state", "elsewhere"]), ["evidence-not-checked"]);
+    // Another evidence file does not have the event.
+    let elsewhere = room.work("elsewhere").display().to_string();
+    assert_eq!(room.answer(&["run", "--name", "other", "--state", &elsewhere, "--", "false"]).code, 1);
+    assert_eq!(found(&text, &["--state", &elsewhere]), ["evidence-missing"]);
+    let history = text.find("history:").unwrap();
+    let renamed = format!("{}{}", &text[..history], text[history..].replacen("by: ", "by: x", 1));
+    assert!(found(&renamed, &[]).contains(&"history-chain".to_owned()), "{renamed}");
+    fs::write(&file, &text).unwrap();
+    let forced = room.answer(&[
+        "incident",
+        "move",
+        "ISS-0001",
+        "done",
+        "--force",
+        "--reason",
+        "because",
+        "--incidents",
+        "tasks",
+    ]);
+    assert_eq!(forced.code, 0, "{forced:?}");
+    let rules = found(&fs::read_to_string(&file).unwrap(), &[]);
+    for rule in ["forced-move", "done-without-soak"] {
+        assert!(rules.contains(&rule.to_owned()), "{rules:?}");
+    }
+}
