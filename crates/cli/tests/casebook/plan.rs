@@ -306,6 +306,36 @@ fn r015_a_dry_run_writes_nothing() {
 }
 
 #[test]
+fn r016_plans_of_the_tool_that_made_the_first_ones_are_taken_on_as_they_are() {
+    let room = vault();
+    room.write(PLAN, seed("000-action-plan.md"));
+    let registry = r#"{"processed_files": [{"filename": "fix_memory_leak.md", "processed_at": "2026-02-27 10:45:30", "plan_created": "Plan_fix_memory_leak.md"}]}"#;
+    room.write("vault/logs/processed.json", registry);
+    let before = fs::metadata(room.work(PLAN)).unwrap();
+    let said = planned(&room, &["--now", "2026-03-01 00:00:00"]);
+    assert_eq!((&said["counts"]["unchanged"], &said["counts"]["created"]), (&json!(1), &json!(0)), "{said}");
+    assert_eq!(room.read(PLAN), seed("000-action-plan.md"));
+    let after = fs::metadata(room.work(PLAN)).unwrap();
+    assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
+    assert_eq!(room.read("vault/logs/processed.json"), registry);
+    // What is new in the note comes into it, and all that was there stays.
+    edit(
+        &room,
+        "vault/Inbox/fix_memory_leak.md",
+        "- Review event listeners",
+        "- Review event listeners\n- Look at the cache",
+    );
+    planned(&room, &["--now", "2026-03-02 00:00:00"]);
+    let text = room.read(PLAN);
+    assert!(text.contains("   - [ ] Look at the cache "), "{text}");
+    for line in
+        seed("000-action-plan.md").lines().filter(|line| line.starts_with("   - ") || line.contains("**"))
+    {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+#[test]
 fn r015_the_older_registry_is_taken_over() {
     let room = vault();
     room.write("vault/logs/processed.json", r#"{"processed": ["old.md"]}"#);

@@ -73,7 +73,7 @@ impl Books {
         }
         let mut remarks = Remarks::new();
         let (mut registry, before) = match read(&path) {
-            Ok(Some((registry, text))) => (registry, Some(text)),
+            Ok(Some(registry)) => (registry.clone(), Some(registry).filter(|registry| !registry.migrated())),
             Ok(None) if index.notes.is_empty() && self.planned.is_empty() => return Ok(remarks),
             // Of a vault that never had one there is nothing to make again.
             Ok(None) if index.registry.is_none() => (Registry::default(), None),
@@ -102,9 +102,8 @@ impl Books {
             missing.map(|(name, entry)| (name.clone(), now.text.clone(), entry.plan.clone())).collect();
         let all = missing.iter().chain(&self.planned);
         registry.set_all(all.map(|(name, at, plan)| (name.as_str(), at.as_str(), plan.as_str())));
-        let text = registry.text();
-        if before.as_ref() != Some(&text) {
-            documents::write(&path, &text)?;
+        if before.as_ref() != Some(&registry) {
+            documents::write(&path, &registry.text())?;
         }
         self.planned.clear();
         self.renamed.clear();
@@ -116,14 +115,13 @@ impl Books {
     }
 }
 
-fn read(path: &Path) -> Result<Option<(Registry, String)>> {
+fn read(path: &Path) -> Result<Option<Registry>> {
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         _ => {}
     }
     let text = documents::read(path, LARGEST)?;
-    let registry = Registry::parse(&text)?;
-    Ok(Some((registry, text)))
+    Ok(Some(Registry::parse(&text)?))
 }
 
 /// Puts a file aside under a name that nothing has; gives that name.

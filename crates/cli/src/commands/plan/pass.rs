@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use rustix::fs::{CWD, RenameFlags};
 use scupper_casebook::incident::Recorded;
-use scupper_casebook::merge::merge;
+use scupper_casebook::merge::{Merged, merge, step_of};
 use scupper_casebook::plan::{self, Note, RECORDED_KINDS, Surroundings, stem};
 use scupper_evidence::Query;
 use scupper_model::Timestamp;
@@ -192,7 +192,7 @@ impl<'a> Pass<'a> {
                     events
                 }
                 Err(error) => {
-                    self.outcome.remark(format!("no plan is filled in from evidence: {error:#}"));
+                    self.outcome.aside(format!("no plan is filled in from evidence: {error:#}"));
                     Vec::new()
                 }
             };
@@ -309,6 +309,13 @@ impl<'a> Pass<'a> {
         name
     }
 
+    /// Whether a plan was there before we knew its note, and is not one of ours.
+    fn is_foreign(&self, former: Option<&Entry>, plan: &str) -> bool {
+        !self.options.compat
+            && former.is_some_and(|former| former.sha256.is_empty())
+            && !plan.lines().any(|line| step_of(line).is_some())
+    }
+
     /// Makes the plan of a note, together with what people did to the one before.
     fn make(&mut self, name: &str, text: &str, mut entry: Entry) -> Result<()> {
         let note = Note::parse(name, text)?;
@@ -357,6 +364,10 @@ impl<'a> Pass<'a> {
         let base = former.as_ref().and_then(|former| former.base.as_ref()?.text(&self.vault.bases()));
         let merged = match &theirs {
             None => None,
+            // Another tool's plan, or a person's own: it is left as it is, and only what is new in the note comes into it.
+            Some((theirs, _)) if self.is_foreign(former.as_ref(), theirs) => {
+                Some(Merged { text: theirs.clone(), conflicts: Vec::new() })
+            }
             Some((theirs, _)) => Some(merge(base.as_deref(), theirs, &ours)?),
         };
         entry.status = former.as_ref().map_or_else(|| "pending".to_owned(), |former| former.status.clone());

@@ -170,6 +170,7 @@ pub(super) struct Outcome {
     /// Notes that had another name.
     pub renamed: HashMap<String, String>,
     remarks: Vec<String>,
+    asides: Vec<String>,
     trouble: Vec<String>,
 }
 
@@ -205,6 +206,11 @@ impl Outcome {
     /// Something that was put right.
     pub(super) fn remark(&mut self, text: String) {
         self.remarks.push(text);
+    }
+
+    /// Something to know that is nobody's mistake.
+    pub(super) fn aside(&mut self, text: String) {
+        self.asides.push(text);
     }
 
     /// Something that could not be done, and is no note's.
@@ -268,6 +274,7 @@ impl Outcome {
             },
             "notes": notes,
             "remarks": self.remarks,
+            "notes_on_evidence": self.asides,
             "trouble": self.trouble,
         })
     }
@@ -310,6 +317,7 @@ impl Outcome {
                 format!("error: {}: {}", told.file, told.message.as_deref().unwrap_or_default())
             }));
         lines.extend(self.remarks.iter().map(|remark| format!("warning: {remark}")));
+        lines.extend(self.asides.iter().map(|aside| format!("note: {aside}")));
         lines.extend(self.trouble.iter().map(|trouble| format!("error: {trouble}")));
         let would = if self.is_dry { " (dry run: nothing is written)" } else { "" };
         let _ = writeln!(

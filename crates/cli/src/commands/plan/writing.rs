@@ -94,7 +94,10 @@ impl Pass<'_> {
                 }
                 _ => {}
             }
-            self.books.planned(&name, &self.now, &entry.plan);
+            // What has no new plan keeps its date.
+            if told.what != What::Same {
+                self.books.planned(&name, &self.now, &entry.plan);
+            }
             self.outcome.tell(told);
             self.index.notes.insert(name, entry);
             self.changed = true;
