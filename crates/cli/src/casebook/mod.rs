@@ -5,3 +5,4 @@ pub(crate) mod evidence;
 pub(crate) mod folder;
 pub(crate) mod opener;
 pub(crate) mod recorder;
+pub(crate) mod suspected;

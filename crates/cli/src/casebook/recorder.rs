@@ -13,6 +13,7 @@ use scupper_model::{EventKind, Timestamp, Watched};
 
 use super::evidence::Evidence;
 use super::folder::{Folder, Kept};
+use super::suspected;
 
 /// Events of the same run that are cited beside the one that it was opened for.
 const CONTEXT: usize = 12;
@@ -65,6 +66,7 @@ pub(crate) fn record(
         }
         related.push(kept);
     }
+    let suspects = suspected::of(evidence, recorded)?;
     let command = started(evidence, recorded)?;
     let failure = time_to_failure(recorded, command.as_ref().map(|started| started.at));
     let required = Required::derive(failure, slope(&recorded.event.kind), None, None);
@@ -83,7 +85,7 @@ pub(crate) fn record(
             run: Some(run),
             command: command.as_ref().map(|started| started.command.as_str()),
             evidence: &cited,
-            suspects: &[],
+            suspects: &suspects,
             required,
             related: &links,
             blocked_by: &[],
@@ -241,6 +243,10 @@ pub(crate) fn open(
     let priority =
         by_hand.priority.or(episode.as_ref().map(|episode| episode.priority)).unwrap_or(Priority::Medium);
     let unit = by_hand.unit.or(by_hand.event.map(|recorded| &recorded.event.unit));
+    let suspects = match by_hand.event {
+        Some(recorded) => suspected::of(evidence, recorded)?,
+        None => Vec::new(),
+    };
     folder.make()?;
     let lock = folder.lock()?;
     for id in by_hand.related.iter().chain(by_hand.blocked_by) {
@@ -266,7 +272,7 @@ pub(crate) fn open(
             run: by_hand.event.map(|recorded| recorded.event.run),
             command: command.as_ref().map(|started| started.command.as_str()),
             evidence: &cited,
-            suspects: &[],
+            suspects: &suspects,
             required,
             related: by_hand.related,
             blocked_by: by_hand.blocked_by,

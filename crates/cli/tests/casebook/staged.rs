@@ -191,6 +191,14 @@ fn waits_from_the_leak_to_the_fix() {
     assert_eq!(room.answer(&["stop", &unit]).code, 0);
     running.wait();
 
+    // The record names its suspect, with what spoke for it by then.
+    let named = room.json(&["incident", "show", &id, "--json"])["suspects"][0].clone();
+    assert!(
+        named["name"].as_str().is_some_and(|name| name.contains("memory that the program keeps")),
+        "{named}"
+    );
+    assert!(named["score"].as_f64() >= Some(0.25) && named["evidence"][0].is_string(), "{named}");
+
     // From the incident: the events that it cites are among those that speak for the suspect.
     let of_incident = room.json(&["why", &id, "--json"]);
     let first = &of_incident["suspects"][0];

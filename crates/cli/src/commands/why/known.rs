@@ -13,28 +13,10 @@ use super::holds::{self, Holding};
 use super::incident;
 use crate::args::{Asked, WhyArgs};
 use crate::casebook::evidence::Evidence;
+use crate::casebook::suspected::kinds;
 use crate::commands::live::{self, Supervisor};
 use crate::failure::Failure;
 use crate::paths;
-
-/// Kinds of events that say something of a leak.
-const KINDS: [&str; 15] = [
-    "unit_started",
-    "attached",
-    "verdict_changed",
-    "leak_found",
-    "resources_compared",
-    "series_recorded",
-    "helper_outlives",
-    "limit_crossed",
-    "unit_exited",
-    "process_died",
-    "fatal_message",
-    "heap_limit_too_high",
-    "soak_finished",
-    "evidence_gap",
-    "recycle_started",
-];
 
 /// What is known.
 #[derive(Debug, Default)]
@@ -63,10 +45,6 @@ pub(super) fn find(args: &WhyArgs) -> Result<Found, Failure> {
             of_incident(&evidence, id, wanted)
         }
     }
-}
-
-fn kinds() -> Vec<String> {
-    KINDS.into_iter().map(str::to_owned).collect()
 }
 
 impl Found {
