@@ -24,6 +24,7 @@ use super::STATE_HELP;
         Exit codes: 0 written, 1 something that it says does not hold (a change that the tree does not have, a command that\n\
         failed, RESOLVED while the incident is not done, a conflict with what people wrote), 2 could not look or bad usage."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct ReportArgs {
     /// The incident: ISS-0001
     #[arg(value_name = "ID", required_unless_present = "print_template")]

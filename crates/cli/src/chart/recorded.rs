@@ -1,6 +1,7 @@
 //! A recorded series as a chart: its values, the line that the recorded slope makes through them, where that leads, and
 //! what happened meanwhile.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use scupper_casebook::report::curve::{Curve, Said};
@@ -96,17 +97,19 @@ fn subtitle(curve: &Curve, alarm: Option<&Said>, limit: Option<f64>, fitted_now:
     match (judged.slope_per_hour, judged.slope_interval) {
         (Some(slope), Some((low, high))) => {
             let [low, high] = [low, high].map(|value| figures::amount(curve.series.quantity(), value));
-            text.push_str(&format!(": {} ({low} to {high})", words::rate(curve.series, slope)));
+            let _ = write!(text, ": {} ({low} to {high})", words::rate(curve.series, slope));
         }
-        (Some(slope), None) => text.push_str(&format!(": {}", words::rate(curve.series, slope))),
+        (Some(slope), None) => {
+            let _ = write!(text, ": {}", words::rate(curve.series, slope));
+        }
         (None, _) if fitted_now => text.push_str("; the line is fitted to the values now"),
         (None, _) => {}
     }
     if let (Some(left), Some(limit)) = (judged.time_to_limit_seconds, limit) {
         let limit = words::amount(curve.series, limit);
-        text.push_str(&format!(", limit {limit} in {}", figures::span(Duration::from_secs(left))));
+        let _ = write!(text, ", limit {limit} in {}", figures::span(Duration::from_secs(left)));
     }
-    text.push_str(&format!(", said at {}", words::utc(said.at)));
-    text.push_str(&format!("; {} values", curve.points.len()));
+    let _ = write!(text, ", said at {}", words::utc(said.at));
+    let _ = write!(text, "; {} values", curve.points.len());
     text
 }

@@ -126,17 +126,19 @@ impl Kept {
 
 /// The line of the header that says so, as it stands there.
 fn claims_resolved(text: &str) -> Option<String> {
-    let header = text.lines().take_while(|line| !line.starts_with("## "));
-    header
-        .filter(|line| line.starts_with("**Status"))
-        .find(|line| {
-            let upper = line.to_uppercase();
-            upper.contains("RESOLVED")
-                || upper.contains("COMPLETE")
-                || upper.contains("FIXED")
-                || line.contains('✅')
-        })
-        .map(str::to_owned)
+    let mut header = text.lines().take_while(|line| !line.starts_with("## "));
+    header.find(|line| line.starts_with("**Status") && claims(line)).map(str::to_owned)
+}
+
+/// Whether a status says that it is over; `not resolved` and `incomplete` do not.
+fn claims(status: &str) -> bool {
+    let upper = status.to_uppercase();
+    let words: Vec<&str> =
+        upper.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let over =
+        |word: &str| matches!(word, "RESOLVED" | "COMPLETE" | "COMPLETED" | "FIXED" | "DONE" | "SOLVED");
+    let denied = |at: usize| at > 0 && words.get(at - 1).is_some_and(|word| *word == "NOT");
+    status.contains('✅') || words.iter().enumerate().any(|(at, word)| over(word) && !denied(at))
 }
 
 impl Written {
@@ -146,6 +148,35 @@ impl Written {
             Self::Unchanged => "unchanged",
             Self::Created => "created",
             Self::Updated => "updated",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_by_whole_words() {
+        for over in [
+            "**Status:** ✅ RESOLVED",
+            "**Status**: Complete",
+            "**Status:** fixed, see below",
+            "**Status:** ✅",
+        ] {
+            assert_eq!(claims_resolved(&format!("# T\n\n{over}\n\n## S\n")).as_deref(), Some(over));
+        }
+        for open in [
+            "**Status:** UNRESOLVED",
+            "**Status:** not resolved",
+            "**Status:** incomplete",
+            "Status: resolved",
+        ] {
+            assert_eq!(
+                claims_resolved(&format!("# T\n\n{open}\n\n## S\n**Status:** RESOLVED\n")),
+                None,
+                "{open}"
+            );
         }
     }
 }

@@ -83,11 +83,11 @@ fn find_test(test: &str, directory: &std::path::Path) -> Result<(), Failure> {
     let (file, name) = test.split_once("::").unwrap_or((test, ""));
     let path: PathBuf = directory.join(file);
     let path = crate::documents::inside(directory, &path)?;
-    let text = crate::documents::read(&path, super::LARGEST_BYTES)?;
+    let source = crate::documents::read(&path, super::LARGEST_BYTES)?;
     // `Class::name` and `name[parameter]`: what the file has is the last name.
     let last = name.rsplit("::").next().unwrap_or(name);
     let last = last.split('[').next().unwrap_or(last);
-    if last.is_empty() || !text.contains(last) {
+    if last.is_empty() || !source.contains(last) {
         return Err(Failure::usage(format!("there is no test `{last}` in {}", path.display())));
     }
     Ok(())
