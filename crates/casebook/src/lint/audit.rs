@@ -1,10 +1,13 @@
 //! Rules for readiness audits: suspects that nobody fixes, symptoms that nobody explains, criteria that cannot be measured.
 
 use super::finding::{Findings, quoted};
-use super::page::{Item, Page, items};
+use super::page::{Item, MOST_ITEMS, Page, items};
 use super::plan::{covers, significant, touches};
 use super::rule::Rule;
 use super::wording::{cites, has_digit, has_measure, says_unknown, words};
+
+/// Suspects and symptoms that are looked for further down.
+const MOST_COMPARED: usize = 100;
 
 /// Looks at an audit.
 pub(super) fn check(page: &Page<'_>, findings: &mut Findings) {
@@ -32,13 +35,13 @@ fn suspects(page: &Page<'_>, findings: &mut Findings) {
     let Some((_, lines)) = page.section("primary suspects") else { return };
     let fixes = phase_entries(page, &["fix", "harden"]);
     let tests = phase_entries(page, &["detect", "test"]);
-    for suspect in items(lines) {
+    for suspect in items(lines).into_iter().take(MOST_COMPARED) {
         if says_unknown(&suspect.text) {
             continue;
         }
         let name = name_of(&suspect);
         let wanted = significant(&name);
-        let is_named = |entries: &[Item]| entries.iter().any(|entry| covers(&entry.text, &wanted));
+        let is_named = |entries: &[Vec<String>]| entries.iter().any(|entry| covers(entry, &wanted));
         // What recorded evidence speaks for is proved before it is fixed.
         let is_tested = cites(&suspect.text) && is_named(&tests);
         if !fixes.is_empty() && !is_named(&fixes) && !is_tested {
@@ -59,13 +62,15 @@ fn suspects(page: &Page<'_>, findings: &mut Findings) {
 }
 
 /// Entries of the sections that say what is done.
-fn phase_entries(page: &Page<'_>, titles: &[&str]) -> Vec<Item> {
+fn phase_entries(page: &Page<'_>, titles: &[&str]) -> Vec<Vec<String>> {
     page.sections_where(|title| {
         let title = title.to_lowercase();
         title.starts_with("phase") && titles.iter().any(|word| title.contains(word))
     })
     .into_iter()
     .flat_map(|(_, lines)| items(lines))
+    .take(MOST_ITEMS)
+    .map(|item| significant(&item.text))
     .collect()
 }
 
@@ -77,16 +82,17 @@ fn name_of(item: &Item) -> String {
 /// Each symptom is met again further down.
 fn symptoms(page: &Page<'_>, findings: &mut Findings) {
     let Some((_, lines)) = page.section("problem statement") else { return };
-    let rest: Vec<String> = page
+    let rest: Vec<Vec<String>> = page
         .sections_where(|title| {
             let title = title.to_lowercase();
             !title.starts_with("problem") && !title.contains("audit")
         })
         .into_iter()
         .flat_map(|(_, lines)| items(lines))
-        .map(|item| item.text)
+        .take(2 * MOST_ITEMS)
+        .map(|item| significant(&item.text))
         .collect();
-    for symptom in items(lines) {
+    for symptom in items(lines).into_iter().take(MOST_COMPARED) {
         let wanted = significant(&symptom.text);
         // A number behind its name is a measurement, and no complaint.
         let is_measured = symptom.text.split_once(": ").is_some_and(|(_, value)| has_digit(value));
@@ -94,7 +100,7 @@ fn symptoms(page: &Page<'_>, findings: &mut Findings) {
             && !is_measured
             && !wanted.is_empty()
             && !says_unknown(&symptom.text)
-            && !rest.iter().any(|text| touches(text, &wanted))
+            && !rest.iter().any(|there| touches(there, &wanted))
         {
             findings.add(
                 Rule::NotCovered,

@@ -1,5 +1,6 @@
 //! Rules for every document: placeholders, claims, links, emoji, code that cannot work.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::around::{Known, Surroundings};
@@ -102,15 +103,14 @@ pub(super) fn claims(prose: &str, line: usize, findings: &mut Findings) {
 }
 
 fn links(page: &Page<'_>, around: &dyn Surroundings, findings: &mut Findings) {
-    let mut anchors: Option<Vec<String>> = None;
+    let mut anchors: Option<HashSet<String>> = None;
     for line in page.written() {
         for target in targets(&line.prose) {
             let why = if target.is_empty() {
                 Some("a link leads nowhere".to_owned())
             } else if let Some(anchor) = target.strip_prefix('#') {
                 let anchors = anchors.get_or_insert_with(|| self::anchors(page));
-                let is_there =
-                    anchor.is_empty() || anchors.iter().any(|known| known == &anchor.to_lowercase());
+                let is_there = anchor.is_empty() || anchors.contains(&anchor.to_lowercase());
                 (!is_there).then(|| format!("there is no heading for {}", quoted(target)))
             } else if is_address(target) {
                 None
@@ -152,8 +152,9 @@ fn targets(prose: &str) -> Vec<&str> {
 }
 
 /// What a browser takes the headings for: lower case, dashes for spaces, nothing else but letters and digits.
-fn anchors(page: &Page<'_>) -> Vec<String> {
-    let mut known: Vec<String> = Vec::new();
+fn anchors(page: &Page<'_>) -> HashSet<String> {
+    let mut known = HashSet::new();
+    let mut times: HashMap<String, usize> = HashMap::new();
     for (_, title, _) in page.headings() {
         let slug: String = title
             .to_lowercase()
@@ -164,8 +165,9 @@ fn anchors(page: &Page<'_>) -> Vec<String> {
                 _ => None,
             })
             .collect();
-        let again = known.iter().filter(|other| **other == slug).count();
-        known.push(if again == 0 { slug } else { format!("{slug}-{again}") });
+        let again = times.entry(slug.clone()).or_default();
+        known.insert(if *again == 0 { slug } else { format!("{slug}-{again}") });
+        *again += 1;
     }
     known
 }

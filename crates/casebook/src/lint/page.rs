@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+/// Entries of one list that are looked at.
+pub(super) const MOST_ITEMS: usize = 1_000;
 /// Bytes of a line that are looked at.
 pub(super) const MOST_OF_LINE: usize = 64 << 10;
 
@@ -180,6 +182,9 @@ pub(super) fn items(lines: &[Line<'_>]) -> Vec<Item> {
                 let entry = marker(line.text.trim_start());
                 match entry {
                     Some((width, rest)) if !open || indent < top + 2 => {
+                        if items.len() >= MOST_ITEMS {
+                            break;
+                        }
                         let (_, text) = ticked(rest);
                         let skipped = line.text.len() - line.text.trim_start().len() + width;
                         let prose = line.prose.get(skipped..).unwrap_or_default();

@@ -4,7 +4,7 @@ use super::around::Surroundings;
 use super::finding::{Findings, quoted};
 use super::general::Stage;
 use super::moment::moment;
-use super::page::{Item, Kind, Line, Page, items, marker, ticked};
+use super::page::{Kind, Line, Page, items, marker, ticked};
 use super::rule::{Rule, Severity};
 use super::wording::{Empty, empty, has_digit, says_unknown, words};
 use crate::document::{Document, Value};
@@ -123,7 +123,7 @@ fn criteria(page: &Page<'_>, findings: &mut Findings) {
 fn coverage(page: &Page<'_>, findings: &mut Findings) {
     let Some((_, request)) = page.section("original request") else { return };
     let Some((_, steps)) = page.section("step-by-step plan") else { return };
-    let steps: Vec<Item> = items(steps);
+    let steps: Vec<Vec<String>> = items(steps).iter().map(|step| significant(&step.text)).collect();
     // What is listed as not covered has been seen.
     let told: String = page
         .sections_where(|title| !title.to_lowercase().starts_with("original request"))
@@ -131,13 +131,14 @@ fn coverage(page: &Page<'_>, findings: &mut Findings) {
         .filter(|(line, _)| page.title().is_none_or(|(_, title)| title != *line))
         .flat_map(|(_, lines)| lines)
         .filter(|line| line.kind == Kind::Prose)
+        .take(MOST_TOLD)
         .map(|line| line.raw.to_lowercase())
         .collect::<Vec<_>>()
         .join("\n");
-    for (line, asked) in asked(request) {
+    for (line, asked) in asked(request).into_iter().take(MOST_ASKED) {
         let wanted = significant(asked);
         let is_listed = told.contains(&asked.to_lowercase());
-        if wanted.is_empty() || is_listed || steps.iter().any(|step| covers(&step.text, &wanted)) {
+        if wanted.is_empty() || is_listed || steps.iter().any(|step| covers(step, &wanted)) {
             continue;
         }
         findings.add_as(
@@ -148,6 +149,11 @@ fn coverage(page: &Page<'_>, findings: &mut Findings) {
         );
     }
 }
+
+/// Bullets of a request that are looked for.
+const MOST_ASKED: usize = 300;
+/// Lines of a plan among which they may be listed.
+const MOST_TOLD: usize = 5_000;
 
 /// Headings whose bullets say what is the case.
 const FACTS: &[&str] = &[
@@ -329,18 +335,19 @@ fn stem(word: &str) -> String {
     word.trim_end_matches('e').to_owned()
 }
 
-/// Whether a text is about at least half of what is wanted.
-pub(super) fn covers(text: &str, wanted: &[String]) -> bool {
-    let there = significant(text);
-    let met = wanted.iter().filter(|word| there.contains(word)).count();
+/// Whether something is about at least half of what is wanted. Both as [`significant`] gives them.
+pub(super) fn covers(there: &[String], wanted: &[String]) -> bool {
+    let met = met(there, wanted);
     met > 0 && met * 2 >= wanted.len()
 }
 
-/// Whether a text is about at least two things, or half, of what is wanted: enough where what is met is no request.
-pub(super) fn touches(text: &str, wanted: &[String]) -> bool {
-    let there = significant(text);
-    let met = wanted.iter().filter(|word| there.contains(word)).count();
-    met >= 2 || (met > 0 && met * 2 >= wanted.len())
+/// Whether it is about at least two things, or half, of what is wanted: enough where what is met is no request.
+pub(super) fn touches(there: &[String], wanted: &[String]) -> bool {
+    met(there, wanted) >= 2 || covers(there, wanted)
+}
+
+fn met(there: &[String], wanted: &[String]) -> usize {
+    wanted.iter().filter(|word| there.binary_search(word).is_ok()).count()
 }
 
 #[cfg(test)]

@@ -232,10 +232,10 @@ pub(super) fn bare_claim(sentence: &str) -> Option<&'static str> {
 }
 
 fn found_at(words: &[String], phrase: &str) -> Option<usize> {
-    let wanted: Vec<&str> = phrase.split(' ').collect();
-    words
-        .windows(wanted.len())
-        .position(|window| window.iter().zip(&wanted).all(|(word, wanted)| *wanted == "*" || word == wanted))
+    (0..words.len()).find(|at| {
+        let mut rest = words.get(*at..).unwrap_or_default().iter();
+        phrase.split(' ').all(|wanted| rest.next().is_some_and(|word| wanted == "*" || word == wanted))
+    })
 }
 
 /// What kind of nothing stands here.
