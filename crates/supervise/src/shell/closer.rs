@@ -110,6 +110,8 @@ struct Reading {
 #[derive(Debug)]
 struct Kept {
     subject: Subject,
+    /// What was suspected of it first.
+    series: Watched,
     oldest: Reading,
     newer: Option<Reading>,
 }
@@ -169,12 +171,13 @@ impl Closer {
     ) -> Vec<EventKind> {
         let clock = Clock::start();
         let mut found = Vec::new();
-        let subjects: Vec<Subject> = self.kept.iter().map(|kept| kept.subject).collect();
-        for subject in subjects.into_iter().filter(|subject| target.is_none_or(|t| t == subject.target)) {
-            if self.is_known(subject, scene.now) {
+        let subjects: Vec<(Subject, Watched)> =
+            self.kept.iter().map(|kept| (kept.subject, kept.series)).collect();
+        for (subject, series) in subjects {
+            let asked = target.is_none_or(|target| target == subject.target);
+            if !asked || self.is_known(subject, scene.now) {
                 continue;
             }
-            let series = if subject.tree { Watched::Children } else { Watched::Memory };
             let Some(seen) = scene.look.find(&subject.target) else { continue };
             self.place(order(subject, seen, series, Some((because, Stage::Leaking)), scene));
         }
@@ -288,13 +291,13 @@ impl Closer {
         let Order { subject, at, operations, .. } = *order;
         let reading = Reading { at, operations, holdings: answer.holdings?, shares: answer.shares };
         let Some((because, stage)) = order.because else {
-            self.keep(subject, reading);
+            self.keep(order, reading);
             return None;
         };
         let kept = self.kept.iter().find(|kept| kept.subject == subject);
         let Some(before) = kept.and_then(|kept| kept.before(at)) else {
             // Nobody had suspected it: what comes is compared with this.
-            self.keep(subject, reading);
+            self.keep(order, reading);
             return None;
         };
         let comparison = told(order, because, before, &reading);
@@ -305,11 +308,12 @@ impl Closer {
         Some(EventKind::ResourcesCompared { comparison: Box::new(comparison) })
     }
 
-    fn keep(&mut self, subject: Subject, reading: Reading) {
+    fn keep(&mut self, order: &Order, reading: Reading) {
+        let Order { subject, series, .. } = *order;
         if let Some(kept) = self.kept.iter_mut().find(|kept| kept.subject == subject) {
             kept.newer = Some(reading);
         } else if self.kept.len() < MOST_KEPT {
-            self.kept.push(Kept { subject, oldest: reading, newer: None });
+            self.kept.push(Kept { subject, series, oldest: reading, newer: None });
         }
     }
 
