@@ -113,3 +113,71 @@ fn subtitle(curve: &Curve, alarm: Option<&Said>, limit: Option<f64>, fitted_now:
     let _ = write!(text, "; {} values", curve.points.len());
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use scupper_casebook::report::curve::{Mark, MarkKind};
+    use scupper_detect::Verdict;
+    use scupper_model::{Judged, RunId, Watched};
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn at(minutes: u64) -> Timestamp {
+        Timestamp(1_767_323_045_000 + minutes * 60_000)
+    }
+
+    /// 60 MiB each hour for two hours, told after one.
+    fn curve() -> Curve {
+        let judged = Judged {
+            verdict: Verdict::Leaking,
+            slope_per_hour: Some(60.0 * 1_048_576.0),
+            slope_interval: Some((50.0 * 1_048_576.0, 70.0 * 1_048_576.0)),
+            ..Judged::default()
+        };
+        let mark = |minutes, kind| Mark { at: at(minutes), kind, label: "here".to_owned() };
+        Curve {
+            unit: "web".parse().unwrap(),
+            run: RunId(uuid::Uuid::nil()),
+            series: Watched::Memory,
+            target: None,
+            name: None,
+            points: (0..=120).map(|n| (at(n), (200 + n) * MIB)).collect(),
+            said: vec![Said { event: uuid::Uuid::nil(), at: at(60), judged }],
+            limit: Some(500 * MIB),
+            marks: vec![mark(30, MarkKind::Limit), mark(500, MarkKind::Death)],
+            recorded: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_line_and_the_forecast_are_those_that_were_said() {
+        let chart = recorded(&curve(), None).unwrap();
+        let [from, to] = chart.fit.unwrap();
+        assert_eq!((from.0, to.0), (Duration::from_mins(30), Duration::from_hours(1)));
+        let per_hour = (to.1 - from.1) * 2.0 / 1_048_576.0;
+        assert!((per_hour - 60.0).abs() < 1e-6, "{per_hour}");
+        let cone = chart.cone.unwrap();
+        // 240 MiB are left at 260, at 60 MiB/h.
+        let hours = |time: Duration| time.as_secs_f64() / 3600.0;
+        assert!((hours(cone.likely) - 4.0).abs() < 0.2, "{cone:?}");
+        assert!(cone.earliest < cone.likely && cone.latest.unwrap() > cone.likely, "{cone:?}");
+        assert_eq!(chart.marks, [(Duration::from_mins(30), MarkKind::Limit, "here".to_owned())]);
+        assert_eq!(chart.changes, [(Duration::from_hours(1), Verdict::Leaking)]);
+        assert!(chart.subtitle.contains("+60 MiB per hour (50 MiB to 70 MiB)"), "{}", chart.subtitle);
+        // Asked for another limit it is drawn to that one.
+        assert!(recorded(&curve(), Some(300 * MIB)).unwrap().cone.unwrap().likely < cone.likely);
+    }
+
+    #[test]
+    fn what_was_not_said_is_fitted_now_and_said_to_be() {
+        let mut curve = curve();
+        curve.said.clear();
+        let chart = recorded(&curve, None).unwrap();
+        assert!(chart.subtitle.starts_with("no verdict was recorded"), "{}", chart.subtitle);
+        assert!(chart.cone.is_none());
+        curve.points.truncate(1);
+        assert!(recorded(&curve, None).is_none());
+    }
+}
