@@ -129,6 +129,12 @@ pub fn plan(note: &Note, around: &Surroundings) -> Plan {
     let mut steps = steps::of(task_type, &asked);
     let mut criteria = limits.criteria(task_type, &facts);
     let covered = cover(note, task_type, &mut steps, &mut criteria);
+    let asked_for = covered.iter().filter(|each| each.by.is_ok()).count();
+    if asked_for > 0 {
+        let text =
+            format!("{asked_for} of {asked_for} points of the request are done, or left out with a reason");
+        criteria.push(Item { key: "criterion/points".to_owned(), text });
+    }
 
     let mut page = Page::default();
     page.front(note, &classified, priority, &evidence, around);
@@ -201,6 +207,15 @@ impl Limits {
         if task_type == TaskType::Incident {
             lines.push(format!("0 recurrences in {} h, by the record and not by memory", self.hours()));
         }
+        let particular = match task_type {
+            TaskType::BugFix => Some("1 test fails without the fix, and passes 10 times in a row with it"),
+            TaskType::Testing => Some("The new tests pass 10 times in a row"),
+            TaskType::ConfigChange => {
+                Some("The new value is in use on every host, read back 24 h after the change")
+            }
+            _ => None,
+        };
+        lines.extend(particular.map(str::to_owned));
         let key = |place: usize| format!("criterion/{place}");
         lines.into_iter().enumerate().map(|(place, text)| Item { key: key(place), text }).collect()
     }
