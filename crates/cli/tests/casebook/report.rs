@@ -142,6 +142,41 @@ fn r081_a_report_is_not_resolved_while_its_incident_is_not_done() {
     assert!(room.read("delta.md").contains("\n**Status:** IN PROGRESS  \n"), "{}", room.read("delta.md"));
 }
 
+#[test]
+fn what_a_command_line_says_stays_text() {
+    let room = Room::new();
+    let hostile = "</code><script>alert(1)</script>\n## Prevention\n\u{1b}[31m`|x`";
+    let ran = room.answer(&["run", "--name", &room.unit, "--", "sh", "-c", "kill -9 $$", hostile]);
+    assert_eq!(ran.code, 137, "{ran:?}");
+    incident(&room, "active");
+    let answer = room.answer(&["report", ID, "--kind", "delta", "--out", "delta.md", "--html", "delta.html"]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    let (text, page) = (room.read("delta.md"), room.read("delta.html"));
+    assert!(text.contains("script") && !text.contains('\u{1b}') && !page.contains('\u{1b}'), "{text}");
+    assert_eq!(text.lines().filter(|line| line.trim() == "## Prevention").count(), 1, "{text}");
+    assert!(!page.contains("<script") && page.matches("<h2>Prevention").count() == 1, "{page}");
+    let row = text.lines().find(|line| line.contains("Started: ")).unwrap();
+    assert_eq!(row.replace("\\|", "").matches('|').count(), 5, "{row}");
+}
+
+#[test]
+fn a_change_that_the_incident_names_is_looked_up() {
+    let room = recorded("active");
+    let path = room.path(&format!("state/scupper/incidents/{ID}-memory-of-web.md"));
+    let change = "scupper:\n  changes:\n    - at: 2026-01-02T03:04:05.000Z\n      what: \"app.py:2\"\n      by: ana\n    \
+                  - at: 2026-01-02T03:04:06.000Z\n      what: commit 0123abc\n      by: ana\n";
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("scupper:\n", change)).unwrap();
+    room.write("tree/app.py", "a = 1\nb = 2\n");
+    let text = room.answer(&["report", ID, "--kind", "delta", "--tree", "tree"]);
+    assert_eq!(text.code, 0, "{text:?}");
+    assert!(
+        text.out.contains("- **File:** `app.py:2`\n") && text.out.contains("\n  b = 2\n"),
+        "{}",
+        text.out
+    );
+    assert!(text.out.contains("; commit unknown"), "{}", text.out);
+}
+
 fn git(room: &Room, arguments: &[&str]) {
     let mut git = Command::new("git");
     git.args(["-c", "user.name=t", "-c", "user.email=t@example.org", "-C"])

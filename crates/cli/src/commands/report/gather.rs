@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use scupper_casebook::incident::Incident;
+use scupper_casebook::report::changes::Change;
 use scupper_casebook::report::{Rule, Source, Subject, words};
 use scupper_evidence::Query;
 use scupper_model::{Bytes, Limits, Policy, Resource, UnitName, UnitPhase, UnitRecord};
@@ -21,6 +22,8 @@ pub(super) struct Gathered {
     pub cut: bool,
     /// The limit of memory that is on now, for the picture.
     pub limit: Option<u64>,
+    /// Lines of files that the incident names as what was changed.
+    pub changes: Vec<Change>,
 }
 
 impl Gathered {
@@ -36,8 +39,9 @@ impl Gathered {
 }
 
 pub(super) fn gather(args: &ReportArgs, id: &str) -> Result<Gathered, Failure> {
-    let subject = subject(&incident(args, id)?);
-    let mut source = Source::new(subject, clock::wall());
+    let incident = incident(args, id)?;
+    let changes = incident.changes().iter().filter_map(|change| named(&change.what)).collect();
+    let mut source = Source::new(subject(&incident), clock::wall());
     let mut cut = false;
     let mut limit = None;
     if let Some(unit) = source.subject.unit.clone() {
@@ -54,13 +58,18 @@ pub(super) fn gather(args: &ReportArgs, id: &str) -> Result<Gathered, Failure> {
             limit = memory_limit(&record.limits);
         }
     }
-    Ok(Gathered { source, cut, limit })
+    Ok(Gathered { source, cut, limit, changes })
 }
 
 /// The incident with this id, from its folder.
 pub(super) fn incident(args: &ReportArgs, id: &str) -> Result<Incident, Failure> {
     let folder = Folder::new(args.incidents.as_deref(), args.state.as_deref())?;
     Ok(folder.find(id)?.incident)
+}
+
+/// A commit or a setting names no lines; those can be looked up.
+fn named(what: &str) -> Option<Change> {
+    Some(Change { place: what.trim().parse().ok()?, what: String::new(), snippet: None })
 }
 
 fn subject(incident: &Incident) -> Subject {

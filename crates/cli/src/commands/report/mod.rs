@@ -51,7 +51,7 @@ fn write(args: &ReportArgs, id: &str, kind: Kind, printer: &mut Printer) -> Resu
     let template = template(args, kind)?;
     let mut kept = args.out.as_deref().map(|path| Kept::open(path, args.state.as_deref())).transpose()?;
     let known = kept.as_ref().map_or("", Kept::text);
-    gathered.source.changes = tree::checked(args, known)?;
+    gathered.source.changes = tree::checked(args, known, &gathered.changes)?;
     for checked in
         gathered.source.changes.iter().filter(|checked| args.tree.is_some() && !checked.finding.holds())
     {

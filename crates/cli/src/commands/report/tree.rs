@@ -13,10 +13,10 @@ use crate::failure::Failure;
 /// Files larger than this are no source.
 const LARGEST_BYTES: u64 = 8 << 20;
 
-/// The changes that the report names already, and those that are named now.
-pub(super) fn checked(args: &ReportArgs, report: &str) -> Result<Vec<Checked>, Failure> {
+/// The changes that the report names already, those of the incident, and those that are named now.
+pub(super) fn checked(args: &ReportArgs, report: &str, incident: &[Change]) -> Result<Vec<Checked>, Failure> {
     let mut named: Vec<Change> = Vec::new();
-    for change in changes::read(report) {
+    for change in changes::read(report).into_iter().chain(incident.iter().cloned()) {
         if !named.iter().any(|known| known.place == change.place) {
             named.push(change);
         }
