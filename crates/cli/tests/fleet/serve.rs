@@ -3,6 +3,7 @@
 mod coordinating;
 mod ending;
 mod hosting;
+mod outage;
 
 use std::collections::BTreeMap;
 use std::fs;
