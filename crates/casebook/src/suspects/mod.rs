@@ -5,11 +5,11 @@
 //! whether it is ever given back. Which variable holds it cannot: memory that nothing else explains is *retained heap*, and
 //! that it could be a cache that is not full yet, or an allocator that keeps what the program gave back, is said beside it.
 //!
-//! * [`facts`] sorts events by series and process; what a running unit says of itself is one more source.
-//! * [`counts`] suspects what piles up and can be counted: connections, children, threads, descriptors by kind.
-//! * [`memory`] suspects memory, by its place and its curve.
-//! * [`relate`] weighs suspects against each other: what is counted explains memory, as far as each piece can be so large.
-//! * [`checks`] says what to do next.
+//! * `facts` sorts events by series and process; what a running unit says of itself is one more source.
+//! * `counts` suspects what piles up and can be counted: connections, children, threads, descriptors by kind.
+//! * `memory` suspects memory, by its place and its curve.
+//! * `relate` weighs suspects against each other: what is counted explains memory, as far as each piece can be so large.
+//! * `checks` says what to do next.
 //!
 //! A score is a sum of points, not a probability: each piece of evidence carries its own. Pure: events in, a ranking out; the
 //! same events give the same ranking.
