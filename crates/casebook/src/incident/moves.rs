@@ -139,6 +139,12 @@ pub enum MoveError {
     Incident(#[from] IncidentError),
 }
 
+/// Whether a step says that what was changed is not enough.
+const fn is_back(from: State, to: State) -> bool {
+    matches!(from, State::Done | State::ReadyForQa | State::ReadyForDeployment)
+        && matches!(to, State::Active | State::ReadyForEngineering)
+}
+
 fn allowed(from: State) -> String {
     let steps: Vec<String> =
         from.next().map(|step| format!("{} (needs {})", step.to, step.gate.asks())).collect();
@@ -191,12 +197,8 @@ impl Incident {
 
     /// The same, with when it was recorded and by whom.
     pub fn change(&self) -> Option<Change> {
-        use State::{Active, Done, ReadyForDeployment, ReadyForEngineering, ReadyForQa};
-        let is_back = |moved: &&Moved| {
-            matches!(moved.from, Some(Done | ReadyForQa | ReadyForDeployment))
-                && matches!(moved.to, Active | ReadyForEngineering)
-        };
-        let back = self.history.iter().rev().find(is_back).map(|moved| moved.at);
+        let back = |moved: &&Moved| moved.from.is_some_and(|from| is_back(from, moved.to));
+        let back = self.history.iter().rev().find(back).map(|moved| moved.at);
         self.changes().pop().filter(|change| back.is_none_or(|back| change.at > back))
     }
 
@@ -224,7 +226,8 @@ impl Incident {
             return Err(Refused::TooOften { id }.into());
         }
         let mut draft = self.clone();
-        if checks.soak.verdict != Verdict::Pending {
+        let claims = matches!(request.to, State::ReadyForDeployment | State::Done);
+        if checks.soak.verdict == Verdict::Passed || claims {
             draft.set_verified(&checks.soak, request.at);
         }
         draft.carry_out(request, forced)?;
@@ -234,6 +237,10 @@ impl Incident {
 
     fn carry_out(&mut self, request: &Request<'_>, forced: bool) -> Result<(), IncidentError> {
         let (from, to, at) = (self.state, request.to, request.at);
+        if is_back(from, to) && self.soak_verdict() != Verdict::Pending {
+            // What is worked on again has to be shown again.
+            self.set_verified(&Verified::default(), at);
+        }
         let said = |words: &str| printable(redact_line(words).as_bytes(), MOST_TEXT);
         let by = said(request.by);
         if let Some(owner) = request.owner {

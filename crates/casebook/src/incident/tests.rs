@@ -320,6 +320,7 @@ fn r074_the_same_thing_after_done_reopens_it_and_needs_a_new_change_and_a_new_so
     assert_eq!(incident.again(&episode, &evidence, &unit, run, at(51)).unwrap(), Again::Added);
     assert_eq!(incident.seen_again(), 1);
     let refusal = incident.transition(&request(State::ReadyForQa, 52), &Checks::default()).unwrap_err();
+    assert_eq!(Incident::parse(incident.text()).unwrap().soak_verdict(), Verdict::Pending);
     assert!(refusal.to_string().contains("--change"), "{refusal}");
     assert_eq!(incident.tampered(), []);
 }

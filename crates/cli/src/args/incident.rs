@@ -259,6 +259,9 @@ pub(crate) struct RecordArgs {
     /// How log lines look
     #[arg(long, value_parser = one_of::<LogFormat>(LOG_FORMATS), default_value = "text")]
     pub log_format: LogFormat,
+    /// Give the supervisor some seconds to write the event down first, and what came before it
+    #[arg(long)]
+    pub wait: bool,
     #[command(flatten)]
     pub places: Places,
 }

@@ -151,7 +151,7 @@ impl Runner {
         file.write_all(line)?;
         file.rewind()?;
         let mut command = Command::new(OWN_PROGRAM);
-        command.arg0("scupper").args(["incident", "record"]);
+        command.arg0("scupper").args(["incident", "record", "--wait"]);
         command.args(["--log-format", if self.format == LogFormat::Json { "json" } else { "text" }]);
         for (flag, path) in [("--state", &self.state), ("--incidents", &self.incidents)] {
             if let Some(path) = path {

@@ -185,6 +185,8 @@ fn waits_a_fix_is_refused_until_a_soak_shows_it_and_the_claim_comes_undone_with_
     let ended = room.answer(&flags);
     assert!(ended.err.contains("incident_opened"), "{ended:?}");
     assert_eq!(room.incidents().len(), 1, "limit and death of one run are one thing");
+    let text = fs::read_to_string(room.file_of("ISS-0001")).unwrap();
+    assert!(text.contains("time_to_failure_seconds:") && text.contains("  command: "), "{text}");
 
     let refused = room.moved("ISS-0001", &["ready_for_qa"]);
     assert_eq!(refused.code, 1);

@@ -1,6 +1,7 @@
 //! `incident record`: an event on stdin becomes an incident, or part of one. Started by a supervisor, which goes on meanwhile.
 
 use std::io::{BufRead, BufReader, Read};
+use std::time::Duration;
 
 use anyhow::Context;
 use scupper_casebook::incident::{Recorded, sha256};
@@ -13,7 +14,10 @@ use crate::casebook::folder::Folder;
 use crate::casebook::recorder::{self, Did};
 use crate::failure::Failure;
 use crate::output::{Printer, remark};
+use crate::wait;
 
+/// How long the supervisor has to write an event down.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// More is not read.
 const MOST_BYTES: u64 = 4 << 20;
 
@@ -24,7 +28,7 @@ pub(super) fn run(args: &RecordArgs, printer: &mut Printer) -> Result<u8, Failur
         let line = line.context("cannot read an event from stdin")?;
         let event: Event = serde_json::from_str(&line).context("what is on stdin is no event")?;
         let recorded = Recorded { event, sha256: sha256(line.as_bytes()) };
-        let evidence = Evidence::open(args.places.state.as_deref())?;
+        let evidence = evidence(args, &recorded)?;
         let done = recorder::record(&folder, &evidence, &recorded, clock::wall());
         let Some(done) = done.context("an incident cannot be written")? else { continue };
         let event = match done.did {
@@ -36,4 +40,22 @@ pub(super) fn run(args: &RecordArgs, printer: &mut Printer) -> Result<u8, Failur
         printer.log(&remark(args.log_format, event, &message));
     }
     Ok(0)
+}
+
+/// What was recorded; with what came before the event where somebody is about to write it.
+fn evidence(args: &RecordArgs, recorded: &Recorded) -> anyhow::Result<Evidence> {
+    let state = args.places.state.as_deref();
+    let mut opened = Evidence::open(state);
+    if args.wait {
+        let id = recorded.event.id.to_string();
+        wait::until(PATIENCE, |_| {
+            let is_there = |evidence: &Evidence| evidence.digest(&id).is_ok_and(|digest| digest.is_some());
+            if opened.as_ref().is_ok_and(is_there) {
+                return true;
+            }
+            opened = Evidence::open(state);
+            false
+        });
+    }
+    opened
 }

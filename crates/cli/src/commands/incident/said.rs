@@ -184,13 +184,18 @@ pub(super) fn page(kept: &Kept, checks: &Checks, undone: &[String], flaws: &[Fla
     let intact = evidence.iter().filter(|cited| standing(checks, &cited.id) == "intact").count();
     lines.push(match evidence.len() {
         0 => "  evidence  none".to_owned(),
+        1 if intact == 1 => "  evidence  1 event, as it was cited".to_owned(),
         all if intact == all => format!("  evidence  {all} events, all as they were cited"),
         all => format!("  evidence  {all} events, {intact} of them as they were cited"),
     });
     if incident.fingerprint().is_some() || !incident.changes().is_empty() {
         lines.push(format!("  soak      needs {}", incident.required().describe()));
-        let verdict = checks.soak.verdict.name();
-        lines.push(format!("            {verdict}: {}", shown(&checks.soak.reasons.join("; "), 400)));
+        lines.push(if incident.change().is_none() && state.is_open() {
+            "            counted from the change that is still to be named (--change)".to_owned()
+        } else {
+            let verdict = checks.soak.verdict.name();
+            format!("            {verdict}: {}", shown(&checks.soak.reasons.join("; "), 400))
+        });
     }
     for moved in incident.history() {
         let from = moved.from.map_or_else(|| "opened".to_owned(), |from| from.to_string());
