@@ -55,7 +55,7 @@ fn r024_connections_that_pile_up_are_compared_before_the_recycle() {
 /// Along what it grows takes phases with and without work.
 #[test]
 fn waits_r028_growth_with_load_is_told_from_growth_with_time() {
-    let flags = ["--grow", "10M/10s", "--horizon", "short"];
+    let flags = ["--grow", "4M/10s", "--horizon", "short"];
     let scenes = ["load", "time"].map(|kind| {
         let scene = Scene::new();
         let running = scene.run_script(&flags, "recorded.py", &[kind, "30"]);
