@@ -342,7 +342,12 @@ impl Facts {
     fn count_processes(&mut self, known: &Known<'_>) {
         let others = self.names.iter().any(|(who, _)| self.main.is_some_and(|main| main != *who));
         let several = known.now.is_some_and(|now| now.processes.len() > 1);
-        self.alone = !others && !several;
+        // Children that pile up are there, whether or not anybody told of one by itself.
+        let piled_up = |trail: &Trail| {
+            trail.grew()
+                && matches!(trail.series, Watched::Children | Watched::Browsers | Watched::StdioChildren)
+        };
+        self.alone = !others && !several && !self.trails.iter().any(piled_up);
     }
 
     /// The name of a process.

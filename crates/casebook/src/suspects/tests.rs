@@ -326,6 +326,21 @@ fn processes_that_pile_up_explain_what_their_tree_counts() {
     assert!(ranking.suspects.iter().skip(1).all(|suspect| suspect.score < 40), "{ranking:#?}");
 }
 
+/// The same where nobody told of a helper by itself: what the tree counts is not the main process's.
+#[test]
+fn children_that_nobody_named_explain_what_their_tree_counts() {
+    let grows = |series, per_hour| verdict_of(None, series, Verdict::Growing, per_hour);
+    let kinds = vec![
+        grows(Watched::Children, 7200.0),
+        grows(Watched::Descriptors, 240_000.0),
+        grows(Watched::Threads, 73_000.0),
+        grows(Watched::Memory, 6e11),
+        compared(&[], vec![change(ResourceKind::Child, "chromium --type=renderer", 1, 6)]),
+    ];
+    let ranking = expect(kinds, Cause::ChildTree, "chromium");
+    assert!(ranking.suspects.iter().skip(1).all(|suspect| suspect.score < 20), "{ranking:#?}");
+}
+
 #[test]
 fn what_stopped_or_was_given_back_is_no_leak() {
     let warming = judged(Watched::Memory, Verdict::WarmingUp, 0.0);
