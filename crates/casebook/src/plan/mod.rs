@@ -9,6 +9,7 @@ mod cover;
 mod facts;
 mod kind;
 mod lexicon;
+mod limits;
 mod note;
 mod original;
 mod recorded;
