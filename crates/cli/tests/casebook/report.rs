@@ -323,6 +323,14 @@ fn bad_input_is_one_clear_line() {
         let lines = answer.err.lines().filter(|line| !line.starts_with("hint: ")).count();
         assert!(lines == 1 && !answer.err.contains("panicked"), "{arguments:?} {answer:?}");
     }
+    // Of an incident without a unit there is only what was run for it.
+    let path = room.path(&format!("state/scupper/incidents/{ID}-memory-of-web.md"));
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace(&format!("unit: {}", room.unit), "seen_again: 0")).unwrap();
+    assert_eq!(room.answer(&["report", "--verify", ID, "--", "true"]).code, 0);
+    let alone = room.answer(&["report", ID, "--kind", "delta"]);
+    assert!(alone.code == 0 && alone.out.contains("- `true`: exit code 0"), "{alone:?}");
+    assert!(alone.out.contains("1 recorded events") && !alone.out.contains("SIGKILL"), "{alone:?}");
     // Nothing was recorded: that is said, and nothing is made up.
     let empty = Room::new();
     incident(&empty, "planning");

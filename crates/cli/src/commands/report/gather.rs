@@ -5,10 +5,11 @@ use scupper_casebook::incident::Incident;
 use scupper_casebook::report::changes::Change;
 use scupper_casebook::report::{Rule, Source, Subject, words};
 use scupper_evidence::Query;
-use scupper_model::{Bytes, Limits, Policy, Resource, UnitName, UnitPhase, UnitRecord};
+use scupper_model::{Bytes, EventKind, Limits, Policy, Resource, UnitName, UnitPhase, UnitRecord};
 use scupper_supervise::record::Records;
 use scupper_supervise::shell::clock;
 
+use super::verify;
 use crate::args::ReportArgs;
 use crate::casebook::evidence::Evidence;
 use crate::casebook::folder::Folder;
@@ -42,21 +43,27 @@ pub(super) fn gather(args: &ReportArgs, id: &str) -> Result<Gathered, Failure> {
     let incident = incident(args, id)?;
     let changes = incident.changes().iter().filter_map(|change| named(&change.what)).collect();
     let mut source = Source::new(subject(&incident), clock::wall());
-    let mut cut = false;
     let mut limit = None;
-    if let Some(unit) = source.subject.unit.clone() {
-        let evidence = Evidence::open(args.state.as_deref())?;
-        let query = Query { unit: Some(unit.clone()), ..Query::default() };
-        let found = evidence.gather(&query).context("cannot read the recorded events")?;
-        source.events = found.events;
+    let evidence = Evidence::open(args.state.as_deref())?;
+    let unit = source.subject.unit.clone().unwrap_or_else(|| UnitName::from_command(verify::UNIT));
+    let query = Query { unit: Some(unit), ..Query::default() };
+    let found = evidence.gather(&query).context("cannot read the recorded events")?;
+    source.events = found.events;
+    let cut = found.cut;
+    if let Some(unit) = &source.subject.unit {
         source.unreadable = u64::try_from(found.unreadable).unwrap_or(u64::MAX);
-        cut = found.cut;
-        let (runs, record) = running(&unit);
+        let (runs, record) = running(unit);
         source.runs = runs;
         if let Some(record) = record {
             source.rules = rules(&record, runs == Some(true));
             limit = memory_limit(&record.limits);
         }
+    } else {
+        // Of an incident without a unit there is only what was run for it.
+        let id = &source.subject.id;
+        source.events.retain(|recorded| {
+            matches!(&recorded.event.kind, EventKind::VerificationRan { verification } if verification.incident == *id)
+        });
     }
     Ok(Gathered { source, cut, limit, changes })
 }

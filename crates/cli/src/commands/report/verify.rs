@@ -17,7 +17,7 @@ use crate::output::Printer;
 use crate::paths;
 
 /// The unit of what belongs to none.
-const UNIT: &str = "report";
+pub(super) const UNIT: &str = "report";
 
 pub(super) fn run(args: &ReportArgs, id: &str, printer: &mut Printer) -> Result<u8, Failure> {
     let incident = gather::incident(args, id)?;
