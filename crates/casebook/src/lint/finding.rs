@@ -31,6 +31,16 @@ pub(super) struct Findings {
 }
 
 impl Findings {
+    /// Whether there is room for another one so bad; where there is none it counts as left out, and needs no message.
+    pub fn has_room(&mut self, severity: Severity) -> bool {
+        let has_room = self.found.len() < MOST_FINDINGS
+            || (severity == Severity::Error && self.found.iter().any(|kept| kept.severity < Severity::Error));
+        if !has_room {
+            self.left_out += 1;
+        }
+        has_room
+    }
+
     /// As bad as the rule says.
     pub fn add(&mut self, rule: Rule, line: usize, message: impl Into<String>) {
         self.add_as(rule.severity(), rule, line, message);

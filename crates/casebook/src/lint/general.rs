@@ -34,7 +34,9 @@ pub(super) fn check(page: &Page<'_>, stage: Stage, around: &dyn Surroundings, fi
         if field(line.raw).is_some_and(|(name, _)| name == "Status") {
             continue;
         }
-        if let Some(sign) = emoji(line.raw) {
+        if let Some(sign) = emoji(line.raw)
+            && findings.has_room(Severity::Info)
+        {
             findings.add(
                 Rule::Emoji,
                 line.number,
@@ -73,6 +75,9 @@ fn placeholder(line: &Line<'_>, stage: Stage, is_measured: bool, findings: &mut 
                 Stage::Finished => Severity::Error,
                 Stage::Open => Severity::Warning,
             };
+            if !findings.has_room(severity) {
+                return;
+            }
             findings.add_as(
                 severity,
                 Rule::Placeholder,
@@ -95,7 +100,7 @@ fn placeholder(line: &Line<'_>, stage: Stage, is_measured: bool, findings: &mut 
 /// Claims of a piece of prose.
 pub(super) fn claims(prose: &str, line: usize, findings: &mut Findings) {
     for sentence in sentences(prose) {
-        if bare_claim(sentence).is_some() {
+        if bare_claim(sentence).is_some() && findings.has_room(Severity::Warning) {
             let message = format!("a claim and no number beside it: {}", quoted(sentence));
             findings.add(Rule::ClaimWithoutNumber, line, message);
         }

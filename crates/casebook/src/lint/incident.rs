@@ -390,6 +390,7 @@ fn open_boxes(page: &Page<'_>, findings: &mut Findings) {
         let Some((_, rest)) = marker(line.raw.trim()) else { continue };
         if let (Some(false), text) = ticked(rest)
             && empty(text) != Some(Empty::Placeholder)
+            && findings.has_room(Severity::Error)
         {
             findings.add(
                 Rule::DoneWithOpenBox,
