@@ -326,6 +326,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_incidents_are_opened_for_is_some_words_all_or_none() {
+        let some: Opens = "leak, death".parse().unwrap();
+        assert!(some.opens(Trigger::Leak) && some.opens(Trigger::Death) && !some.opens(Trigger::Limit));
+        let (all, none): (Opens, Opens) = ("all".parse().unwrap(), "none".parse().unwrap());
+        assert!(Trigger::ALL.into_iter().all(|trigger| all.opens(trigger) && !none.opens(trigger)));
+        assert!(none.is_none() && !Opens::leaks().is_none());
+        for wrong in ["", "leak,", "fire", "all,leak"] {
+            assert!(wrong.parse::<Opens>().unwrap_err().contains("leak,limit,death,sweep"), "{wrong}");
+        }
+    }
+
+    #[test]
     fn counts_are_soft_hard_or_both() {
         let of = |text: &str| text.parse::<Counts>().map(|counts| (counts.soft, counts.hard));
         assert_eq!(of("900"), Ok((Some(900), None)));
