@@ -153,7 +153,10 @@ fn waits_r034_the_planted_cause_is_ranked_first() {
 #[test]
 fn heavy_r034_left_browsers_are_ranked_first() {
     let play = play(BROWSERS.kind);
-    play.wait_until_told();
+    wait_for("a browser is told to outlive its request", JUDGED, || {
+        let told = !play.room.events_of("helper_outlives").is_empty();
+        if told { Ok(()) } else { Err(play.room.text("stderr")) }
+    });
     let (_, why) = play.why();
     check(&BROWSERS, &why).unwrap();
 }
@@ -171,7 +174,9 @@ fn waits_from_the_leak_to_the_fix() {
     let service = |kind: &'static str| ["python3", "-S", &script, kind, &log].map(str::to_owned);
     let leaking = service("store");
     let leaking: Vec<&str> = leaking.iter().map(String::as_str).collect();
+    // A limit that it reaches in seconds: a soak has to last three times as long as it takes to fail.
     let flags = ["--verbose", "--horizon", "short", "--grow", "5M/10s", "--incident", "leak", "--log", &log];
+    let flags = [&flags[..], &["--mem-hard", "20M", "--policy", "observe"]].concat();
     let running = room.run(&flags, &leaking);
     let id = wait_for("an incident is opened by itself", JUDGED, || {
         let listed = room.json(&["incident", "list", "--json"]);
@@ -227,30 +232,24 @@ fn waits_from_the_leak_to_the_fix() {
     };
     moved(&["active", "--owner", "ana"]);
     moved(&["ready_for_qa", "--change", "4f1c2d9", "--soak-ops", "100", "--soak-growth", "3M"]);
-    let soak = |kind| {
+    let needs = &room.json(&["incident", "show", &id, "--json"])["soak"]["required"];
+    let seconds = needs["seconds"].as_u64().unwrap();
+    assert!((1..75).contains(&seconds), "{needs}");
+    let soak = |kind, seconds: u64| {
         let command = service(kind);
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
-        let args = [
-            "soak",
-            "--name",
-            &unit,
-            "--ops",
-            "100",
-            "--ops-from",
-            "log:^GET",
-            "--log",
-            &log,
-            "--max-growth",
-            "3M",
-        ];
-        let rest = ["--for", "60s", "--every", "100ms", "--grace", "1s", "--quiet", "--"];
+        // Twenty a second, and a few more.
+        let ops = (22 * (seconds + 2)).to_string();
+        let args = ["soak", "--name", &unit, "--ops", &ops, "--ops-from", "log:^GET", "--log", &log];
+        let rest =
+            ["--max-growth", "3M", "--for", "100s", "--every", "100ms", "--grace", "1s", "--quiet", "--"];
         room.answer(&[&args[..], &rest, &command].concat())
     };
-    let failed = soak("store");
+    let failed = soak("store", 4);
     assert_eq!(failed.code, 1, "{failed:?}");
     let refused = room.answer(&["incident", "verify", &id]);
     assert_eq!(refused.code, 1, "{refused:?}");
-    let passed = soak("pool");
+    let passed = soak("pool", seconds);
     assert_eq!(passed.code, 0, "{passed:?}");
     let verified = room.answer(&["incident", "verify", &id]);
     assert_eq!(verified.code, 0, "{verified:?}");
