@@ -10,7 +10,6 @@ mod chart;
 mod commands;
 mod config;
 mod counter;
-#[allow(dead_code, unused_imports, reason = "the commands that write documents are on their way")]
 mod documents;
 mod failure;
 mod guard;

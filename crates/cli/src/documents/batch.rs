@@ -26,16 +26,6 @@ impl Batch {
         Ok(is_new)
     }
 
-    /// How many wait to be put in their places.
-    pub(crate) fn len(&self) -> usize {
-        self.prepared.len()
-    }
-
-    /// Whether none does.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.prepared.is_empty()
-    }
-
     /// All of them on the disk, then in their places: whole, or as before. What became of each, in the order of adding.
     pub(crate) fn put(&mut self) -> Vec<(PathBuf, Result<Written>)> {
         let prepared = std::mem::take(&mut self.prepared);

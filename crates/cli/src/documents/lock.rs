@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -18,12 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Lock {
     _folder: File,
-    kept: Vec<PathBuf>,
 }
 
 impl Lock {
     /// Waits some seconds for whoever writes there, and says who it is where that takes longer. What killed writers left
-    /// in the folder is removed.
+    /// in the folder is removed; a text of somebody else that is found there gets a name beside its document.
     pub(crate) fn take(folder: &Path) -> Result<Self> {
         Self::take_within(folder, PATIENCE)
     }
@@ -55,13 +54,8 @@ impl Lock {
                 patience.as_secs()
             );
         }
-        let kept = leftovers::sweep(folder)?;
-        Ok(Self { _folder: opened, kept })
-    }
-
-    /// Texts that somebody wrote just when a writer was killed: they were found, and are kept under these names.
-    pub(crate) fn kept(&self) -> &[PathBuf] {
-        &self.kept
+        leftovers::sweep(folder)?;
+        Ok(Self { _folder: opened })
     }
 }
 
