@@ -110,7 +110,7 @@ if step build 1800 cargo build --profile "$profile" --locked --package scupper-c
   built=${CARGO_TARGET_DIR:-$PWD/target}/$built/scupper
   step gunicorn 300 env SCUPPER="$built" examples/leaky-gunicorn/demo.sh --seconds 20
   step node 120 env SCUPPER="$built" examples/leaky-node/run.sh --hard 200M --overshoot 16
-  step casebook 120 env SCUPPER="$built" examples/casebook/demo.sh
+  step casebook 180 env SCUPPER="$built" examples/casebook/demo.sh
 fi
 # cargo test runs what nextest does not: the examples in documentation.
 step test 3000 cargo test --workspace --doc --locked --quiet

@@ -43,7 +43,7 @@ show() { printf '$ scupper %s\n' "$*"; "$scupper" "$@"; }
 refused() { if show "$@"; then echo "demo: this should have been refused" >&2; exit 1; fi; }
 save() { git -C shop -c user.name=demo -c user.email=demo@example.org commit -qam "$1" && git -C shop rev-parse --short=10 HEAD; }
 soak() {
-  show soak --name shop --ops 600 --ops-from "http://127.0.0.1:$port/metrics#requests_total" --max-growth 20M \
+  show soak --name shop --ops "$1" --ops-from "http://127.0.0.1:$port/metrics#requests_total" --max-growth 20M \
     -- python3 shop/shop.py "$port"
 }
 
@@ -59,7 +59,7 @@ sed -n '/^## Step-by-Step/,/^3\. /p' vault/Needs_Action/Plan_shop_leak.md | sed 
 say "The service runs under scupper, with visitors; the incident opens by itself"
 python3 "$here/visitors.py" "http://127.0.0.1:$port/visit" 40 &
 visitors=$!
-"$scupper" run --name shop --horizon short --grow 50M/10s -- python3 shop/shop.py "$port" &
+"$scupper" run --name shop --horizon short --grow 50M/10s --mem-hard 160M -- python3 shop/shop.py "$port" &
 shop=$!
 for _ in $(seq 300); do
   if "$scupper" incident list --json | grep -q ISS-0001; then break; fi
@@ -84,11 +84,11 @@ say "A fix that is none: the cart is smaller by a tenth"
 show incident move ISS-0001 active --owner ana
 sed -i 's/^CART_BYTES = 256 \* 1024$/CART_BYTES = 230 * 1024/' shop/shop.py
 show incident move ISS-0001 ready_for_qa --change "$(save 'Smaller carts')" --soak-ops 600 --soak-growth 20M
-if soak; then echo "demo: a soak of a service that leaks has passed" >&2; exit 1; fi
+if soak 600; then echo "demo: a soak of a service that leaks has passed" >&2; exit 1; fi
 refused incident verify ISS-0001
 refused incident move ISS-0001 done
 
-say "A fix: there are at most 50 sessions"
+say "A fix: there are at most 50 sessions; its soak lasts three times as long as it took to reach the limit"
 show incident move ISS-0001 active --reason "it still grows with every visit"
 python3 - <<'PYTHON'
 path = "shop/shop.py"
@@ -98,7 +98,7 @@ text = text.replace("* CART_BYTES\n", "* CART_BYTES\n    SESSIONS.pop(number - M
 open(path, "w").write(text)
 PYTHON
 show incident move ISS-0001 ready_for_qa --change "$(save 'At most 50 sessions')"
-soak
+soak 2000
 show incident verify ISS-0001
 show incident move ISS-0001 ready_for_deployment
 show incident move ISS-0001 done
