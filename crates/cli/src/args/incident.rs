@@ -54,7 +54,7 @@ pub(crate) enum IncidentCommand {
     Show(ShowArgs),
     /// Move one to another state, where what that needs is there
     ///
-    /// planning -> ready_for_engineering -> active -> ready_for_qa -> ready_for_deployment -> done -> archived; also won_t_do, and
+    /// `planning` -> `ready_for_engineering` -> `active` -> `ready_for_qa` -> `ready_for_deployment` -> `done` -> `archived`; also `won_t_do`, and
     /// back. Whatever is refused says what is missing, or what is allowed. --force goes on all the same, and is written down.
     ///
     /// Exit codes: 0 moved, 1 refused, 2 could not look.

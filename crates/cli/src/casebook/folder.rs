@@ -170,12 +170,8 @@ impl Folder {
         let highest = files.iter().filter_map(|path| number_of(path)).max().unwrap_or(0);
         let last = self.path.join(LAST);
         let given = Source::open(&last, 64)?.map(|source| source.text().trim().parse::<u64>());
-        let given = match given {
-            None => 0,
-            Some(Ok(given)) => given,
-            // The files say enough.
-            Some(Err(_)) => 0,
-        };
+        // Where it cannot be read the files say enough.
+        let given = given.and_then(Result::ok).unwrap_or(0);
         let next = highest.max(given).checked_add(1).context("there are no numbers left")?;
         let (incident, name) = make(&id_of(next))?;
         documents::write(&last, &format!("{next}\n"))?;

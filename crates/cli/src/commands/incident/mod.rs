@@ -170,7 +170,7 @@ fn move_it(args: &MoveArgs, printer: &mut Printer) -> Result<u8, Failure> {
     let (mut kept, _lock) = locked(&folder, &args.id)?;
     let mut reason = args.reason.clone();
     if args.needs.soak_ops.is_some() || args.needs.soak_growth.is_some() {
-        let required = agreed(&kept, args)?;
+        let required = agreed(&kept, args);
         let agreed = format!("soak: {}", required.describe());
         reason = Some(reason.map_or_else(|| agreed.clone(), |reason| format!("{reason}; {agreed}")));
         kept.incident.require(&required)?;
@@ -204,13 +204,13 @@ fn asks_for_reason(kept: &Kept, to: State) -> bool {
 }
 
 /// What was agreed on goes before a day, and never before three times the time to failure.
-fn agreed(kept: &Kept, args: &MoveArgs) -> anyhow::Result<Required> {
+fn agreed(kept: &Kept, args: &MoveArgs) -> Required {
     let old = kept.incident.required();
     let failure = kept.incident.time_to_failure();
     let operations = args.needs.soak_ops.or(old.operations);
     let growth = args.needs.soak_growth.or(old.max_growth);
     let derived = Required::derive(failure, None, operations, growth);
-    Ok(Required { max_slope_per_hour: old.max_slope_per_hour, ..derived })
+    Required { max_slope_per_hour: old.max_slope_per_hour, ..derived }
 }
 
 fn locked(folder: &Folder, id: &str) -> anyhow::Result<(Kept, crate::documents::Lock)> {
