@@ -65,8 +65,9 @@ fn waits_r028_growth_with_load_is_told_from_growth_with_time() {
         running.wait();
         let ended =
             scene.events_of("series_recorded").into_iter().filter(|event| event["because"] == "ended");
-        let pattern = ended.filter(|event| event["target"].is_object()).map(|event| event["pattern"].clone());
-        let pattern = pattern.last().unwrap_or_else(|| panic!("{}", scene.text("stderr")));
+        let mut pattern =
+            ended.filter(|event| event["target"].is_object()).map(|event| event["pattern"].clone());
+        let pattern = pattern.next_back().unwrap_or_else(|| panic!("{}", scene.text("stderr")));
         let expected = if kind == "load" { "with_load" } else { "while_idle" };
         assert_eq!(pattern["grows"], expected, "{pattern}");
         if kind == "load" {

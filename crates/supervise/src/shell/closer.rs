@@ -6,17 +6,19 @@
 //!
 //! What is kept for comparing is bounded: two readings of at most `MOST_KEPT` processes of a unit.
 
+mod reading;
+
 use std::collections::VecDeque;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
 use scupper_model::{
-    Bytes, Comparison, Connections, EventKind, Identity, Pid, Resource, ResourceKind, Watched, printable,
+    Comparison, Connections, EventKind, Identity, Resource, ResourceKind, Watched, printable,
 };
-use scupper_probe::holdings::{self, Bounds, Holdings, Part};
-use scupper_probe::{Proc, pss};
+use scupper_probe::holdings::Holdings;
 
+use self::reading::{Answer, Child, look_closer};
 use super::clock::Clock;
 use super::tree::Tree;
 use crate::compare::compare;
@@ -31,11 +33,6 @@ const MOST_WAITING: usize = 8;
 const MOST_MADE: usize = 64;
 /// Children that are told one by one.
 const MOST_CHILDREN: usize = 512;
-/// A look that takes longer is broken off, and says what it has not read.
-const LONGEST: Duration = Duration::from_secs(2);
-/// Descriptors that are looked at, and text of mappings that is read.
-const MOST_DESCRIPTORS: u64 = 16_384;
-const MOST_TEXT: usize = 8 << 20;
 /// After a look on suspicion the next one waits this many times as long as it took.
 const REST: u32 = 100;
 /// Two looks that are compared are at least so far apart.
@@ -78,24 +75,6 @@ struct Order {
     children: Vec<Child>,
     more_children: usize,
     at: Duration,
-}
-
-#[derive(Clone, Debug)]
-struct Child {
-    pid: Pid,
-    name: Vec<u8>,
-    command: Vec<Vec<u8>>,
-    zombie: bool,
-    rss: Option<Bytes>,
-}
-
-/// What a look has found.
-#[derive(Debug)]
-struct Answer {
-    holdings: Option<Holdings>,
-    /// Whether the memory of children is their share (PSS), and not all they have mapped.
-    shares: bool,
-    took: Duration,
 }
 
 /// A reading that others are compared with.
@@ -431,38 +410,6 @@ fn told(order: &Order, because: &str, before: &Reading, after: &Reading) -> Comp
         more_changes: changes.more,
         unread: changes.unread,
     }
-}
-
-/// The look itself, on its thread.
-fn look_closer(target: &Identity, children: &[Child], more: usize) -> Answer {
-    let clock = Clock::start();
-    let goes_on = || clock.now() < LONGEST;
-    let bounds = Bounds { descriptors: MOST_DESCRIPTORS, memory_text: MOST_TEXT, goes_on: &goes_on };
-    let nothing = |took| Answer { holdings: None, shares: false, took };
-    let Ok(proc) = Proc::open(std::path::Path::new("/proc")) else { return nothing(clock.now()) };
-    let Ok(Some(mut holdings)) = holdings::read(&proc, target, bounds) else { return nothing(clock.now()) };
-    let mut shares = true;
-    if more > 0 {
-        holdings.not_read(Part::Children, format!("{} are too many", children.len() + more));
-    } else {
-        let share = |child: &Child| goes_on().then(|| pss(&proc, child.pid).ok().flatten()).flatten();
-        let read: Option<Vec<Bytes>> =
-            children.iter().map(|child| if child.zombie { Some(Bytes(0)) } else { share(child) }).collect();
-        shares = read.is_some();
-        let bytes = |index: usize, child: &Child| match &read {
-            Some(read) => read.get(index).copied(),
-            None => child.rss,
-        };
-        for (index, child) in children.iter().enumerate() {
-            let what = holdings::command(&child.command, &child.name);
-            if child.zombie {
-                holdings.add(ResourceKind::Zombie, what, None);
-            } else {
-                holdings.add(ResourceKind::Child, what, bytes(index, child).map(|bytes| bytes.0));
-            }
-        }
-    }
-    Answer { holdings: Some(holdings), shares, took: clock.now() }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use scupper_model::{MemoryKind, ResourceChange};
-use scupper_probe::Detail;
+use scupper_model::{MemoryKind, Pid, ResourceChange};
+use scupper_probe::{Detail, Proc};
 
 use super::*;
 
