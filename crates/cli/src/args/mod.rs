@@ -221,7 +221,7 @@ pub(crate) enum Command {
     Lint(Box<LintArgs>),
     /// Make an action plan for each note of an inbox
     ///
-    /// Reads VAULT/Inbox/*.md and writes VAULT/Needs_Action/Plan_<name>.md: what kind of task it is, with the words and lines that
+    /// Reads VAULT/Inbox/*.md and writes `VAULT/Needs_Action/Plan_<name>.md`: what kind of task it is, with the words and lines that
     /// say so and what came second; steps that cover each of its bullets; criteria in numbers; and what scupper recorded of the
     /// service, where something fits. What is unchanged is not written. A note that changes has its plan brought up to date,
     /// and what people wrote into it stays. A plan whose status is set to `done` or `cancelled` moves to Done/ with its note.
