@@ -4,7 +4,7 @@
 #   scripts/test.sh NAME...          only these steps (see below), such as: scripts/test.sh fmt clippy
 #   SCUPPER_FULL=1 scripts/test.sh   also installs cargo-deny and cargo-machete, which takes some minutes, runs the examples
 #                                    with the release build, and that of the casebook too
-# Steps: tools fmt clippy build test doc fuzz scripts deny machete gunicorn node
+# Steps: tools fmt clippy build test doc fuzz scripts deny machete gunicorn node casebook
 set -uo pipefail
 cd "$(dirname "$0")/.."
 only=" $* "
