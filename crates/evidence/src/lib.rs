@@ -7,7 +7,7 @@
 //!
 //! # The file
 //!
-//! `PRAGMA application_id` is 0x53435550 ("SCUP"), `PRAGMA user_version` the version of the schema. One table:
+//! `PRAGMA application_id` is 0x53435550 ("SCUP"), `PRAGMA user_version` the version of the schema. Two tables:
 //!
 //! | column of `events` | what it holds |
 //! |---|---|
@@ -19,6 +19,8 @@
 //! | `kind` text | what happened: `unit_exited`, `limit_crossed`, … |
 //! | `severity` text | `routine`, `notice`, `warning` or `error` |
 //! | `body` text | the whole event as one line of JSON |
+//!
+//! `kept` has the `uuid` of each event that a record cites: those stay when their time has come (`Store::keep`).
 //!
 //! Indexes: `(unit, at_ms)` and `(at_ms)`. Operators have the `sqlite3` tool:
 //!
@@ -58,7 +60,7 @@ pub use writer::{CloseReport, Writer};
 /// How much evidence is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Events older than this go first. 30 days unless told otherwise.
+    /// Events older than this go first, but for those that are kept. 30 days unless told otherwise.
     pub max_age: Duration,
     /// Above this size of the file the oldest events go, whatever their age. 256 MiB unless told otherwise.
     pub max_bytes: Bytes,

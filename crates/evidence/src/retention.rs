@@ -4,6 +4,9 @@
 //! pages, so that nobody waits long for the lock. Size is brought to 90 % of what is allowed, so that a full file is
 //! not trimmed with every event. Pages that become free are cut off the end of the file (incremental vacuum): it
 //! really shrinks.
+//!
+//! What a record cites stays ([`Store::keep`]): a claim must not come undone because a month went by. That is bounded too: where
+//! the file is too large, what is kept gets half of it at most, and the oldest of it is let go.
 
 use rusqlite::TransactionBehavior;
 use scupper_model::Timestamp;
@@ -13,6 +16,10 @@ use crate::{EvidenceError, Store};
 
 /// Events removed per call at most.
 const EVENTS_PER_CALL: u64 = 2_000;
+/// Events that are kept at most; of more the ones that were named first are let go.
+const MOST_KEPT: u64 = 20_000;
+/// What is not kept.
+const NOT_KEPT: &str = "uuid NOT IN (SELECT uuid FROM kept)";
 /// Pages given back per call at most.
 const PAGES_PER_CALL: u64 = 512;
 
@@ -28,7 +35,42 @@ pub struct Removed {
 }
 
 impl Store {
-    /// Removes what is older than allowed, and then the oldest while the file is larger than allowed. Bounded work:
+    /// Keeps these events beyond their time: a record cites them. One that is not written yet is kept as soon as it is.
+    pub fn keep(&mut self, ids: &[uuid::Uuid]) -> Result<(), EvidenceError> {
+        let path = &self.path;
+        let fail = |source| EvidenceError::sqlite(path, "write", source);
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+        for id in ids {
+            transaction
+                .execute(
+                    "INSERT INTO kept (uuid) VALUES (?1) ON CONFLICT (uuid) DO NOTHING",
+                    [id.to_string()],
+                )
+                .map_err(fail)?;
+        }
+        let surplus = format!(
+            "DELETE FROM kept WHERE id IN (SELECT id FROM kept ORDER BY id DESC LIMIT -1 OFFSET {MOST_KEPT})"
+        );
+        transaction.execute(&surplus, []).map_err(fail)?;
+        transaction.commit().map_err(fail)
+    }
+
+    /// Where what is kept is more than half of what is allowed, the half of it that was named first is let go.
+    fn let_go_of_surplus(&mut self) -> Result<(), EvidenceError> {
+        let kept = self.number(
+            "SELECT coalesce(sum(length(CAST(body AS BLOB))), 0) FROM events WHERE uuid IN (SELECT uuid FROM kept)",
+        )?;
+        if kept > self.options.max_bytes.0 / 2 {
+            self.remove(
+                "DELETE FROM kept WHERE id IN
+                 (SELECT id FROM kept ORDER BY id LIMIT (SELECT (count(*) + 1) / 2 FROM kept))",
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Removes what is older than allowed and not kept, and then the oldest while the file is larger than allowed. Bounded work:
     /// call again while [`Removed::more`].
     pub fn retain(&mut self, now: Timestamp) -> Result<Removed, EvidenceError> {
         let before = self.size()?;
@@ -55,18 +97,19 @@ impl Store {
 
     fn remove_older_than(&mut self, oldest: Timestamp) -> Result<u64, EvidenceError> {
         let oldest = milliseconds(oldest.0);
-        let due = self.number(&format!("SELECT EXISTS (SELECT 1 FROM events WHERE at_ms < {oldest})"))?;
+        let due = self
+            .number(&format!("SELECT EXISTS (SELECT 1 FROM events WHERE at_ms < {oldest} AND {NOT_KEPT})"))?;
         if due == 0 {
             return Ok(0);
         }
         self.remove(&format!(
             "DELETE FROM events WHERE id IN
-             (SELECT id FROM events WHERE at_ms < {oldest} ORDER BY at_ms LIMIT {EVENTS_PER_CALL})"
+             (SELECT id FROM events WHERE at_ms < {oldest} AND {NOT_KEPT} ORDER BY at_ms LIMIT {EVENTS_PER_CALL})"
         ))
     }
 
     /// How many of the oldest events would have to go, going by the mean size of one. 0 while the file fits.
-    fn events_over_size(&self) -> Result<u64, EvidenceError> {
+    fn events_over_size(&mut self) -> Result<u64, EvidenceError> {
         let allowed = self.options.max_bytes.0;
         let page = self.number("PRAGMA page_size")?;
         let used = self
@@ -76,7 +119,8 @@ impl Store {
         if used <= allowed {
             return Ok(0);
         }
-        let events = self.number("SELECT count(*) FROM events")?;
+        self.let_go_of_surplus()?;
+        let events = self.number(&format!("SELECT count(*) FROM events WHERE {NOT_KEPT}"))?;
         if events == 0 {
             return Ok(0);
         }
@@ -87,7 +131,7 @@ impl Store {
 
     fn remove_oldest(&mut self, count: u64) -> Result<u64, EvidenceError> {
         self.remove(&format!(
-            "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT {count})"
+            "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE {NOT_KEPT} ORDER BY id LIMIT {count})"
         ))
     }
 

@@ -9,7 +9,8 @@ use crate::EvidenceError;
 /// "SCUP": says that a file is ours.
 const APPLICATION_ID: i32 = 0x5343_5550;
 
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE events (
         id       INTEGER PRIMARY KEY AUTOINCREMENT,
         uuid     TEXT    NOT NULL UNIQUE,
@@ -22,7 +23,14 @@ const STEPS: &[&str] = &["
     );
     CREATE INDEX events_by_unit ON events (unit, at_ms);
     CREATE INDEX events_by_time ON events (at_ms);
-"];
+",
+    "
+    CREATE TABLE kept (
+        id   INTEGER PRIMARY KEY AUTOINCREMENT,
+        uuid TEXT NOT NULL UNIQUE
+    );
+",
+];
 
 /// The newest schema this program knows.
 pub const SCHEMA_VERSION: i32 = version_after(STEPS);
@@ -100,7 +108,7 @@ fn migrate_by(connection: &mut Connection, path: &Path, steps: &[&str]) -> Resul
 mod tests {
     use super::*;
 
-    const NEXT: &[&str] = &[STEPS[0], "ALTER TABLE events ADD COLUMN host TEXT"];
+    const NEXT: &[&str] = &[STEPS[0], STEPS[1], "ALTER TABLE events ADD COLUMN host TEXT"];
 
     fn memory() -> Connection {
         Connection::open_in_memory().unwrap()
@@ -128,7 +136,7 @@ mod tests {
         let row: (i64, Option<String>) =
             connection.query_row("SELECT id, host FROM events", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
         assert_eq!(row, (7, None));
-        assert!(matches!(look(&connection, path), Err(EvidenceError::Newer { found: 2, known: 1, .. })));
+        assert!(matches!(look(&connection, path), Err(EvidenceError::Newer { found: 3, known: 2, .. })));
     }
 
     #[test]
@@ -136,9 +144,9 @@ mod tests {
         let mut connection = memory();
         let path = Path::new("x");
         migrate(&mut connection, path).unwrap();
-        let broken = &[STEPS[0], "CREATE TABLE extra (x); SELECT no_such_function()"];
+        let broken = &[STEPS[0], STEPS[1], "CREATE TABLE extra (x); SELECT no_such_function()"];
         assert!(migrate_by(&mut connection, path, broken).is_err());
-        assert_eq!(look(&connection, path).unwrap(), Found::Ours(1));
+        assert_eq!(look(&connection, path).unwrap(), Found::Ours(SCHEMA_VERSION));
         let extra: i32 = connection
             .query_row("SELECT count(*) FROM sqlite_master WHERE name = 'extra'", [], |r| r.get(0))
             .unwrap();

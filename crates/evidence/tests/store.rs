@@ -326,6 +326,38 @@ fn size_takes_the_oldest() {
 }
 
 #[test]
+fn what_a_record_cites_outlives_its_time_and_no_more_than_half_of_the_file() {
+    let home = tempdir().unwrap();
+    let path = home.path().join("e");
+    let options = Options { max_age: Duration::from_secs(10), max_bytes: Bytes::mib(1) };
+    let mut store = Store::open(&path, &options).unwrap();
+    let old: Vec<_> =
+        (0..3_000).map(notice).map(|event| at(event.kind, Timestamp(NOW.0 - 100_000))).collect();
+    let later = at(notice(9_000).kind, Timestamp(NOW.0 - 90_000));
+    // One of them is not written yet.
+    store.keep(&[old[7].id, later.id]).unwrap();
+    store.keep(&[old[7].id]).unwrap();
+    store.insert(&old).unwrap();
+    store.insert(std::slice::from_ref(&later)).unwrap();
+    while store.retain(NOW).unwrap().more {}
+    assert_eq!(messages(&path), ["number 7", "number 9000"]);
+    assert_eq!(store.retain(NOW).unwrap(), scupper_evidence::Removed::default(), "nothing is due");
+    // As many as would fill the file: of them the ones that were named first go, like everything else.
+    let many: Vec<_> = (0..10_000).map(notice).map(|event| at(event.kind, NOW)).collect();
+    store.keep(&many.iter().map(|event| event.id).collect::<Vec<_>>()).unwrap();
+    store.insert(&many).unwrap();
+    let mut calls = 0;
+    while store.retain(NOW).unwrap().more || store.size().unwrap() > Bytes::mib(1) {
+        calls += 1;
+        assert!(calls < 200, "{}", store.size().unwrap());
+    }
+    let left = messages(&path);
+    assert_eq!(left.last().unwrap(), "number 9999");
+    assert!(left.len() > 500, "{}", left.len());
+    assert!(is_sound(&path));
+}
+
+#[test]
 fn rows_are_never_numbered_twice() {
     let home = tempdir().unwrap();
     let path = home.path().join("e");
