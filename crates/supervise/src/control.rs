@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use scupper_detect::{Reason, Verdict};
 use scupper_model::{
-    Bytes, Class, Connections, Identity, Judged, Limits, ProcessSample, TreeSample, UnitPhase, UnitRecord,
-    Watched,
+    Bytes, Class, Connections, Identity, Judged, Limits, ProcessSample, SignalReason, TreeSample, UnitPhase,
+    UnitRecord, Watched,
 };
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +135,9 @@ pub struct UnitStatus {
     pub helper_counts: Vec<Account>,
     /// What it is doing.
     pub phase: UnitPhase,
+    /// Why nothing of it may act: its tree stands still until it may again.
+    #[serde(default)]
+    pub held: Option<SignalReason>,
     /// Whether the command said READY over `NOTIFY_SOCKET`; `None` where it has no such socket.
     pub ready: Option<bool>,
     /// The last STATUS it said there.

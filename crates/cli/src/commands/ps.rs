@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use scupper_detect::Verdict;
 use scupper_model::{
-    Bytes, Class, Resource, Size, UnitPhase, UnitRecord, Watched, format_duration, printable,
+    Bytes, Class, Resource, SignalReason, Size, UnitPhase, UnitRecord, Watched, format_duration, printable,
 };
 use scupper_supervise::control::{ProcessStatus, SeriesStatus, Standing, UnitStatus};
 use serde::Serialize;
@@ -63,6 +63,9 @@ pub(super) fn run(args: &PsArgs, printer: &mut Printer) -> Result<u8, Failure> {
         }
         for unit in &units {
             unit.message.iter().for_each(|message| printer.note(&format!("{}: {message}", unit.unit)));
+            let held =
+                unit.held().map(|why| format!("held: {}; it stands still until it may act", why.describe()));
+            held.iter().for_each(|held| printer.note(&format!("{}: {held}", unit.unit)));
             let why = unit.status.iter().flat_map(|status| why(status));
             why.for_each(|why| printer.note(&format!("{}: {why}", unit.unit)));
             let helpers = unit.status.iter().flat_map(|status| helpers::notes(status));
@@ -70,6 +73,13 @@ pub(super) fn run(args: &PsArgs, printer: &mut Printer) -> Result<u8, Failure> {
         }
     }
     Ok(if findings { FINDINGS } else { 0 })
+}
+
+impl Shown {
+    /// Why its tree stands still, as far as it has answered.
+    fn held(&self) -> Option<SignalReason> {
+        self.status.as_ref().and_then(|status| status.held)
+    }
 }
 
 fn unit(supervisor: Supervisor, record: UnitRecord) -> Shown {
@@ -94,6 +104,7 @@ fn table(units: &[Shown]) -> Table {
         let phase = match unit.supervisor {
             "gone" => "supervisor gone".to_owned(),
             "silent" => "no answer".to_owned(),
+            _ if unit.held().is_some() => "held".to_owned(),
             _ => word(unit.phase),
         };
         let status = unit.status.as_deref();

@@ -82,6 +82,7 @@ pub(super) fn status(unit: &str) -> UnitStatus {
             outliving: 2,
         }],
         phase: UnitPhase::Running,
+        held: None,
         ready: None,
         status_text: None,
         uptime_seconds: Some(75.5),

@@ -64,6 +64,7 @@ fn status() -> UnitStatus {
         helpers: Vec::new(),
         helper_counts: Vec::new(),
         phase: UnitPhase::Running,
+        held: None,
         ready: None,
         status_text: None,
         uptime_seconds: Some(75.0),

@@ -173,13 +173,29 @@ fn r116_it_stands_still_while_its_registry_is_away_and_goes_on_when_it_is_back()
     server.pause();
     let lost = wait_for("it stands still", PATIENCE, || still(&registry, &running));
     assert_eq!(lost["action"], "pause");
+    let (shown, text) = shown(&registry);
+    assert_eq!(shown["units"][0]["status"]["held"], "lease_lost", "{shown}");
+    assert!(text.contains(" held ") && text.contains("held: lease lost"), "{text}");
     let stood = steps(&registry);
     server.resume();
     wait_for_event(&registry, "lease_regained");
     wait_for("it works again", PATIENCE, || works(&registry, stood));
+    let (shown, text) = self::shown(&registry);
+    assert_eq!(shown["units"][0]["status"]["held"], Value::Null, "{shown}");
+    assert!(text.contains(" running ") && !text.contains("held"), "{text}");
     running.signal(TERM);
     assert_eq!(code(running), 7);
     expect_left(&registry, "SIGTERM");
+}
+
+/// What `ps` says of the unit: as JSON, and to a person.
+fn shown(registry: &Registry) -> (Value, String) {
+    let ps = |args: &[&str]| {
+        let out = registry.scene.scupper(args).output().unwrap();
+        assert_eq!(out.status.code(), Some(0), "{out:?}");
+        String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
+    };
+    (serde_json::from_str(&ps(&["ps", "--json"])).unwrap(), ps(&["ps"]))
 }
 
 /// Every process of the tree is stopped or frozen, and the last thing that was said of the lease is that it is lost.

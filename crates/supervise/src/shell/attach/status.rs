@@ -73,6 +73,7 @@ impl Watcher {
             standing: self.watch.standing(now),
             series: self.watch.all(now),
             phase: UnitPhase::Running,
+            held: None,
             ready: None,
             status_text: None,
             uptime_seconds: Some((self.age + now).as_secs_f64()),

@@ -121,6 +121,7 @@ impl UnitShell {
             standing: self.watch.standing(now),
             series: self.watch.all(now),
             phase: self.machine.phase(),
+            held: self.machine.held(),
             ready: self.ready,
             status_text: self.status_text.clone(),
             uptime_seconds: self.machine.main().map(|_| now.saturating_sub(self.started_at).as_secs_f64()),

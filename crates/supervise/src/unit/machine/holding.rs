@@ -52,6 +52,11 @@ impl Unit {
         self.hold.held
     }
 
+    /// Why its tree stands still, where it does.
+    pub fn held(&self) -> Option<SignalReason> {
+        self.hold.wanted.filter(|_| self.hold.held)
+    }
+
     /// Brings what is done in line with what is wanted, after whatever else was decided: a signal that ends is there
     /// before its receiver goes on.
     pub(super) fn hold_or_release(&mut self, effects: &mut Vec<Effect>) {
