@@ -1,12 +1,13 @@
 //! What the gates of an incident look at, taken from the evidence file: whether what it cites still is what it was, what was
 //! soaked after its change, and whether it was seen again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 use scupper_casebook::incident::{After, Checks, Incident, Recorded, Standing, episode, verify};
 use scupper_evidence::Query;
 use scupper_model::{EventKind, RunId, Timestamp, UnitName};
+use uuid::Uuid;
 
 use super::evidence::Evidence;
 use super::folder::Folder;
@@ -58,6 +59,28 @@ pub(crate) fn checks(incident: &Incident, evidence: &Evidence, folder: &Folder) 
     let after = After { change, units: &units, soaks: &soaks, seen_again: &seen_again };
     let soak = verify(&incident.required(), &after);
     Ok(Checks { soak, evidence: standings, blocked_by: blockers(incident, folder) })
+}
+
+/// The starts of runs that began before the change, and in which something of it was seen after it.
+pub(crate) fn older_starts(incident: &Incident, evidence: &Evidence) -> Result<Vec<Uuid>> {
+    let Some(since) = incident.change().map(|change| change.at) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for unit in incident.units().iter().filter_map(|unit| unit.parse::<UnitName>().ok()) {
+        let query = |kinds: &[&str], since, until| Query {
+            unit: Some(unit.clone()),
+            kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(),
+            since,
+            until,
+            ..Query::default()
+        };
+        let seen = evidence.gather(&query(&TELLING, Some(since), None))?.events;
+        let runs: HashSet<RunId> = seen.iter().map(|recorded| recorded.event.run).collect();
+        if !runs.is_empty() {
+            let starts = evidence.gather(&query(&["unit_started"], None, Some(since)))?.events;
+            found.extend(starts.iter().filter(|start| runs.contains(&start.event.run)).map(|s| s.event.id));
+        }
+    }
+    Ok(found)
 }
 
 /// When each run of a unit began.

@@ -1,14 +1,14 @@
 //! The recorded events that documents are written from, each with the digest of its line.
 //!
-//! A document cites an event by its id and the SHA-256 of its line as it was stored. Nothing here writes, and where there is
-//! no evidence file there is no evidence: that is an answer, not an error.
+//! A document cites an event by its id and the SHA-256 of its line as it was stored. Where there is no evidence file
+//! there is no evidence: that is an answer, not an error.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use scupper_casebook::incident::{Recorded, sha256};
-use scupper_evidence::{Query, Store};
+use scupper_evidence::{Options, Query, Store};
 
 use crate::paths;
 
@@ -48,6 +48,14 @@ impl Evidence {
     /// Whether anything was ever recorded there.
     pub(crate) const fn is_there(&self) -> bool {
         self.store.is_some()
+    }
+
+    /// Keeps these events when their time has come. Without a file nothing is there to be kept.
+    pub(crate) fn keep(&self, ids: &[uuid::Uuid]) -> anyhow::Result<()> {
+        if ids.is_empty() || self.store.is_none() {
+            return Ok(());
+        }
+        Ok(Store::open(&self.file, &Options::default())?.keep(ids)?)
     }
 
     /// The events that fit, with their digests.
@@ -96,7 +104,6 @@ impl Evidence {
 
 #[cfg(test)]
 mod tests {
-    use scupper_evidence::Options;
     use scupper_model::{EVENT_SCHEMA, Event, EventKind, RunId, Timestamp};
 
     use super::*;

@@ -3,6 +3,7 @@
 pub(crate) mod checks;
 pub(crate) mod evidence;
 pub(crate) mod folder;
+pub(crate) mod keep;
 pub(crate) mod opener;
 pub(crate) mod recorder;
 pub(crate) mod suspected;

@@ -13,6 +13,7 @@ use scupper_model::{EventKind, Timestamp, Watched};
 
 use super::evidence::Evidence;
 use super::folder::{Folder, Kept};
+use super::keep::keep;
 use super::suspected;
 
 /// Events of the same run that are cited beside the one that it was opened for.
@@ -25,6 +26,8 @@ pub(crate) struct Outcome {
     pub path: PathBuf,
     pub title: String,
     pub did: Did,
+    /// Why what it cites is not kept for it.
+    pub unkept: Option<String>,
 }
 
 /// The same in a word.
@@ -61,8 +64,9 @@ pub(crate) fn record(
         };
         if let Some(did) = did {
             kept.write()?;
+            let unkept = keep(&kept.incident, evidence);
             let (id, title) = (kept.incident.id().to_owned(), kept.incident.title().to_owned());
-            return Ok(Some(Outcome { id, path: kept.path().to_owned(), title, did }));
+            return Ok(Some(Outcome { id, path: kept.path().to_owned(), title, did, unkept }));
         }
         related.push(kept);
     }
@@ -102,7 +106,8 @@ pub(crate) fn record(
         kept.write()?;
     }
     let (id, title) = (incident.id().to_owned(), incident.title().to_owned());
-    Ok(Some(Outcome { id, path, title, did: Did::Opened }))
+    let unkept = keep(&incident, evidence);
+    Ok(Some(Outcome { id, path, title, did: Did::Opened, unkept }))
 }
 
 /// The record of the same thing: an open one goes before one that is done. Other signs in the run for which one is open are

@@ -4,7 +4,10 @@ use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
+use scupper_evidence::{Options, Query, Store};
+use scupper_model::Timestamp;
 use serde_json::Value;
 
 use crate::scene::{Answer, Room, seed};
@@ -252,6 +255,24 @@ fn waits_a_fix_is_refused_until_a_soak_shows_it_and_the_claim_comes_undone_with_
         "{shown}"
     );
     assert_eq!(room.answer(&["incident", "show", "ISS-0001"]).code, 0);
+
+    // A month and more goes by: what nobody cites goes, and the claim stands.
+    let options = Options { max_age: Duration::ZERO, ..Options::default() };
+    let mut store = Store::open(&room.path("state/scupper/evidence.sqlite"), &options).unwrap();
+    let kinds = |store: &Store| -> Vec<&'static str> {
+        let events = store.events(&Query::default()).unwrap();
+        events.into_iter().map(|stored| stored.event.unwrap().kind.name()).collect()
+    };
+    assert!(kinds(&store).contains(&"unit_stopped"), "{:?}", kinds(&store));
+    while store.retain(Timestamp(u64::MAX >> 1)).unwrap().more {}
+    let left = kinds(&store);
+    assert!(!left.contains(&"unit_stopped") && left.contains(&"soak_finished"), "{left:?}");
+    drop(store);
+    let later = room.answer(&["incident", "show", "ISS-0001"]);
+    assert_eq!(later.code, 0, "{later:?}");
+    assert_eq!(room.answer(&["incident", "verify", "ISS-0001"]).code, 0);
+    let lint = room.answer(&["incident", "lint", "ISS-0001"]);
+    assert_eq!(lint.code, 0, "{lint:?}");
 
     // The soak is taken away: what rested on it does not hold any more.
     let sql = "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n\

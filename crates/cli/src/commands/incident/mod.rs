@@ -8,7 +8,7 @@ use std::io::Read;
 
 use anyhow::Context;
 use scupper_casebook::incident::State;
-use scupper_casebook::incident::{Checks, MoveError, Request, Required, Verdict, cycle, flaws};
+use scupper_casebook::incident::{Checks, Incident, MoveError, Request, Required, Verdict, cycle, flaws};
 use scupper_model::Timestamp;
 use scupper_supervise::shell::clock;
 
@@ -19,6 +19,7 @@ use crate::args::{
 use crate::casebook::checks::checks;
 use crate::casebook::evidence::Evidence;
 use crate::casebook::folder::{Folder, Kept};
+use crate::casebook::keep::keep;
 use crate::casebook::recorder::{self, ByHand};
 use crate::failure::{FINDINGS, Failure};
 use crate::output::Printer;
@@ -81,12 +82,20 @@ fn new(args: &NewArgs, printer: &mut Printer) -> Result<u8, Failure> {
         blocked_by: &upper(&args.blocked_by),
     };
     let (incident, path) = recorder::open(&folder, &evidence, &by_hand, clock::wall())?;
+    keep_evidence(&incident, &evidence, printer);
     if args.json {
         printer.json(&said::brief(&incident, &path))?;
     } else {
         printer.line(&format!("{} {}", incident.id(), path.display()))?;
     }
     Ok(0)
+}
+
+/// What a record cites outlives the month that other events have.
+fn keep_evidence(incident: &Incident, evidence: &Evidence, printer: &mut Printer) {
+    if let Some(why) = keep(incident, evidence) {
+        printer.note(&format!("warning: {why}"));
+    }
 }
 
 fn description(text: &str) -> anyhow::Result<String> {
@@ -266,6 +275,7 @@ fn carry_out(
         }
     }
     kept.write()?;
+    keep_evidence(&kept.incident, evidence, printer);
     if json {
         printer.json(&said::brief(&kept.incident, kept.path()))?;
     } else {
@@ -289,6 +299,7 @@ fn verify(args: &VerifyArgs, printer: &mut Printer) -> Result<u8, Failure> {
     let now: Timestamp = clock::wall();
     kept.incident.verified(&checks.soak, now)?;
     kept.write()?;
+    keep_evidence(&kept.incident, &evidence, printer);
     let passed = checks.soak.verdict == Verdict::Passed;
     if args.json {
         printer.json(&said::verified(&kept.incident, &checks.soak))?;
