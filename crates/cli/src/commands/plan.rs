@@ -1,6 +1,7 @@
 //! `plan`: the notes of a vault's inbox become action plans.
 
 mod books;
+mod coming;
 mod front;
 mod index;
 mod pass;

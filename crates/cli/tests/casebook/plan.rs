@@ -679,6 +679,72 @@ fn r018_killed_at_any_point_no_plan_is_partial_and_nothing_is_lost() {
     assert_eq!(registry["processed_files"].as_array().unwrap().len(), 60);
 }
 
+/// Killed when the first plans are in their places: what we wrote is not taken for a person's by the next run.
+#[test]
+fn r018_killed_between_plans_our_own_lines_are_not_taken_for_a_persons() {
+    let room = Room::new();
+    let note = |number: usize, kind: &str, asked: usize| {
+        let asked = format!("# {kind} {number}\nIt crashes after {asked} hours\n- look at {asked}\n");
+        room.write(&format!("vault/Inbox/note-{number}.md"), asked);
+    };
+    (0..150).for_each(|number| note(number, "Memory leak", 9));
+    assert_eq!(plan(&room, &[]).code, 0);
+    let mut killed = 0;
+    for round in 1..=4_usize {
+        // Also what kind of task it is changes, and a person has written into one.
+        let kind = if round % 2 == 0 { "Memory leak" } else { "Fix the bug" };
+        (0..150).for_each(|number| note(number, kind, 9 + 20 * round));
+        edit(&room, "vault/Needs_Action/Plan_note-149.md", "## Notes\n", "## Notes\n- Ask the vendor\n");
+        let mut child = quiet(&mut room.command(&["plan", "vault", "--now", NOW]));
+        let asked = format!("look at {} ", 9 + 20 * round);
+        wait_for("a plan is in its place", PATIENCE, || {
+            let text = room.read("vault/Needs_Action/Plan_note-0.md");
+            if text.contains(&asked) { Ok(()) } else { Err(text) }
+        });
+        killed += u32::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What it got to, and what it did not: the next change is taken over by all of them.
+        (0..150).for_each(|number| note(number, kind, 10 + 20 * round));
+        let answer = plan(&room, &[]);
+        assert_eq!((answer.code, answer.err.as_str()), (0, ""), "round {round}: {answer:?}");
+        for number in 0..150 {
+            let text = room.read(&format!("vault/Needs_Action/Plan_note-{number}.md"));
+            assert!(!text.contains("set by hand"), "round {round}: {text}");
+            assert!(text.contains(&format!("- [ ] look at {} ", 10 + 20 * round)), "{text}");
+            assert!(!text.contains(&format!("- [ ] look at {} ", 9 + 20 * round)), "{text}");
+        }
+        let text = room.read("vault/Needs_Action/Plan_note-149.md");
+        assert_eq!(text.matches("- Ask the vendor\n").count(), round, "{text}");
+    }
+    assert!(killed > 0);
+    assert!(
+        !room.names("vault/.scupper").contains(&"coming".to_owned()),
+        "{:?}",
+        room.names("vault/.scupper")
+    );
+}
+
+/// A note and the plan of it change together, and the plan cannot be read any more.
+#[test]
+fn a_plan_that_cannot_be_read_is_said_once_under_its_own_name() {
+    let room = vault();
+    plan(&room, &[]);
+    edit(&room, PLAN, "status: pending", "status: pending\nstatus: pending");
+    edit(&room, "vault/Inbox/fix_memory_leak.md", "- Review event listeners", "- Look at the cache");
+    let before = room.read(PLAN);
+    for _ in 0..2 {
+        let answer = plan(&room, &[]);
+        assert_eq!((answer.code, answer.err.lines().count()), (1, 1), "{answer:?}");
+        assert!(answer.err.starts_with("error: Plan_fix_memory_leak.md: line 4: "), "{}", answer.err);
+    }
+    assert_eq!(room.read(PLAN), before);
+    // Mended, it is brought up to date.
+    edit(&room, PLAN, "status: pending\nstatus: pending", "status: pending");
+    assert_eq!(planned(&room, &[])["counts"]["updated"], 1);
+    assert!(room.read(PLAN).contains("Look at the cache"));
+}
+
 #[test]
 fn r018_one_writer_at_a_time() {
     let room = Room::new();

@@ -30,6 +30,9 @@ pub(super) struct Index {
     pub evidence: Option<String>,
     /// The registry as we left it.
     pub registry: Option<Stat>,
+    /// Which file holds the bases.
+    #[serde(default)]
+    pub bases: u64,
     pub notes: BTreeMap<String, Entry>,
 }
 
@@ -86,17 +89,21 @@ impl Index {
     pub(super) fn tidy(&mut self, vault: &Vault) -> Result<()> {
         let used: u64 =
             self.notes.values().filter_map(|entry| entry.base.as_ref()).map(|base| base.length).sum();
-        let size = fs::metadata(vault.bases()).map_or(0, |metadata| metadata.len());
+        let former = vault.bases(self.bases);
+        let size = fs::metadata(&former).map_or(0, |metadata| metadata.len());
         if size.saturating_sub(used) <= MOST_WASTE.max(used) {
             return Ok(());
         }
         let mut all = Vec::new();
         for entry in self.notes.values_mut() {
-            let text = entry.base.as_ref().and_then(|base| base.text(&vault.bases()));
+            let text = entry.base.as_ref().and_then(|base| base.text(&former));
             entry.base = text.map(|text| Base::placed(&mut all, &text));
         }
-        documents::write(&vault.bases(), &String::from_utf8(all)?)?;
-        self.write(vault)
+        // Whoever is killed on the way still has the former index and the former bases.
+        self.bases += 1;
+        documents::write(&vault.bases(self.bases), &String::from_utf8(all)?)?;
+        self.write(vault)?;
+        fs::remove_file(&former).with_context(|| format!("cannot remove {}", former.display()))
     }
 }
 
@@ -109,10 +116,9 @@ impl Base {
     }
 
     /// Adds texts to the file, on the disk when this returns.
-    pub(super) fn append(vault: &Vault, texts: &[&str]) -> Result<Vec<Self>> {
-        let path = vault.bases();
+    pub(super) fn append(path: &Path, texts: &[&str]) -> Result<Vec<Self>> {
         let trouble = || format!("cannot write {}", path.display());
-        let mut file = File::options().append(true).create(true).open(&path).with_context(trouble)?;
+        let mut file = File::options().append(true).create(true).open(path).with_context(trouble)?;
         let start = file.metadata().with_context(trouble)?.len();
         let mut all = Vec::new();
         let mut bases: Vec<Self> = texts.iter().map(|text| Self::placed(&mut all, text)).collect();

@@ -12,6 +12,7 @@ use scupper_evidence::Query;
 use scupper_model::Timestamp;
 
 use super::books::Books;
+use super::coming;
 use super::front::{chosen, created_at, source_of, status_of};
 use super::index::{Entry, Index, sha256};
 use super::said::{Outcome, Told, What};
@@ -49,7 +50,7 @@ pub(super) fn pass(vault: &Vault, options: &Options, printer: &mut Printer) -> R
     let notes = vault::notes(vault)?;
     pass.plan_all(notes, printer);
     printer.end_progress();
-    pass.finish()
+    Ok(pass.finish())
 }
 
 fn prepared(vault: &Vault) -> Result<Lock> {
@@ -82,6 +83,20 @@ pub(super) struct Pass<'a> {
     pub due: HashSet<String>,
     pub books: Books,
     pub batch: Vec<Making>,
+    /// Plans of which it was said that nothing can be done with them.
+    pub unreadable: HashSet<String>,
+}
+
+/// What is wrong with a plan, and not with its note.
+#[derive(Debug, thiserror::Error)]
+#[error("{plan}: {error:#}")]
+struct OfPlan {
+    plan: String,
+    error: anyhow::Error,
+}
+
+fn of_plan(plan: &str, error: anyhow::Error) -> anyhow::Error {
+    OfPlan { plan: plan.to_owned(), error }.into()
 }
 
 /// A plan to be written.
@@ -127,7 +142,9 @@ impl<'a> Pass<'a> {
             due: HashSet::new(),
             books: Books::default(),
             batch: Vec::new(),
+            unreadable: HashSet::new(),
         };
+        pass.changed |= coming::take_over(vault, &mut pass.index);
         pass.adopt();
         pass.look_for_evidence();
         Ok(pass)
@@ -146,7 +163,12 @@ impl<'a> Pass<'a> {
         for plan in unknown {
             let Ok((text, _)) = vault::read_plan(&self.vault.plans.join(&plan)) else { continue };
             let Some(note) = source_of(&text) else { continue };
-            if self.index.notes.contains_key(&note) {
+            if let Some(entry) = self.index.notes.get_mut(&note) {
+                // Somebody gave it another name, or a scupper was killed while it did.
+                if !self.plans.contains_key(&entry.plan) {
+                    entry.plan = plan;
+                    self.changed = true;
+                }
                 continue;
             }
             let status = status_of(&text).unwrap_or_else(|_| "pending".to_owned());
@@ -206,6 +228,14 @@ impl<'a> Pass<'a> {
         self.evidence.as_deref().unwrap_or_default()
     }
 
+    /// Nothing can be done with a plan. Said once, however often it is come across.
+    pub(super) fn fail_plan(&mut self, plan: String, error: &anyhow::Error) {
+        if !self.unreadable.contains(&plan) {
+            self.outcome.fail(&plan, error);
+            self.unreadable.insert(plan);
+        }
+    }
+
     fn plan_all(&mut self, notes: Vec<Listed>, printer: &mut Printer) {
         let present: HashSet<&str> = notes.iter().map(|note| note.name.as_str()).collect();
         // Notes that are gone, by what they said: one of the same text under another name is the same.
@@ -228,8 +258,13 @@ impl<'a> Pass<'a> {
                     continue;
                 }
             };
-            if let Err(error) = self.note(&note.name, stat, &mut gone) {
-                self.outcome.fail(&note.name, &error);
+            match self.note(&note.name, stat, &mut gone) {
+                Ok(()) => {}
+                // It is the plan's mistake, and is said once, under its name.
+                Err(error) => match error.downcast::<OfPlan>() {
+                    Ok(OfPlan { plan, error }) => self.fail_plan(plan, &error),
+                    Err(error) => self.outcome.fail(&note.name, &error),
+                },
             }
             if self.batch.len() >= TOGETHER {
                 self.write(printer, done, total);
@@ -272,15 +307,15 @@ impl<'a> Pass<'a> {
         let Some(entry) = self.index.notes.get(former).cloned() else { return Ok(()) };
         let mut moved = entry.clone();
         if self.plans.contains_key(&entry.plan) {
+            self.taken.remove(&entry.plan.to_lowercase());
             moved.plan = self.free_name(name);
-            if !self.options.dry_run {
+            if !self.options.dry_run && moved.plan != entry.plan {
                 let (from, to) = (self.vault.plans.join(&entry.plan), self.vault.plans.join(&moved.plan));
                 rustix::fs::renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE)
                     .with_context(|| format!("cannot rename {}", from.display()))?;
                 moved.plan_stat = Stat::at(&to);
             }
             if let Some(stat) = self.plans.remove(&entry.plan) {
-                self.taken.remove(&entry.plan.to_lowercase());
                 self.plans.insert(moved.plan.clone(), moved.plan_stat.unwrap_or(stat));
             }
             self.books.log(
@@ -323,9 +358,10 @@ impl<'a> Pass<'a> {
         let theirs = match &former {
             // Nothing was renamed: the plan still has its former name.
             Some(_) if self.options.dry_run && self.outcome.renamed.contains_key(name) => None,
-            Some(former) if self.plans.contains_key(&former.plan) => {
-                Some(vault::read_plan(&self.vault.plans.join(&former.plan))?)
-            }
+            Some(former) if self.plans.contains_key(&former.plan) => Some(
+                vault::read_plan(&self.vault.plans.join(&former.plan))
+                    .map_err(|error| of_plan(&former.plan, error))?,
+            ),
             _ => None,
         };
         entry.plan = match &former {
@@ -361,14 +397,19 @@ impl<'a> Pass<'a> {
             text
         };
         told.remarks(name, &note, &entry.plan);
-        let base = former.as_ref().and_then(|former| former.base.as_ref()?.text(&self.vault.bases()));
+        let base = former
+            .as_ref()
+            .and_then(|former| former.base.as_ref()?.text(&self.vault.bases(self.index.bases)));
         let merged = match &theirs {
             None => None,
             // Another tool's plan, or a person's own: it is left as it is, and only what is new in the note comes into it.
             Some((theirs, _)) if self.is_foreign(former.as_ref(), theirs) => {
                 Some(Merged { text: theirs.clone(), conflicts: Vec::new() })
             }
-            Some((theirs, _)) => Some(merge(base.as_deref(), theirs, &ours)?),
+            Some((theirs, _)) => {
+                let plan = &entry.plan;
+                Some(merge(base.as_deref(), theirs, &ours).map_err(|error| of_plan(plan, error.into()))?)
+            }
         };
         entry.status = former.as_ref().map_or_else(|| "pending".to_owned(), |former| former.status.clone());
         let text = match merged {

@@ -27,7 +27,7 @@ impl Pass<'_> {
         for (name, entry) in touched {
             let plan = entry.plan.clone();
             if let Err(error) = self.settle_one(&name, entry) {
-                self.outcome.fail(&plan, &error);
+                self.fail_plan(plan, &error);
             }
         }
     }

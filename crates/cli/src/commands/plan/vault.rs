@@ -62,8 +62,13 @@ impl Vault {
         self.ours.join("plans.json")
     }
 
-    pub(super) fn bases(&self) -> PathBuf {
-        self.ours.join("bases")
+    /// Bases are written anew under another number, so that an index never names those of another one.
+    pub(super) fn bases(&self, number: u64) -> PathBuf {
+        self.ours.join(if number == 0 { "bases".to_owned() } else { format!("bases-{number}") })
+    }
+
+    pub(super) fn coming(&self) -> PathBuf {
+        self.ours.join("coming")
     }
 
     pub(super) fn registry(&self) -> PathBuf {

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use anyhow::Result;
-
-use super::index::Base;
+use super::coming;
 use super::pass::{Making, Pass};
 use super::said::{Outcome, What};
 use super::vault::Stat;
@@ -45,43 +43,41 @@ impl Pass<'_> {
                 failed.insert(path, error);
             }
         }
+        // What cannot be told from a person's later is not written.
+        let mut making = self.without(making, &mut failed);
+        if let Err(error) = coming::announce(self.vault, &self.index, &mut making) {
+            for making in making {
+                self.outcome.fail(&making.name, &anyhow::anyhow!("{error:#}"));
+            }
+            return;
+        }
         for (path, written) in batch.put() {
             if let Err(error) = written {
                 failed.insert(path, error);
             }
         }
-        let kept: Vec<Making> = making
-            .into_iter()
-            .filter_map(|making| match failed.remove(&self.vault.plans.join(&making.entry.plan)) {
-                Some(error) => {
-                    self.outcome.fail(&making.name, &error);
-                    None
-                }
-                None => Some(making),
-            })
-            .collect();
+        let kept = self.without(making, &mut failed);
         self.keep(kept);
+    }
+
+    /// Those that did not fail; the others are told.
+    fn without(&mut self, making: Vec<Making>, failed: &mut HashMap<PathBuf, anyhow::Error>) -> Vec<Making> {
+        let mut kept = Vec::with_capacity(making.len());
+        for making in making {
+            match failed.remove(&self.vault.plans.join(&making.entry.plan)) {
+                Some(error) => self.outcome.fail(&making.name, &error),
+                None => kept.push(making),
+            }
+        }
+        kept
     }
 
     /// What was written is known from now on.
     fn keep(&mut self, kept: Vec<Making>) {
-        if kept.is_empty() {
-            return;
-        }
-        let texts: Vec<&str> = kept.iter().map(|making| making.ours.as_str()).collect();
-        let bases = match Base::append(self.vault, &texts) {
-            Ok(bases) => bases.into_iter().map(Some).collect(),
-            Err(error) => {
-                self.outcome
-                    .remark(format!("what people change cannot be told from what was made: {error:#}"));
-                vec![None; kept.len()]
-            }
-        };
-        for (making, base) in kept.into_iter().zip(bases) {
+        for making in kept {
             let Making { name, mut entry, told, .. } = making;
             let path = self.vault.plans.join(&entry.plan);
             entry.plan_stat = Stat::at(&path);
-            entry.base = base;
             if let Some(stat) = entry.plan_stat {
                 self.plans.insert(entry.plan.clone(), stat);
             }
@@ -107,9 +103,9 @@ impl Pass<'_> {
         }
     }
 
-    pub(super) fn finish(mut self) -> Result<Outcome> {
+    pub(super) fn finish(mut self) -> Outcome {
         if self.options.dry_run {
-            return Ok(self.outcome);
+            return self.outcome;
         }
         if let Err(error) = self.books.write_log(self.vault) {
             self.outcome.trouble(format!("{error:#}"));
@@ -127,9 +123,12 @@ impl Pass<'_> {
             Err(error) => self.outcome.trouble(format!("{error:#}")),
         }
         if self.changed || self.fresh > MANY_FRESH {
-            self.index.write(self.vault)?;
-            self.index.tidy(self.vault)?;
+            let index = &mut self.index;
+            let written = index.write(self.vault).and_then(|()| coming::forget(self.vault));
+            if let Err(error) = written.and_then(|()| index.tidy(self.vault)) {
+                self.outcome.trouble(format!("{error:#}"));
+            }
         }
-        Ok(self.outcome)
+        self.outcome
     }
 }
