@@ -92,6 +92,36 @@ fn r115_an_abandoned_tree_ends() {
     assert_eq!(machine.scupper(&["reap"]).code, 0);
 }
 
+/// R115, R056: what a sweep really ended is an incident where that is asked for, and one only: it cites the sweep as it was
+/// recorded. A sweep that found nothing is none.
+#[test]
+fn r115_a_sweep_opens_an_incident_that_cites_it() {
+    let Some(machine) = Machine::start() else { return };
+    let incidents = || machine.scupper(&["incident", "list", "--json"]).json()["incidents"].clone();
+    let sweep = ["reap", "--yes", "--grace", "500ms", "--incident", "sweep"];
+    assert_eq!(machine.scupper(&sweep).code, 0, "nothing is left behind");
+    assert_eq!(incidents(), json!([]));
+    abandoned(&machine, "web");
+    assert_eq!(machine.scupper(&["reap", "--incident", "sweep"]).code, 1, "a dry run");
+    assert_eq!(incidents(), json!([]), "nobody was ended");
+    let said = machine.scupper(&sweep);
+    assert!(said.code == 0 && said.err.contains("incident_opened"), "{said:?}");
+    let all = incidents();
+    let title = all[0]["title"].as_str().unwrap();
+    assert!(all.as_array().unwrap().len() == 1 && title.contains("left behind"), "{all}");
+    let shown = machine.scupper(&["incident", "show", "ISS-0001", "--json"]).json();
+    let cited = shown["evidence"].as_array().unwrap();
+    assert!(!cited.is_empty() && cited.iter().all(|one| one["standing"] == "intact"), "{shown}");
+    let sweeps: Vec<Value> =
+        machine.events("reap").into_iter().filter(|event| event["event"] == "reap_finished").collect();
+    assert!(sweeps.iter().any(|event| event["id"] == cited[0]["id"]), "{sweeps:?}: {shown}");
+    // The next one of the same adds to it.
+    abandoned(&machine, "api");
+    assert_eq!(machine.scupper(&sweep).code, 0);
+    let all = incidents();
+    assert_eq!((all.as_array().unwrap().len(), &all[0]["seen_again"]), (1, &json!(1)), "{all}");
+}
+
 fn record_of_the_dead(machine: &Machine, unit: &str) -> Value {
     serde_json::from_str(&machine.scene.text(&format!("run/scupper/{unit}.json"))).unwrap()
 }
