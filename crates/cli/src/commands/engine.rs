@@ -3,7 +3,9 @@
 use anyhow::Context;
 use scupper_model::UnitSpec;
 use scupper_supervise::record::Records;
-use scupper_supervise::shell::{self, Lease, Observer, Options, ParentExit, Reload, SuperviseError};
+use scupper_supervise::shell::{
+    self, Joins, Leasehold, Observer, Options, ParentExit, Reload, SuperviseError,
+};
 
 use crate::config::{self, OnParentExit, Opens, Output};
 use crate::failure::Failure;
@@ -19,25 +21,25 @@ pub(super) fn start(
     reload: Option<Reload>,
 ) -> Result<u8, Failure> {
     let options = options(output, records)?;
-    let sink = Box::new(EventSink::new(&opening(output, &units)));
+    let sink = Box::new(EventSink::new(&opening(output, units.iter())));
     shell::supervise(units, options, sink, reload).map_err(failed)
 }
 
-/// Runs one unit for as long as its lease says that it may act.
+/// Runs units until they end, those with a lease for as long as it says that they may act.
 pub(super) fn start_leased(
-    unit: UnitSpec,
+    units: Vec<Leasehold>,
     output: &Output,
     records: Records,
-    lease: Box<dyn Lease>,
+    reload: Option<(Reload, Joins)>,
 ) -> Result<u8, Failure> {
     let options = options(output, records)?;
-    let sink = Box::new(EventSink::new(&opening(output, std::slice::from_ref(&unit))));
-    shell::supervise_leased(unit, options, sink, lease).map_err(failed)
+    let sink = Box::new(EventSink::new(&opening(output, units.iter().map(|(unit, _)| unit))));
+    shell::supervise_leased(units, options, sink, reload).map_err(failed)
 }
 
 /// Where nothing else is said, an incident is opened for what leaks; a test has its answer anyway.
-fn opening(output: &Output, units: &[UnitSpec]) -> Output {
-    let is_service = units.iter().any(|unit| !unit.fail_on_leak);
+fn opening<'u>(output: &Output, mut units: impl Iterator<Item = &'u UnitSpec>) -> Output {
+    let is_service = units.any(|unit| !unit.fail_on_leak);
     let default = is_service.then(Opens::leaks);
     Output { incident: output.incident.clone().or(default), ..output.clone() }
 }

@@ -31,7 +31,7 @@ pub(super) fn start(settings: UnitSettings, output: &Output) -> Result<u8, Failu
     let spec = settings.spec();
     let spec = spec.ok_or_else(|| Failure::usage("there is no command").hint("scupper run -- COMMAND"))?;
     if let Some(membership) = agent::join(&agent, output.state.as_deref())? {
-        return engine::start_leased(spec, output, records, Box::new(membership));
+        return engine::start_leased(vec![(spec, Some(Box::new(membership)))], output, records, None);
     }
     engine::start(vec![spec], output, records, None)
 }

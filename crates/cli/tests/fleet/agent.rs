@@ -504,12 +504,73 @@ fn the_settings_of_a_file_and_the_variable_are_obeyed() {
         let out = registry.scene.scupper(command).output().unwrap();
         (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
     };
-    let (exit, text) = said(toml, &["up", "-f", &path]);
-    assert!(exit == Some(2) && text.contains("scupper run --unit web"), "{text}");
     let (exit, text) = said(&format!("{toml}beat = \"90s\"\n"), &["config", "check", &path]);
     assert!(exit == Some(1) && text.contains("cannot keep a lease of 120s"), "{exit:?} {text}");
     let (exit, text) = said(&toml.replace("agent =", "registry ="), &["config", "check", &path]);
     assert!(exit == Some(1) && text.contains("registry is for an agent"), "{exit:?} {text}");
+}
+
+/// A file of several units: each agent is a member by its own name, and each leaves when it ends; one that is asked to go
+/// leaves the others alone. Where one may not start none does, and nobody is left in the registry.
+#[test]
+fn the_units_of_a_file_are_agents_each_by_itself() {
+    let registry = Registry::redis();
+    let file = registry.scene.path("scupper.toml");
+    let unit = |name: &str, agent: &str| {
+        let agent = if agent.is_empty() {
+            String::new()
+        } else {
+            format!("agent = \"{agent}\"\nregistry = \"{}\"\nttl = \"5m\"\nbeat = \"200ms\"\n", registry.url)
+        };
+        format!("[[unit]]\nname = \"{name}\"\ncommand = [\"sleep\", \"1000\"]\n{agent}")
+    };
+    let path = file.display().to_string();
+    let up = || {
+        let mut scupper = registry.scene.scupper(&["up", "-v", "-f", &path]);
+        let stderr = fs::File::options().create(true).append(true).open(registry.scene.path("stderr"));
+        scupper.stdout(fs::File::create(registry.scene.path("stdout")).unwrap()).stderr(stderr.unwrap());
+        Running { child: scupper.spawn().unwrap() }
+    };
+    let view = |name: &str| registry.store.agent(&id(name)).unwrap();
+    let working = |name: &str| {
+        wait_for(&format!("{name} works"), PATIENCE, || match view(name) {
+            Some(view) if view.process.as_ref().is_some_and(|process| process.identity.is_some()) => {
+                Ok(view.process.unwrap().identity.unwrap().pid)
+            }
+            other => Err(format!("{other:?} {}", registry.scene.text("stderr"))),
+        })
+    };
+    let gone = |name: &str| {
+        wait_for(&format!("{name} has left"), PATIENCE, || match view(name) {
+            None => Ok(()),
+            other => Err(format!("{other:?} {}", registry.scene.text("stderr"))),
+        });
+    };
+
+    write(&file, &[unit("one", "u-1"), unit("two", "u-1"), unit("three", "u-3")].concat());
+    let refused = up();
+    assert_eq!(code(refused), 125);
+    assert!(registry.scene.text("stderr").contains("a living process is the agent u-1"));
+    assert_eq!((view("u-1"), view("u-3")), (None, None));
+
+    write(&file, &[unit("one", "u-1"), unit("two", "u-2"), unit("three", "")].concat());
+    let running = up();
+    assert_ne!(working("u-1"), working("u-2"));
+    assert!(registry.store.direct(&id("u-1"), Some(Directive::Drain)).unwrap());
+    gone("u-1");
+    working("u-2");
+    // Added and left out while the others run.
+    write(&file, &[unit("two", "u-2"), unit("three", ""), unit("four", "u-4")].concat());
+    kill(running.engine(), HUP);
+    working("u-4");
+    write(&file, &[unit("three", ""), unit("four", "u-4")].concat());
+    kill(running.engine(), HUP);
+    gone("u-2");
+    working("u-4");
+    running.signal(TERM);
+    running.wait();
+    gone("u-4");
+    registry.scene.expect_nothing_left();
 }
 
 /// With a coordinator's token one agent could take the name of another over.

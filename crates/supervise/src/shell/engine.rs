@@ -73,6 +73,12 @@ pub struct Options {
 /// Reads the units again, for SIGHUP. An error keeps what runs.
 pub type Reload = Box<dyn FnMut() -> Result<Vec<UnitSpec>, String>>;
 
+/// A unit that is to run, and what says whether it may act.
+pub type Leasehold = (UnitSpec, Option<Box<dyn Lease>>);
+
+/// The lease of a unit that a reload adds. Must not wait for anybody.
+pub type Joins = Box<dyn FnMut(&UnitSpec) -> Result<Option<Box<dyn Lease>>, String>>;
+
 /// Scupper itself failed. Its exit code is 125.
 #[derive(Debug, thiserror::Error)]
 pub enum SuperviseError {
@@ -152,19 +158,24 @@ pub fn observe(
     engine.run_and_close()
 }
 
-/// Runs one unit for as long as somebody outside says that it may act.
+/// Runs units until the last of them is over, those with a lease for as long as it says that they may act. Returns the exit
+/// code as [`supervise`] does.
 pub fn supervise_leased(
-    spec: UnitSpec,
+    units: Vec<Leasehold>,
     options: Options,
     sink: Box<dyn Sink>,
-    lease: Box<dyn Lease>,
+    reload: Option<(Reload, Joins)>,
 ) -> Result<u8, SuperviseError> {
     abort_on_panic();
-    let mut engine = Engine::new(options, sink, None)?;
-    engine.add(spec)?;
-    let added = engine.around.poller.add(lease.descriptor(), Token::Lease);
-    added.map_err(|source| SuperviseError::Kernel { what: "wait for its lease", source })?;
-    engine.leased = Some(Leased::new(lease));
+    let (reload, joins) = reload.unzip();
+    let mut engine = Engine::new(options, sink, reload)?;
+    engine.joins = joins;
+    for (spec, lease) in units {
+        engine.add(spec)?;
+        if let Some(lease) = lease {
+            engine.lease_to_last(lease)?;
+        }
+    }
     engine.run_and_close()
 }
 
@@ -178,7 +189,9 @@ struct Engine {
     sink: Box<dyn Sink>,
     reload: Option<Reload>,
     observer: Option<Box<dyn Observer>>,
-    leased: Option<Leased>,
+    joins: Option<Joins>,
+    /// By the index of the unit.
+    leased: Vec<(u32, Leased)>,
     /// The signal that ends it.
     ended_by: Option<i32>,
     guardian: Option<OwnedFd>,
@@ -244,7 +257,8 @@ impl Engine {
             sink,
             reload,
             observer: None,
-            leased: None,
+            joins: None,
+            leased: Vec::new(),
             ended_by: None,
             guardian: None,
             parent: None,
@@ -363,7 +377,7 @@ impl Engine {
         let serving = self.units.iter().any(UnitShell::serving).then_some(now + Duration::from_millis(5));
         let times = self.units.iter().flat_map(|unit| [unit.next_look, unit.machine.next_deadline()]);
         let answering = self.answering.as_ref().map(Answering::next);
-        let departs = self.leased.as_ref().and_then(Leased::deadline);
+        let departs = self.leased.iter().filter_map(|(_, leased)| leased.deadline()).min();
         let next =
             times.chain([serving, self.next_reap, answering, departs, Some(self.next_audit)]).flatten().min();
         next.map_or(AUDIT, |next| next.saturating_sub(now))
@@ -395,7 +409,11 @@ impl Engine {
             Token::Stdin => self.stdin_hung_up(),
             Token::Client => self.client_exited(),
             Token::Session => self.session_over(),
-            Token::Lease => self.obey_lease(),
+            Token::Lease(index) => {
+                if let Some(unit) = self.position(index) {
+                    self.obey_lease(unit);
+                }
+            }
             Token::Main(index) => {
                 self.adopt_orphans();
                 if let Some(unit) = self.position(index) {
@@ -464,7 +482,7 @@ impl Engine {
             self.record(unit, facts);
             self.show(unit);
             if looking.contains(&unit) {
-                self.show_lease(now);
+                self.show_lease(unit, now);
             }
             if self.units[unit].serving() {
                 self.serve(unit);
@@ -522,7 +540,8 @@ impl Engine {
         while unit < self.units.len() {
             if let Some(mut code) = self.units[unit].exit_code {
                 if !self.has_departed(unit) {
-                    return;
+                    unit += 1;
+                    continue;
                 }
                 if let Some((facts, instead)) = self.observer.as_mut().map(|observer| observer.finish()) {
                     self.record(unit, facts);
@@ -533,6 +552,7 @@ impl Engine {
                     self.exit_code = code;
                 }
                 self.serve(unit);
+                self.end_lease(unit);
                 self.units.remove(unit);
             } else {
                 unit += 1;

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use scupper_detect::Verdict;
 use scupper_model::{Bytes, EventKind, Identity, SignalReason, UnitPhase};
 
-/// Decides whether the one unit of an engine may act. Nothing of it may block.
+/// Decides whether one unit may act. Nothing of it may block.
 pub trait Lease {
     /// Readable while there are orders.
     fn descriptor(&self) -> BorrowedFd<'_>;

@@ -39,7 +39,9 @@ mod unit;
 pub use attach::{AttachError, Detached, Over, Setup as AttachSetup, Viewer, attach};
 pub use deliver::{Untouchable, deliver};
 pub use earlier::end_abandoned;
-pub use engine::{Options, ParentExit, Reload, Sink, SuperviseError, observe, supervise, supervise_leased};
+pub use engine::{
+    Joins, Leasehold, Options, ParentExit, Reload, Sink, SuperviseError, observe, supervise, supervise_leased,
+};
 pub use guardian::{guard, guarded};
 pub use judge::Keeps;
 pub use launch::{is_launch, launch};

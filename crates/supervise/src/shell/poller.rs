@@ -23,8 +23,8 @@ pub enum Token {
     Client,
     /// The leader of our session is gone.
     Session,
-    /// The unit's lease has orders.
-    Lease,
+    /// A unit's lease has orders.
+    Lease(u32),
     /// A unit's main process ended.
     Main(u32),
     /// Somebody talks to a unit's control socket.
@@ -46,7 +46,7 @@ impl Token {
             Self::Stdin => (7, 0),
             Self::Client => (8, 0),
             Self::Session => (9, 0),
-            Self::Lease => (10, 0),
+            Self::Lease(unit) => (10, unit),
         };
         kind << 32 | u64::from(unit)
     }
@@ -64,7 +64,7 @@ impl Token {
             7 => Self::Stdin,
             8 => Self::Client,
             9 => Self::Session,
-            10 => Self::Lease,
+            10 => Self::Lease(unit),
             _ => return None,
         })
     }

@@ -45,10 +45,10 @@ impl Engine {
             self.units[unit].handling_signal_of(sender);
             self.drive(unit, Input::Signalled { signal, ends, forward: !shared });
             // An agent that was asked twice is not waited for: neither its work nor its departure.
-            if again && self.leased.is_some() {
+            if again && self.is_leased(unit) {
                 self.drive(unit, Input::Ask(Ask::End(SignalReason::Forwarded)));
-                if self.only_departs() {
-                    self.depart_now();
+                if self.only_departs(unit) {
+                    self.depart_now(unit);
                 }
             }
             self.units[unit].handling_signal_of(None);

@@ -1,12 +1,14 @@
-//! What the lease of a unit says, and what the unit is shown to it.
+//! What the leases of units say, and what each is shown of its unit.
 
 use std::time::Duration;
 
 use scupper_model::{Identity, UnitPhase};
 
-use super::Engine;
+use super::{Engine, SuperviseError};
 use crate::shell::lease::{Lease, Order};
+use crate::shell::poller::Token;
 use crate::shell::signals::name_of;
+use crate::shell::unit::UnitShell;
 use crate::unit::{Ask, ENDED_BY_ITSELF, Input};
 
 /// A lease is shown what has changed at most so often, but for another process or phase.
@@ -14,7 +16,7 @@ const SHOWN_EVERY: Duration = Duration::from_secs(1);
 /// A departure that takes longer than this is given up, whatever was promised.
 const DEPARTS_WITHIN: Duration = Duration::from_secs(20);
 
-/// The lease of the one unit.
+/// The lease of one unit.
 pub(super) struct Leased {
     pub(super) lease: Box<dyn Lease>,
     shown: Option<(UnitPhase, Option<Identity>)>,
@@ -36,31 +38,53 @@ impl Leased {
 }
 
 impl Engine {
-    /// Carries out what the lease says.
-    pub(super) fn obey_lease(&mut self) {
-        let Some(leased) = &mut self.leased else { return };
+    /// The unit that was added last has this lease.
+    pub(super) fn lease_to_last(&mut self, lease: Box<dyn Lease>) -> Result<(), SuperviseError> {
+        let Some(index) = self.units.last().map(UnitShell::index) else { return Ok(()) };
+        let added = self.around.poller.add(lease.descriptor(), Token::Lease(index));
+        added.map_err(|source| SuperviseError::Kernel { what: "wait for its lease", source })?;
+        self.leased.push((index, Leased::new(lease)));
+        Ok(())
+    }
+
+    fn lease_of(&mut self, unit: usize) -> Option<&mut Leased> {
+        let index = self.units.get(unit)?.index();
+        self.leased.iter_mut().find(|(of, _)| *of == index).map(|(_, leased)| leased)
+    }
+
+    pub(super) fn is_leased(&mut self, unit: usize) -> bool {
+        self.lease_of(unit).is_some()
+    }
+
+    /// The unit goes: nobody waits for its lease any more, though somebody else may hold the descriptor.
+    pub(super) fn end_lease(&mut self, unit: usize) {
+        let Some(index) = self.units.get(unit).map(UnitShell::index) else { return };
+        for (_, leased) in self.leased.extract_if(.., |(of, _)| *of == index) {
+            self.around.poller.remove(leased.lease.descriptor());
+        }
+    }
+
+    /// Carries out what the lease of a unit says.
+    pub(super) fn obey_lease(&mut self, unit: usize) {
+        let Some(leased) = self.lease_of(unit) else { return };
         for order in leased.lease.orders() {
-            // The lease is the one unit's; a unit that is over still has facts to record.
-            if self.units.is_empty() {
-                return;
-            }
             match order {
-                Order::Record(fact) => self.record(0, vec![*fact]),
+                Order::Record(fact) => self.record(unit, vec![*fact]),
                 Order::Hold(reason) => {
-                    self.drive(0, Input::Ask(Ask::Hold(reason)));
-                    if let Some(leased) = &mut self.leased {
+                    self.drive(unit, Input::Ask(Ask::Hold(reason)));
+                    if let Some(leased) = self.lease_of(unit) {
                         leased.lease.stopped();
                     }
                 }
-                Order::Release(reason) => self.drive(0, Input::Ask(Ask::Release(reason))),
-                Order::Drain(reason) => self.drive(0, Input::Ask(Ask::Stop(reason))),
+                Order::Release(reason) => self.drive(unit, Input::Ask(Ask::Release(reason))),
+                Order::Drain(reason) => self.drive(unit, Input::Ask(Ask::Stop(reason))),
                 Order::Stop(reason) => {
-                    self.units[0].hurry();
-                    self.drive(0, Input::Ask(Ask::Stop(reason)));
+                    self.units[unit].hurry();
+                    self.drive(unit, Input::Ask(Ask::Stop(reason)));
                 }
-                Order::End(reason) => self.drive(0, Input::Ask(Ask::End(reason))),
+                Order::End(reason) => self.drive(unit, Input::Ask(Ask::End(reason))),
                 Order::Left => {
-                    if let Some(leased) = &mut self.leased {
+                    if let Some(leased) = self.lease_of(unit) {
                         leased.left = true;
                     }
                 }
@@ -68,32 +92,35 @@ impl Engine {
         }
     }
 
-    /// Shows the lease what the unit is.
-    pub(super) fn show_lease(&mut self, now: Duration) {
-        let (Some(leased), Some(unit)) = (&mut self.leased, self.units.first_mut()) else { return };
-        let seen = (unit.machine.phase(), unit.machine.main());
+    /// Shows the lease of a unit what the unit is.
+    pub(super) fn show_lease(&mut self, unit: usize, now: Duration) {
+        let Some(shell) = self.units.get_mut(unit) else { return };
+        let index = shell.index();
+        let Some((_, leased)) = self.leased.iter_mut().find(|(of, _)| *of == index) else { return };
+        let seen = (shell.machine.phase(), shell.machine.main());
         if leased.shown == Some(seen) && now < leased.next_shown {
             return;
         }
         leased.shown = Some(seen);
         leased.next_shown = now + SHOWN_EVERY;
-        leased.lease.show(&unit.view(now));
+        leased.lease.show(&shell.view(now));
     }
 
     /// Whether a unit that is over may go: its departure is over as well.
     pub(super) fn has_departed(&mut self, unit: usize) -> bool {
         let now = self.clock.now();
-        let Some(leased) = &mut self.leased else { return true };
+        let ended_by = self.ended_by;
+        let shell = &self.units[unit];
+        let why = match (shell.stop_reason.as_deref(), shell.exit_code, ended_by) {
+            (_, _, Some(signal)) => name_of(signal),
+            (Some(ENDED_BY_ITSELF) | None, Some(code), _) if code != 0 => {
+                format!("crashed: exit code {code}")
+            }
+            (reason, ..) => reason.unwrap_or(ENDED_BY_ITSELF).to_owned(),
+        };
+        let Some(leased) = self.lease_of(unit) else { return true };
         let Some(by) = leased.leaves_by else {
             leased.leaves_by = Some(now + DEPARTS_WITHIN);
-            let unit = &self.units[unit];
-            let why = match (unit.stop_reason.as_deref(), unit.exit_code, self.ended_by.take()) {
-                (_, _, Some(signal)) => name_of(signal),
-                (Some(ENDED_BY_ITSELF) | None, Some(code), _) if code != 0 => {
-                    format!("crashed: exit code {code}")
-                }
-                (reason, ..) => reason.unwrap_or(ENDED_BY_ITSELF).to_owned(),
-            };
             leased.lease.leave(&why);
             return false;
         };
@@ -101,13 +128,13 @@ impl Engine {
     }
 
     /// Whether the unit is over and only its departure is waited for.
-    pub(super) fn only_departs(&self) -> bool {
-        self.leased.as_ref().is_some_and(|leased| leased.leaves_by.is_some())
+    pub(super) fn only_departs(&mut self, unit: usize) -> bool {
+        self.lease_of(unit).is_some_and(|leased| leased.leaves_by.is_some())
     }
 
     /// Somebody does not want to wait for the departure.
-    pub(super) fn depart_now(&mut self) {
-        if let Some(leased) = &mut self.leased {
+    pub(super) fn depart_now(&mut self, unit: usize) {
+        if let Some(leased) = self.lease_of(unit) {
             leased.left = true;
         }
     }
