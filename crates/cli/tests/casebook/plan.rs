@@ -745,6 +745,63 @@ fn a_plan_that_cannot_be_read_is_said_once_under_its_own_name() {
     assert!(room.read(PLAN).contains("Look at the cache"));
 }
 
+/// `--compat` next to the normal mode: a plan that somebody wrote into is not turned into another form under their hands.
+#[test]
+fn r017_a_plan_that_somebody_wrote_into_keeps_its_form() {
+    let room = vault();
+    room.write("vault/Inbox/b.md", "# Fix the bug\n- one\n");
+    plan(&room, &[]);
+    let name = "vault/Needs_Action/Plan_b.md";
+    edit(&room, name, "- [ ] one", "- [x] one");
+    let text = room.read(name);
+    let answer = plan(&room, &["--compat"]);
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert!(answer.err.contains("warning: b.md has a plan that somebody wrote into"), "{}", answer.err);
+    assert_eq!(room.read(name), text);
+    assert_eq!(planned(&room, &["--compat"])["counts"]["unchanged"], 2);
+    // Nobody wrote into the other one.
+    assert_eq!(room.read(PLAN), seed("000-action-plan.md"));
+    // What changes in the note comes in the plan's own form, whichever is asked for.
+    room.write("vault/Inbox/b.md", "# Fix the bug\n- one\n- two\n");
+    plan(&room, &["--compat"]);
+    let text = room.read(name);
+    assert!(text.contains("   - [x] one <!--") && text.contains("   - [ ] two <!--"), "{text}");
+    assert_eq!(text.matches("**Reproduce the Issue**").count(), 1, "{text}");
+    assert_eq!(planned(&room, &[])["counts"]["updated"], 1);
+    assert_eq!(room.read(name), text);
+}
+
+/// Whoever renames a plan, or is killed in the middle of it, still has one plan and their words in it.
+#[test]
+fn r016_a_plan_that_somebody_renamed_is_still_the_plan_of_its_note() {
+    let room = vault();
+    plan(&room, &[]);
+    edit(&room, PLAN, "## Notes\n", "## Notes\n- Ask the vendor\n");
+    fs::rename(room.work(PLAN), room.work("vault/Needs_Action/Plan_leak.md")).unwrap();
+    assert_eq!(planned(&room, &[])["counts"]["created"], 0);
+    assert_eq!(room.names("vault/Needs_Action"), ["Plan_leak.md"]);
+    // The note as well.
+    fs::rename(room.work("vault/Inbox/fix_memory_leak.md"), room.work("vault/Inbox/leak.md")).unwrap();
+    let said = planned(&room, &[]);
+    assert_eq!((&said["counts"]["renamed"], &said["counts"]["failed"]), (&json!(1), &json!(0)), "{said}");
+    assert_eq!(room.names("vault/Needs_Action"), ["Plan_leak.md"]);
+    let text = room.read("vault/Needs_Action/Plan_leak.md");
+    assert!(text.contains("- Ask the vendor\n") && text.contains("Inbox/leak.md\n"), "{text}");
+    assert_eq!(planned(&room, &[])["counts"]["unchanged"], 1);
+}
+
+#[test]
+fn r019_a_note_with_the_longest_name_has_a_plan() {
+    let room = Room::new();
+    for name in ["n".repeat(252), "\u{6f22}".repeat(84)] {
+        room.write(&format!("vault/Inbox/{name}.md"), "# Fix the bug\n");
+    }
+    let answer = plan(&room, &[]);
+    assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{answer:?}");
+    assert_eq!(room.names("vault/Needs_Action").len(), 2);
+    assert_eq!(planned(&room, &[])["counts"]["unchanged"], 2);
+}
+
 #[test]
 fn r018_one_writer_at_a_time() {
     let room = Room::new();

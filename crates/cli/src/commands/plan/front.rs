@@ -12,6 +12,8 @@ use super::index::Entry;
 
 /// Files of one name, at most.
 const MOST_OF_A_NAME: usize = 1000;
+/// Bytes of a note's name that its plan has: a file's name has at most 255.
+const LONGEST_STEM: usize = 230;
 
 /// The note that a plan says it is from.
 pub(super) fn source_of(text: &str) -> Option<String> {
@@ -44,6 +46,17 @@ pub(super) fn chosen(text: &str, made: &Entry) -> Chosen {
         task_type: set("task_type", &made.task_type).and_then(|word| TaskType::of(&word)),
         priority: set("priority", &made.priority).and_then(|word| Priority::of(&word)),
     }
+}
+
+/// `Plan_<stem>.md`, or with a number where somebody else has that name. A name that is too long for a file is cut.
+pub(super) fn plan_name(note: &str, number: usize) -> String {
+    let stem = stem(note);
+    let mut end = stem.len().min(LONGEST_STEM);
+    while !stem.is_char_boundary(end) {
+        end -= 1;
+    }
+    let stem = stem.get(..end).unwrap_or(stem);
+    if number == 1 { format!("Plan_{stem}.md") } else { format!("Plan_{stem}-{number}.md") }
 }
 
 /// Renames, never over something; gives the path it has now. Numbered where that name is taken.

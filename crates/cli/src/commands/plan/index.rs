@@ -50,6 +50,9 @@ pub(super) struct Entry {
     pub task_type: String,
     pub priority: String,
     pub compat: bool,
+    /// Whether it is to stay in the form that it has, since somebody wrote there.
+    #[serde(default)]
+    pub keeps_form: bool,
     pub wants_evidence: bool,
     pub base: Option<Base>,
 }
@@ -60,6 +63,13 @@ pub(super) struct Base {
     offset: u64,
     length: u64,
     sha256: String,
+}
+
+impl Entry {
+    /// Whether it has the form that is asked for, or has to keep its own.
+    pub(super) const fn has_form(&self, compat: bool) -> bool {
+        self.compat == compat || self.keeps_form
+    }
 }
 
 impl Index {

@@ -7,13 +7,13 @@ use anyhow::{Context, Result};
 use rustix::fs::{CWD, RenameFlags};
 use scupper_casebook::incident::Recorded;
 use scupper_casebook::merge::{Merged, merge, step_of};
-use scupper_casebook::plan::{self, Note, RECORDED_KINDS, Surroundings, stem};
+use scupper_casebook::plan::{self, Note, RECORDED_KINDS, Surroundings};
 use scupper_evidence::Query;
 use scupper_model::Timestamp;
 
 use super::books::Books;
 use super::coming;
-use super::front::{chosen, created_at, source_of, status_of};
+use super::front::{chosen, created_at, plan_name, source_of, status_of};
 use super::index::{Entry, Index, sha256};
 use super::said::{Outcome, Told, What};
 use super::vault::{self, Listed, Stat, Vault};
@@ -279,7 +279,7 @@ impl<'a> Pass<'a> {
             || known.is_some_and(|known| self.evidence_is_new && known.wants_evidence);
         if let Some(known) = known {
             let is_there = self.plans.contains_key(&known.plan);
-            if known.stat == Some(stat) && is_there && known.compat == self.options.compat && !is_due {
+            if known.stat == Some(stat) && is_there && known.has_form(self.options.compat) && !is_due {
                 self.outcome.unchanged += 1;
                 return Ok(());
             }
@@ -289,7 +289,7 @@ impl<'a> Pass<'a> {
         let trusted = Some(stat).filter(|stat| !stat.is_fresh(self.now_ns));
         if let Some(known) = self.index.notes.get_mut(name) {
             let is_there = self.plans.contains_key(&known.plan);
-            if known.sha256 == digest && is_there && known.compat == self.options.compat && !is_due {
+            if known.sha256 == digest && is_there && known.has_form(self.options.compat) && !is_due {
                 self.fresh += usize::from(trusted.is_some() && known.stat != trusted);
                 known.stat = trusted;
                 self.outcome.unchanged += 1;
@@ -331,15 +331,12 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// `Plan_<stem>.md`, or with a number where somebody else has that name.
+    /// A name that no other plan has.
     fn free_name(&mut self, note: &str) -> String {
-        let stem = stem(note);
-        let names = (1..MOST_OF_A_NAME).map(|number| match number {
-            1 => format!("Plan_{stem}.md"),
-            number => format!("Plan_{stem}-{number}.md"),
-        });
-        let free = names.into_iter().find(|name| !self.taken.contains(&name.to_lowercase()));
-        let name = free.unwrap_or_else(|| format!("Plan_{stem}-{}.md", self.now.at.0));
+        let mut names = (1..MOST_OF_A_NAME).map(|number| plan_name(note, number));
+        let free = names.find(|name| !self.taken.contains(&name.to_lowercase()));
+        let last = usize::try_from(self.now.at.0).unwrap_or(usize::MAX);
+        let name = free.unwrap_or_else(|| plan_name(note, last));
         self.taken.insert(name.to_lowercase());
         name
     }
@@ -349,6 +346,21 @@ impl<'a> Pass<'a> {
         !self.options.compat
             && former.is_some_and(|former| former.sha256.is_empty())
             && !plan.lines().any(|line| step_of(line).is_some())
+    }
+
+    /// Whether a plan has the form of the tool that made the first ones. One that somebody wrote into keeps the form that
+    /// it has: in another one their words would stand in the wrong places.
+    fn form(&self, former: Option<&Entry>, theirs: Option<&str>, base: Option<&str>) -> bool {
+        let wanted = self.options.compat;
+        let (Some(former), Some(theirs)) = (former, theirs) else { return wanted };
+        if former.sha256.is_empty() {
+            // Nothing is known but what the plan says.
+            wanted && !theirs.lines().any(|line| step_of(line).is_some())
+        } else if base == Some(theirs) {
+            wanted
+        } else {
+            former.compat
+        }
     }
 
     /// Makes the plan of a note, together with what people did to the one before.
@@ -368,10 +380,19 @@ impl<'a> Pass<'a> {
             Some(former) if !former.plan.is_empty() => former.plan.clone(),
             _ => self.free_name(name),
         };
+        let base = former
+            .as_ref()
+            .and_then(|former| former.base.as_ref()?.text(&self.vault.bases(self.index.bases)));
+        let theirs_text = theirs.as_ref().map(|(text, _)| text.as_str());
+        entry.compat = self.form(former.as_ref(), theirs_text, base.as_deref());
+        entry.keeps_form = entry.compat != self.options.compat;
         let created_at =
             theirs.as_ref().and_then(|(text, _)| created_at(text)).unwrap_or_else(|| self.now.text.clone());
         let mut told = Told::new(name, &entry.plan);
-        let ours = if self.options.compat {
+        if entry.keeps_form {
+            told.keeps_form();
+        }
+        let ours = if entry.compat {
             let (judged, text) = plan::original_plan(&note, &created_at);
             told.original(judged);
             text
@@ -397,9 +418,6 @@ impl<'a> Pass<'a> {
             text
         };
         told.remarks(name, &note, &entry.plan);
-        let base = former
-            .as_ref()
-            .and_then(|former| former.base.as_ref()?.text(&self.vault.bases(self.index.bases)));
         let merged = match &theirs {
             None => None,
             // Another tool's plan, or a person's own: it is left as it is, and only what is new in the note comes into it.

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use scupper_casebook::merge::Conflict;
-use scupper_casebook::plan::{Matched, Note, Original, Plan, stem};
+use scupper_casebook::plan::{Matched, Note, Original, Plan};
 use scupper_model::printable;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::front::plan_name;
 use super::pass::Options;
 use super::vault::{self, Vault};
 use crate::failure::{FINDINGS, Failure};
@@ -133,6 +134,14 @@ impl Told {
         }));
     }
 
+    /// The other form was asked for.
+    pub(super) fn keeps_form(&mut self) {
+        let plan = self.plan.as_deref().unwrap_or_default();
+        self.warnings.push(format!(
+            "has a plan that somebody wrote into: {plan} keeps its form (with or without --compat)"
+        ));
+    }
+
     /// What is odd about a note that was planned all the same.
     pub(super) fn remarks(&mut self, name: &str, note: &Note, plan: &str) {
         if let Some(hidden) = note.hidden() {
@@ -145,7 +154,7 @@ impl Told {
             self.warnings
                 .push("has a name that Windows cannot hold: a vault shared with one loses it".to_owned());
         }
-        if plan != format!("Plan_{}.md", stem(name)) {
+        if plan != plan_name(name, 1) {
             self.warnings.push(format!("shares its name with another: its plan is {plan}"));
         }
     }
