@@ -24,6 +24,8 @@ pub struct Moved {
     pub reason: Option<String>,
     /// What it rests on: a change, the id of an event.
     pub about: Option<String>,
+    /// What a soak has to show from this move on, where that changed with it.
+    pub needs: Option<String>,
     /// Whether it was made although it is not allowed.
     pub forced: bool,
     /// The digest over this and the digest before.
@@ -48,17 +50,21 @@ impl Moved {
 
     fn digest(&self, before: Option<&str>) -> String {
         let flag = if self.forced { "forced" } else { "" };
-        let words = [
+        let at = self.at.to_string();
+        let mut words = vec![
             before,
-            Some(&self.at.to_string()),
-            Some(&self.by),
+            Some(at.as_str()),
+            Some(self.by.as_str()),
             self.from.map(State::name),
             Some(self.to.name()),
             self.reason.as_deref(),
             self.about.as_deref(),
             Some(flag),
         ];
-        sha256(serde_json::Value::from_iter(words.map(|word| word.map(str::to_owned))).to_string().as_bytes())
+        // Moves of before it was kept have none.
+        words.extend(self.needs.as_deref().map(Some));
+        let words = words.into_iter().map(|word| word.map(str::to_owned));
+        sha256(words.collect::<serde_json::Value>().to_string().as_bytes())
     }
 
     /// As it stands in a file.
@@ -72,6 +78,7 @@ impl Moved {
         optional("to", Some(self.to.name()));
         optional("reason", self.reason.as_deref());
         optional("about", self.about.as_deref());
+        optional("needs", self.needs.as_deref());
         if self.forced {
             map.push(("forced".to_owned(), Value::Bool(true)));
         }
@@ -97,6 +104,7 @@ impl Moved {
             to: state(need("to")?)?,
             reason: text("reason").map(str::to_owned),
             about: text("about").map(str::to_owned),
+            needs: text("needs").map(str::to_owned),
             forced: map.iter().any(|(key, value)| key == "forced" && *value == Value::Bool(true)),
             sha256: need("sha256")?.to_owned(),
         })
@@ -137,7 +145,8 @@ mod tests {
     fn moved(at: u64, from: Option<State>, to: State) -> Moved {
         let by = "ana".to_owned();
         let (reason, about) = (Some("because".to_owned()), None);
-        Moved { at: Timestamp(at), by, from, to, reason, about, forced: false, sha256: String::new() }
+        let (needs, sha256) = (None, String::new());
+        Moved { at: Timestamp(at), by, from, to, reason, about, needs, forced: false, sha256 }
     }
 
     fn chain() -> Vec<Moved> {
@@ -171,6 +180,7 @@ mod tests {
         assert!(spoil(&|chain| chain[0].at = Timestamp(0)) > 0);
         assert!(spoil(&|chain| chain[2].about = Some("x".into())) > 0);
         assert!(spoil(&|chain| chain[2].forced = true) > 0);
+        assert!(spoil(&|chain| chain[0].needs = Some("seconds 1".into())) > 0);
         assert!(spoil(&|chain| drop(chain.remove(1))) > 0);
         assert!(spoil(&|chain| drop(chain.remove(0))) > 0);
         assert!(spoil(&|chain| chain.swap(1, 2)) > 0);

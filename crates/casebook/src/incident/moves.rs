@@ -179,9 +179,14 @@ impl Incident {
             Gate::Owner if request.owner.or(self.owner()).is_some() => Vec::new(),
             // A change of before it came back proves nothing.
             Gate::Change if request.change.or(self.last_change().as_deref()).is_some() => Vec::new(),
-            Gate::Soak => soak(checks, false),
+            Gate::Soak => {
+                let mut missing = soak(checks, false);
+                missing.extend(self.unread_evidence());
+                missing
+            }
             Gate::SoakEverywhere => {
                 let mut missing = soak(checks, true);
+                missing.extend(self.unread_evidence());
                 missing.extend(self.unfinished());
                 missing.extend(checks.blocked_by.iter().map(|id| format!("{id} blocks it and is open")));
                 missing
@@ -255,17 +260,27 @@ impl Incident {
         }
         let reason = request.reason.map(said);
         let about = request.about.or(request.change).map(said);
-        let moved = Moved { at, by, from: Some(from), to, reason, about, forced, sha256: String::new() };
+        let needs = self.needs().filter(|needs| self.agreed_needs() != Some(needs.as_str()));
+        let moved =
+            Moved { at, by, from: Some(from), to, reason, about, needs, forced, sha256: String::new() };
         if self.history.is_empty() {
             // A record of another program: what it says of itself is where the chain begins.
-            let first =
-                Moved { reason: None, about: None, from: None, to: from, forced: false, ..moved.clone() };
+            let first = Moved {
+                reason: None,
+                about: None,
+                needs: None,
+                from: None,
+                to: from,
+                forced: false,
+                ..moved.clone()
+            };
             self.history.push(first.chained(None));
         }
         let moved = moved.chained(self.history.last());
         let automatic = from.step_to(to).is_some_and(|step| step.automatic);
         self.metadata(&moved, automatic, request)?;
         self.history.push(moved);
+        self.agreed = false;
         self.set_ours("history", Value::List(self.history.iter().map(Moved::value).collect()));
         self.state = to;
         self.document.set(&["updated_date"], &text(at.to_string()))?;
@@ -397,6 +412,7 @@ impl Incident {
                 format!("the history was tampered with at move {}: {}", broken.position, broken.problem)
             })
             .collect();
+        undone.extend(self.unread_evidence());
         undone.extend(checks.evidence.iter().filter_map(|(id, standing)| standing.problem(id)));
         let claims = matches!(self.state, State::ReadyForDeployment | State::Done);
         if claims && checks.soak.verdict != Verdict::Passed {

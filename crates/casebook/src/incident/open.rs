@@ -102,10 +102,10 @@ impl Incident {
             to: State::Planning,
             reason: opening.episode.map(|episode| line(&episode.title)),
             about: opening.evidence.first().map(|evidence| evidence.id.clone()),
+            needs: None,
             forced: false,
             sha256: String::new(),
-        }
-        .chained(None);
+        };
         let metadata = map(vec![
             ("transitioned_at", Some(at.clone())),
             ("transitioned_by", Some(text(&by))),
@@ -147,6 +147,7 @@ impl Incident {
         self.set_suspects(opening.suspects);
         self.set_ours("actions", Value::List(Vec::new()));
         self.set_required(&opening.required);
+        let first = Moved { needs: self.needs(), ..first }.chained(None);
         self.set_ours("history", Value::List(vec![first.value()]));
         self.history = vec![first];
         self.keep()

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use scupper_model::{Bytes, Timestamp, UnitName};
+use scupper_model::{Bytes, Timestamp, UnitName, format_duration};
 
 use super::history::{self, Broken, Moved};
 use super::soak::{Observed, Required, Verdict};
+use super::write::MOST_EVIDENCE;
 use super::{Evidence, state::NoState, state::State};
 use crate::document::{Document, DocumentError, Value};
 
@@ -45,6 +46,8 @@ pub struct Incident {
     pub(super) state: State,
     pub(super) history: Vec<Moved>,
     unreadable: Vec<Broken>,
+    /// What a soak has to show was just agreed on; the next move keeps it.
+    pub(super) agreed: bool,
 }
 
 /// A suspect as the record names it.
@@ -100,7 +103,7 @@ impl Incident {
                 Err(problem) => unreadable.push(Broken { position: index + 1, problem }),
             }
         }
-        Ok(Self { document, ours, id, state, history, unreadable })
+        Ok(Self { document, ours, id, state, history, unreadable, agreed: false })
     }
 
     /// The file's text.
@@ -233,6 +236,24 @@ impl Incident {
             let problem = format!("it ends in {}, and the record is in {}", last.to, self.state);
             broken.push(Broken { position, problem });
         }
+        let mut say = |problem: String| broken.push(Broken { position, problem });
+        if let Some(agreed) = self.agreed_needs().filter(|_| !self.agreed)
+            && self.needs().as_deref() != Some(agreed)
+        {
+            say(format!("what a soak has to show was changed by hand: it was {agreed}"));
+        }
+        let evidence = self.evidence();
+        if let Some(id) = self.history.first().and_then(|first| first.about.as_deref())
+            && evidence.len() < MOST_EVIDENCE
+            && evidence.iter().all(|cited| cited.id != id)
+        {
+            say(format!("event {id}, which it was opened for, is not cited any more"));
+        }
+        if let Some(change) = self.changes().pop()
+            && !self.history.iter().any(|m| m.at == change.at && m.about.as_deref() == Some(&change.what))
+        {
+            say(format!("the change of {} was written by hand: no move names it", change.at));
+        }
         let metadata = |key| self.document.text_of(&["state_metadata", key]);
         if metadata("transitioned_at").is_some_and(|at| at != last.at.to_string()) {
             let problem = "state_metadata.transitioned_at is not the time of the last move".to_owned();
@@ -243,6 +264,61 @@ impl Incident {
             broken.push(Broken { position, problem });
         }
         broken
+    }
+
+    /// What a soak has to show, and what that is derived from, in one line; `None` where the record does not say.
+    pub(super) fn needs(&self) -> Option<String> {
+        let required = self.in_soak("required")?;
+        let of = |name: &str, value: Option<&Value>| {
+            value.and_then(Value::as_number).map(|value| format!("{name} {value}"))
+        };
+        let words = [
+            of("seconds", required.get("seconds")),
+            of("operations", required.get("operations")),
+            of("growth", required.get("max_growth_bytes")),
+            of("slope", required.get("max_slope_bytes_per_hour")),
+            of("time to failure", self.ours.get("time_to_failure_seconds")),
+        ];
+        Some(words.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+
+    /// The same, as the last move has it that says so.
+    pub(super) fn agreed_needs(&self) -> Option<&str> {
+        self.history.iter().rev().find_map(|moved| moved.needs.as_deref())
+    }
+
+    /// Cited evidence and soaks that cannot be read: nobody can hold them against what was recorded.
+    pub(super) fn unread_evidence(&self) -> Option<String> {
+        let listed = |value: Option<&Value>| value.and_then(Value::as_list).map_or(0, <[Value]>::len);
+        let all = listed(self.ours.get("evidence")) + listed(self.in_soak("observed"));
+        let read = self.evidence().len() + self.soaks().len();
+        (all > read).then(|| format!("{} pieces of its evidence cannot be read", all - read))
+    }
+
+    /// Where what a soak has to last comes from.
+    pub fn required_because(&self) -> String {
+        let required = self.required();
+        let day = "a day, as nobody agreed on a number of operations (--soak-ops)";
+        let Some(failure) = self.time_to_failure() else {
+            return match required.operations {
+                Some(_) => "how long it takes to fail is not known, and operations were agreed on".to_owned(),
+                None => format!("{day}; how long it takes to fail is not known"),
+            };
+        };
+        let how = match self.ours("trigger") {
+            Some("verdict_changed") => {
+                "was forecast from how fast it grew, up to its limit or else to the memory of the machine"
+            }
+            _ => "was seen",
+        };
+        let failure = format!("{} until it fails, which {how}", format_duration(failure));
+        if required.operations.is_none()
+            && required.lasting == Required::derive(None, None, None, None).lasting
+        {
+            format!("{day}; three times the {failure}, is not more")
+        } else {
+            format!("three times the {failure}")
+        }
     }
 
     /// How long it takes until it fails, as far as that was known when it was opened.

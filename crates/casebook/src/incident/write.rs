@@ -146,6 +146,8 @@ impl Incident {
 
     /// What a soak has to show from now on.
     pub fn require(&mut self, required: &Required) -> Result<(), IncidentError> {
+        // What was changed by hand before stays visible as that.
+        self.agreed = self.tampered().is_empty();
         self.set_required(required);
         self.keep()
     }

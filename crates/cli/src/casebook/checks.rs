@@ -1,7 +1,7 @@
 //! What the gates of an incident look at, taken from the evidence file: whether what it cites still is what it was, what was
 //! soaked after its change, and whether it was seen again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use anyhow::Result;
 use scupper_casebook::incident::{After, Checks, Incident, Recorded, Standing, episode, verify};
@@ -40,7 +40,19 @@ pub(crate) fn checks(incident: &Incident, evidence: &Evidence, folder: &Folder) 
         standings.push((id, standing));
     }
     let change = incident.change().map(|change| change.at);
-    let units = incident.units();
+    // What is cited says in which units it was seen, whatever a list in the record says.
+    let (mut units, mut known) = (incident.units(), BTreeSet::new());
+    known.extend(incident.fingerprints().into_iter().map(str::to_owned));
+    for cited in incident.evidence() {
+        let Some(recorded) = evidence.find(&cited.id)? else { continue };
+        if let Some(episode) = episode(&recorded.event) {
+            known.insert(episode.fingerprint);
+            let unit = recorded.event.unit.to_string();
+            if !units.contains(&unit) {
+                units.push(unit);
+            }
+        }
+    }
     let mut soaks = Vec::new();
     let mut seen_again = Vec::new();
     if let Some(since) = change {
@@ -53,7 +65,7 @@ pub(crate) fn checks(incident: &Incident, evidence: &Evidence, folder: &Folder) 
             };
             soaks.extend(evidence.gather(&of(&["soak_finished"]))?.events);
             let seen = evidence.gather(&of(&TELLING))?.events;
-            seen_again.extend(again(incident, seen, &starts(evidence, &unit)?, since));
+            seen_again.extend(again(&known, seen, &starts(evidence, &unit)?, since));
         }
     }
     let after = After { change, units: &units, soaks: &soaks, seen_again: &seen_again };
@@ -98,17 +110,14 @@ fn starts(evidence: &Evidence, unit: &UnitName) -> Result<HashMap<RunId, Timesta
 
 /// What was seen of it in runs that began after the change. A run of which that is not known counts as one.
 fn again(
-    incident: &Incident,
+    known: &BTreeSet<String>,
     seen: Vec<Recorded>,
     starts: &HashMap<RunId, Timestamp>,
     change: Timestamp,
 ) -> Vec<Recorded> {
-    let known = incident.fingerprints();
     let is_it = |recorded: &Recorded| {
         let began_after = starts.get(&recorded.event.run).is_none_or(|start| *start >= change);
-        began_after
-            && episode(&recorded.event)
-                .is_some_and(|episode| known.iter().any(|known| *known == episode.fingerprint))
+        began_after && episode(&recorded.event).is_some_and(|episode| known.contains(&episode.fingerprint))
     };
     seen.into_iter().filter(is_it).collect()
 }

@@ -117,6 +117,7 @@ pub(super) fn full(kept: &Kept, checks: &Checks, undone: &[String], flaws: &[Fla
                     "operations": required.operations,
                     "max_growth_bytes": required.max_growth,
                     "max_slope_bytes_per_hour": required.max_slope_per_hour,
+                    "because": incident.required_because(),
                 },
                 "recorded_verdict": incident.soak_verdict().name(),
                 "verdict": checks.soak.verdict.name(),
@@ -190,6 +191,7 @@ pub(super) fn page(kept: &Kept, checks: &Checks, undone: &[String], flaws: &[Fla
     });
     if incident.fingerprint().is_some() || !incident.changes().is_empty() {
         lines.push(format!("  soak      needs {}", incident.required().describe()));
+        lines.push(format!("            because: {}", incident.required_because()));
         lines.push(if incident.change().is_none() && state.is_open() {
             "            counted from the change that is still to be named (--change)".to_owned()
         } else {
@@ -239,6 +241,6 @@ pub(super) fn verified(incident: &Incident, verified: &Verified) -> Value {
     json!({
         "schema": "scupper.verified/1", "id": incident.id(), "state": incident.state().name(),
         "verdict": verified.verdict.name(), "everywhere": verified.everywhere, "reasons": verified.reasons,
-        "required": incident.required().describe(), "soaks": soaks,
+        "required": incident.required().describe(), "because": incident.required_because(), "soaks": soaks,
     })
 }
