@@ -16,6 +16,7 @@ use super::disk::{self, DirectoryLock, FileId};
 use super::error::{self, Fault, beats, durable};
 use super::rows::{signed, unsigned};
 use super::schema::{self, Found};
+use crate::rules::NUMBERS_END;
 use crate::{StoreError, Timing};
 
 /// How long one process waits for another one's transaction.
@@ -284,6 +285,9 @@ fn give_leases(old: &Connection, new: &Connection, now: Timestamp) -> Result<(),
         while let Some(row) = rows.next().map_err(durable)? {
             // A row that is not understood has no lease, and is told as trouble where somebody asks for it.
             let (Ok(epoch), Ok(ttl)) = (row.get::<_, i64>(0), row.get::<_, i64>(1)) else { continue };
+            if !(0..signed(NUMBERS_END)).contains(&epoch) {
+                continue;
+            }
             give.execute((epoch, ttl, before)).map_err(beats)?;
         }
     }

@@ -9,7 +9,7 @@ use super::history::{self, Epitaph};
 use super::leases::{self, Lease};
 use super::rows::{self, Agent, json, millis, signed, unsigned, word};
 use super::{EmbeddedStore, look, number, remember_number, write_beats, write_both, write_durable};
-use crate::rules::{LostEpochs, TTL_LIMIT};
+use crate::rules::{LostEpochs, NUMBERS_END, TTL_LIMIT};
 use crate::{
     AgentId, Answer, Beat, Beaten, CoordinatorId, Directive, Epoch, Happened, Incarnation, Item, ItemKind,
     Reason, Registered, Registration, Written,
@@ -185,7 +185,10 @@ fn lives(registry: &Connection, who: &Incarnation) -> Result<Life, Fault> {
     else {
         return Ok(Life::Unknown);
     };
-    let epoch = Epoch(unsigned(epoch));
+    // Whoever is told that it is over has to be: a number that is no epoch fences nobody.
+    let Some(epoch) = u64::try_from(epoch).ok().filter(|epoch| *epoch < NUMBERS_END).map(Epoch) else {
+        return Ok(Life::Unknown);
+    };
     if is_claimed {
         return Ok(Life::Ended { by: None });
     }

@@ -100,6 +100,19 @@ pub(super) fn by_epoch(
         .optional()
 }
 
+/// Rows whose epoch is none: by the index of epochs, in which all that is no number comes last. What lies in between and is
+/// no whole number costs a look at every row, so only where `whole` asks for it.
+pub(super) fn astray(connection: &Connection, whole: bool, limit: usize) -> rusqlite::Result<Vec<Broken>> {
+    let between = if whole { " UNION SELECT id FROM agents WHERE typeof(epoch) <> 'integer'" } else { "" };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM agents WHERE id IN (SELECT id FROM agents WHERE epoch < 0
+             UNION SELECT id FROM agents WHERE epoch >= ?1{between} LIMIT ?2)"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map((signed(NUMBERS_END), count(limit)), |row| Ok(read(row).err()))?;
+    rows.filter_map(Result::transpose).collect()
+}
+
 /// Agents whose names come after this one, in the order of their names; all of them, or those that are being cleaned up.
 pub(super) fn after(
     connection: &Connection,

@@ -32,6 +32,8 @@ struct Expired {
     nobodies: Vec<Lease>,
     /// Leases of rows that are not understood.
     broken: Vec<(Lease, Broken)>,
+    /// Rows whose epoch is not understood: no lease leads to them.
+    astray: Vec<Broken>,
 }
 
 /// What guard and brake allow.
@@ -179,7 +181,8 @@ impl EmbeddedStore {
             leases::coordinates(&leases, &sweep.coordinator, &sweep.host, until).map_err(beats)?;
         }
         let mut sayings = Sayings::default();
-        let none = Expired::default();
+        let astray = rows::astray(&transaction, false, TROUBLE_LIMIT).map_err(durable)?;
+        let none = Expired { astray, ..Expired::default() };
         let lengths = lengths(&leases, &transaction, false)?;
         let ruling = rule(&mut guard, now, &none, registry.members, lengths, sweep, &mut sayings);
         let in_grace = matches!(ruling, Ruling::Nothing(Phase::Grace { .. }));
@@ -200,7 +203,7 @@ impl EmbeddedStore {
             claims: Vec::new(),
             unclaimed: Vec::new(),
             lost: Vec::new(),
-            trouble: Vec::new(),
+            trouble: trouble(&none),
         }))
     }
 
@@ -273,6 +276,7 @@ fn expired(
 ) -> Result<Expired, Fault> {
     let mut expired = Expired { count: ended, ..Expired::default() };
     if ended == 0 {
+        expired.astray = rows::astray(transaction, false, TROUBLE_LIMIT).map_err(durable)?;
         return Ok(expired);
     }
     for lease in leases::ended(leases, now, LOOKED_AT).map_err(beats)? {
@@ -282,6 +286,9 @@ fn expired(
             Some(Err(broken)) => expired.broken.push((lease, broken)),
         }
     }
+    // A lease of nobody may be that of a row that lies in between.
+    expired.astray =
+        rows::astray(transaction, !expired.nobodies.is_empty(), TROUBLE_LIMIT).map_err(durable)?;
     let others = expired.nobodies.len() + expired.broken.len();
     expired.count = ended.saturating_sub(others as u64);
     Ok(expired)
@@ -294,9 +301,11 @@ fn lengths(leases: &Connection, transaction: &Connection, restarted: bool) -> Re
         return Ok(Leases { shortest, ..Leases::default() });
     }
     transaction
-        .query_row("SELECT max(ttl_ms) FROM agents WHERE fence IS NULL", [], |row| {
-            row.get::<_, Option<i64>>(0)
-        })
+        .query_row(
+            "SELECT max(ttl_ms) FROM agents WHERE fence IS NULL AND typeof(ttl_ms) = 'integer'",
+            [],
+            |row| row.get::<_, Option<i64>>(0),
+        )
         .map(|longest| Leases { shortest, longest: Duration::from_millis(unsigned(longest.unwrap_or(0))) })
         .map_err(durable)
 }
@@ -465,5 +474,6 @@ fn orphans(chosen: &[(Agent, Lease)], now: Timestamp) -> Vec<Orphan> {
 }
 
 fn trouble(expired: &Expired) -> Vec<String> {
-    expired.broken.iter().take(TROUBLE_LIMIT).map(|(_, broken)| broken.0.clone()).collect()
+    let all = expired.astray.iter().chain(expired.broken.iter().map(|(_, broken)| broken));
+    all.take(TROUBLE_LIMIT).map(|broken| broken.0.clone()).collect()
 }

@@ -272,6 +272,47 @@ fn a_row_that_is_not_understood_is_told_and_nothing_is_done_about_it() {
     }
 }
 
+/// Nobody's lease can be found by such an epoch: the row is told with every look, in the same words, and kept; the sweeps go
+/// on, also after the file of heartbeats was made anew. Whoever has that name is not told that it is over.
+#[test]
+fn a_row_whose_epoch_is_not_understood_is_told_kept_and_ends_no_sweep() {
+    for epoch in ["'soon'", "x'00'", "-5", "9223372036854775807", "7.5"] {
+        let embedded = Embedded::start();
+        let scene = Scene::new(&embedded);
+        let (odd, even) = (scene.doomed("odd"), scene.doomed("even"));
+        raw(&embedded, DURABLE)
+            .execute(&format!("UPDATE agents SET epoch = {epoch} WHERE id = 'odd'"), [])
+            .unwrap();
+        let beat = [Beat { who: odd, report: None }];
+        let answered = scene.store.beat(&beat).unwrap().answers;
+        assert_eq!(answered, [Answer::Accepted { directive: None }], "{epoch}");
+        assert_eq!(scene.store.agent(&id("odd")).unwrap().unwrap().standing, Standing::Unknown, "{epoch}");
+        let (mut claimed, mut times) = (Vec::new(), 0);
+        for turn in 0..60 {
+            if turn == 30 {
+                embedded.lose_beats();
+            }
+            embedded.pass(scene.timing.tick);
+            let swept = scene.sweep("a");
+            claimed.extend(swept.claims.into_iter().filter(|claim| !claim.taken_on).map(|claim| claim.id));
+            let told = "agent `odd`: column `epoch` is not what was written there";
+            // Between two whole numbers it is found when its own lease leads nowhere.
+            assert!(
+                swept.trouble == [told] || (epoch == "7.5" && swept.trouble.is_empty()),
+                "{epoch}, turn {turn}: {:?}",
+                swept.trouble
+            );
+            times += swept.trouble.len();
+        }
+        assert!(times > 0, "{epoch}");
+        assert_eq!(claimed, [even.id], "{epoch}");
+        let kept: i64 = raw(&embedded, DURABLE)
+            .query_row("SELECT count(*) FROM agents WHERE id = 'odd' AND fence IS NULL", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(kept, 1, "{epoch}");
+    }
+}
+
 fn item(value: &str) -> Item {
     Item { kind: ItemKind::Task, name: "t".to_owned(), value: Some(value.as_bytes().to_vec()) }
 }
