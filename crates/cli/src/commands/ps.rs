@@ -65,7 +65,9 @@ pub(super) fn run(args: &PsArgs, printer: &mut Printer) -> Result<u8, Failure> {
             unit.message.iter().for_each(|message| printer.note(&format!("{}: {message}", unit.unit)));
             let held =
                 unit.held().map(|why| format!("held: {}; it stands still until it may act", why.describe()));
-            held.iter().for_each(|held| printer.note(&format!("{}: {held}", unit.unit)));
+            if let Some(held) = held {
+                printer.note(&format!("{}: {held}", unit.unit));
+            }
             let why = unit.status.iter().flat_map(|status| why(status));
             why.for_each(|why| printer.note(&format!("{}: {why}", unit.unit)));
             let helpers = unit.status.iter().flat_map(|status| helpers::notes(status));
