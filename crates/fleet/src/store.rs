@@ -75,6 +75,17 @@ pub trait Store: Members {
     /// something of it was deleted already (what has lost a part of its state does not live on), and where it left by itself.
     fn object(&self, id: &AgentId, by: &CoordinatorId, why: &str) -> Result<bool, StoreError>;
 
+    /// Tells of cleanups as they begin, long before the next sweep would find them: whose, or `None` where that is to be
+    /// asked for ([`Store::claims`]). Some may be missed, so nothing may depend on it. Blocks until `over`, which is asked
+    /// every few seconds at least, or until it can tell no more. `false`, at once, where the store never tells.
+    fn listen(
+        &self,
+        _over: &dyn Fn() -> bool,
+        _begun: &mut dyn FnMut(Option<&AgentId>),
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Processes of this host that others found to be orphans'; each is given until [`Store::settle`].
     fn delegated(&self, host: &HostId) -> Result<Vec<(Incarnation, Process)>, StoreError>;
 

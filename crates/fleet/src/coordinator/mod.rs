@@ -4,7 +4,7 @@
 //! - `turn.rs`: one turn: sweep, clean up, look at processes and memory. `run.rs`: turns until it is to end.
 //! - `memory.rs`: what the fleet takes, and whether it grows.
 //! - `lost.rs`: agents of coordinators that are gone. `processes.rs`: processes of orphans of this host.
-//! - `batch.rs`: heartbeats of this host's agents, in one call.
+//! - `batch.rs`: heartbeats of this host's agents, in one call. `listening.rs`: objections in time to cleanups of these.
 //! - `view.rs`: what one coordinator knows and has done, for metrics and for whoever asks.
 //!
 //! Any number of coordinators work on one registry at once, and nobody leads. A claim is the registry's: it has fenced the
@@ -13,6 +13,7 @@
 
 mod batch;
 mod cleanup;
+mod listening;
 mod lost;
 mod memory;
 mod pace;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use scupper_model::FleetFact;
 
 pub use self::batch::{Batch, Done as BatchDone};
+pub use self::listening::Listening;
 pub use self::lost::OnLost;
 pub use self::memory::GROWTH_LIMIT;
 pub use self::processes::{Fate, Looked, Processes};

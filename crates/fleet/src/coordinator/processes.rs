@@ -15,6 +15,12 @@ pub trait Processes: Send + Sync {
 
     /// What became of those that were looked at since the last time it was asked.
     fn looked_at(&self) -> Vec<Looked>;
+
+    /// Whether this process of this host has certainly ended: then what was heard of its agent a while ago is no reason to
+    /// keep it. What cannot be told is no.
+    fn is_gone(&self, _identity: &Identity) -> bool {
+        false
+    }
 }
 
 /// What became of one.

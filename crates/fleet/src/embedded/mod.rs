@@ -17,13 +17,15 @@
 //!
 //! An idle sweep writes when it was made, and its coordinator's lease, to the second file; to the first one it only looks.
 //!
-//! Absent: anybody who listens. Whoever follows events asks for those after the last one he has seen.
+//! Absent: anybody who publishes. Whoever follows events asks for those after the last one he has seen; that a cleanup may
+//! have begun is seen by the first file being written (`listening`).
 
 mod disk;
 mod error;
 mod files;
 mod history;
 mod leases;
+mod listening;
 mod looking;
 mod members;
 mod reaping;
@@ -297,6 +299,15 @@ impl Store for EmbeddedStore {
 
     fn object(&self, id: &AgentId, by: &CoordinatorId, why: &str) -> Result<bool, StoreError> {
         self.with_both("objecting to a cleanup", |pulse, writer| self.objected(pulse, writer, id, by, why))
+    }
+
+    fn listen(
+        &self,
+        over: &dyn Fn() -> bool,
+        begun: &mut dyn FnMut(Option<&AgentId>),
+    ) -> Result<bool, StoreError> {
+        listening::listen(&self.place, over, &mut || begun(None))?;
+        Ok(true)
     }
 
     fn delegated(&self, host: &HostId) -> Result<Vec<(Incarnation, Process)>, StoreError> {

@@ -194,6 +194,10 @@ impl Link {
     }
 
     fn to(&self, address: ConnectionAddr, login: RedisConnectionInfo) -> RedisResult<Wire> {
+        Ok(Box::new(self.plain(address, login)?))
+    }
+
+    fn plain(&self, address: ConnectionAddr, login: RedisConnectionInfo) -> RedisResult<redis::Connection> {
         let info: ConnectionInfo = address.into_connection_info()?.set_redis_settings(login);
         let client = match &self.tls {
             Some(tls) => Client::build_with_tls(info, tls.clone())?,
@@ -202,7 +206,51 @@ impl Link {
         let connection = client.get_connection_with_timeout(self.limits.connect)?;
         connection.set_read_timeout(Some(self.limits.answer))?;
         connection.set_write_timeout(Some(self.limits.answer))?;
-        Ok(Box::new(connection))
+        Ok(connection)
+    }
+
+    /// Hears what is published on a channel, on a connection of its own, until `over`: `None` when it begins, since what came
+    /// before was missed. A server that says nothing for as long as an answer may take is asked whether it is there.
+    pub(super) fn listen(
+        &self,
+        doing: &'static str,
+        channel: &str,
+        over: &dyn Fn() -> bool,
+        heard: &mut dyn FnMut(Option<&[u8]>),
+    ) -> Result<(), StoreError> {
+        let fault = |error: RedisError| self.fault(doing, &error);
+        let mut connection = self.any().map_err(fault)?;
+        let mut channel_of = connection.as_pubsub();
+        channel_of.subscribe(channel).map_err(fault)?;
+        heard(None);
+        while !over() {
+            match channel_of.get_message() {
+                Ok(message) => heard(Some(message.get_payload_bytes())),
+                Err(error) if error.is_timeout() => drop(channel_of.ping::<redis::Value>().map_err(fault)?),
+                Err(error) => return Err(fault(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection to any server that has the channels: of a cluster, each node has all.
+    fn any(&self) -> RedisResult<redis::Connection> {
+        let to = |address| self.plain(address, self.login.clone());
+        match &self.servers {
+            RedisServers::One(host) => to(self.address_of(host)),
+            RedisServers::Socket(path) => to(ConnectionAddr::Unix(path.clone())),
+            RedisServers::Sentinel { sentinels, master } => to(self.master(sentinels, master)?),
+            RedisServers::Cluster(nodes) => {
+                let mut last = RedisError::from((ErrorKind::InvalidClientConfig, "no node is named"));
+                for node in nodes {
+                    match to(self.address_of(node)) {
+                        Ok(connection) => return Ok(connection),
+                        Err(error) => last = error,
+                    }
+                }
+                Err(last)
+            }
+        }
     }
 
     fn address_of(&self, RedisHost { host, port }: &RedisHost) -> ConnectionAddr {

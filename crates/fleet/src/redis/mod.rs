@@ -208,6 +208,14 @@ impl Store for RedisStore {
         self.do_object(id, by, why)
     }
 
+    fn listen(
+        &self,
+        over: &dyn Fn() -> bool,
+        begun: &mut dyn FnMut(Option<&AgentId>),
+    ) -> Result<bool, StoreError> {
+        self.do_listen(over, begun)
+    }
+
     fn delegated(&self, host: &HostId) -> Result<Vec<(Incarnation, Process)>, StoreError> {
         self.do_delegated(host)
     }

@@ -10,6 +10,10 @@ use crate::{AgentId, Claim, CoordinatorId, Epoch, HostId, Incarnation, Process, 
 /// Processes that one host is asked to look at in one call.
 const DELEGATED: u64 = 1000;
 
+/// Where the names of those are published whose cleanups begin because they are silent. Not `agent:lifecycle`: there every
+/// heartbeat is told as soon as anybody listens.
+const BEGUN: &str = "begun";
+
 /// What a step came to, for the caller or for us.
 enum Step {
     Said(Reaped),
@@ -60,6 +64,24 @@ impl RedisStore {
         let mut arguments = self.arguments();
         arguments.add(id.as_str()).add(why);
         self.call("objecting to a cleanup", &self.scripts.object, &arguments, |said| Ok(number(&said)? == 1))
+    }
+
+    pub(super) fn do_listen(
+        &self,
+        over: &dyn Fn() -> bool,
+        begun: &mut dyn FnMut(Option<&AgentId>),
+    ) -> Result<bool, StoreError> {
+        let mut heard = |text: Option<&[u8]>| match text {
+            // Anybody may publish there: what is no name is nobody's.
+            Some(text) => {
+                if let Some(id) = std::str::from_utf8(text).ok().and_then(|id| id.parse().ok()) {
+                    begun(Some(&id));
+                }
+            }
+            None => begun(None),
+        };
+        self.link.listen("listening for cleanups", &keys::ours(BEGUN), over, &mut heard)?;
+        Ok(true)
     }
 
     pub(super) fn do_delegated(&self, host: &HostId) -> Result<Vec<(Incarnation, Process)>, StoreError> {

@@ -3,9 +3,10 @@
 use std::sync::{Arc, mpsc};
 
 use scupper_fleet::coordinator::{Looked, OnLost, Processes};
-use scupper_fleet::{Answer, Beat, Incarnation, Members, Process, Store};
+use scupper_fleet::{Answer, Beat, Happened, Incarnation, Members, Process, Store};
+use scupper_model::Identity;
 
-use crate::scene::{Scene, secs};
+use crate::scene::{Scene, identity, secs};
 
 #[test]
 fn r114_heartbeats_that_come_together_are_sent_together_and_each_is_answered() {
@@ -128,6 +129,75 @@ fn r114_a_claim_of_an_agent_that_is_heard_is_objected_to_and_nothing_of_it_is_de
     assert!(scene.completed().is_empty());
     let kept = scene.store.get(&heard.id, scupper_fleet::ItemKind::Task, "t2").unwrap();
     assert_eq!(kept.as_deref(), Some(&b"x"[..]));
+}
+
+/// What it is told by the registry in the moment in which a cleanup begins, before it sweeps itself.
+#[test]
+fn r114_it_objects_at_once_to_the_cleanup_of_whom_it_hears_unless_that_process_has_certainly_ended() {
+    for (ended, silent, kept) in [
+        (false, None, true),
+        (true, None, false),
+        (true, Some("agent"), true),
+        (false, Some("claims"), false),
+    ] {
+        let scene = Scene::new();
+        let hands = Arc::new(Gone(ended));
+        let (a, mut b) = (scene.coordinator_with("a", OnLost::Adopt, Some(hands)), scene.coordinator("b"));
+        let (batch, listening) = (a.batch(), a.listening());
+        let living = scene.registered("living", 10);
+        let who = scene.register_by("heard", &*batch, "host-a", Some(identity(4711)));
+        let left = scene.register_by("left", &*batch, "host-a", None);
+        scene.store.leave(&left, "SIGTERM", &crate::scene::TIMING).unwrap().unwrap();
+        scene.pass(secs(70), &mut [&mut b], &living);
+        scene.store.silent("beat", true);
+        let beat = Box::new(drop);
+        batch.submit(vec![Beat { who: who.clone(), report: None }], beat);
+        batch.flush();
+        scene.store.silent("beat", false);
+        let mut turns = 0;
+        while !scene
+            .events()
+            .iter()
+            .any(|event| matches!(event, Happened::CleanupStarted { agent_id, .. } if *agent_id == who.id))
+        {
+            scene.pass(secs(1), &mut [], &living);
+            b.turn(&|| true);
+            turns += 1;
+            assert!(turns < 90, "it is claimed");
+        }
+        if let Some(call) = silent {
+            scene.store.silent(call, true);
+        }
+        // One of another host, and one that left by itself: nothing is said for them.
+        for other in [&living[0].id, &left.id] {
+            listening.begun(Some(other));
+        }
+        listening.begun(if silent == Some("claims") { None } else { Some(&who.id) });
+        let objected = scene.told("cleanup_objected");
+        assert_eq!(objected.len(), usize::from(kept), "{ended} {silent:?}: {objected:?}");
+        if let Some(call) = silent {
+            scene.store.silent(call, false);
+        }
+        scene.pass(secs(2), &mut [&mut b], &[]);
+        assert_eq!(scene.completed().contains(&"heard".to_owned()), !kept, "{ended} {silent:?}");
+    }
+}
+
+/// Knows of every process whether it has ended.
+struct Gone(bool);
+
+impl Processes for Gone {
+    fn look_at(&self, _: &Incarnation, _: &Process) -> bool {
+        false
+    }
+
+    fn looked_at(&self) -> Vec<Looked> {
+        Vec::new()
+    }
+
+    fn is_gone(&self, of: &Identity) -> bool {
+        *of == identity(4711) && self.0
+    }
 }
 
 /// One that leaves has a heartbeat under way that arrives afterwards.

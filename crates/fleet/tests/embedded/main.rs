@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "the helpers of tests are tests")]
 
+#[path = "../common/listening.rs"]
+mod listening;
 #[path = "../conformance/suite/mod.rs"]
 #[macro_use]
 mod suite;
@@ -12,6 +14,7 @@ mod world;
 mod chaos;
 mod files;
 mod fixture;
+mod hearing;
 mod processes;
 
 use fixture::Embedded;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
+#[path = "../common/listening.rs"]
+mod listening;
 #[path = "../common/redis_server.rs"]
 mod redis_server;
 #[path = "../conformance/suite/mod.rs"]
@@ -10,6 +12,7 @@ mod suite;
 
 mod bad;
 mod fixture;
+mod hearing;
 mod seed;
 mod servers;
 

@@ -152,7 +152,7 @@ fn serve(
     let (store, clock) = (Arc::clone(&begun.store), Arc::clone(&begun.clock));
     let processes = ending.clone().map(|ending| ending as Arc<dyn Processes>);
     let coordinator = Coordinator::new(setup(args, begun), store, clock, processes, journal.facts());
-    let (view, batch) = (coordinator.view(), coordinator.batch());
+    let (view, batch, listening) = (coordinator.view(), coordinator.batch(), coordinator.listening());
     let serving = answer(args, begun, &view, &batch)?;
     journal.record(EventKind::Fleet(FleetFact::CoordinatorStarted {
         coordinator: begun.id.to_string(),
@@ -172,6 +172,11 @@ fn serve(
     let sweeps = thread("coordinator", {
         let end = end.clone();
         move || coordinator.run(&end)
+    })?;
+    // Not waited for: it leaves nothing half-done.
+    thread("listening", {
+        let end = end.clone();
+        move || listening.run(&end)
     })?;
     ready::notify("READY=1");
     stop.wait_until_stopped();

@@ -11,7 +11,7 @@
 mod confirm;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use scupper_fleet::coordinator::{Fate, Looked, Processes};
 use scupper_fleet::{Incarnation, Process};
 use scupper_model::{EventKind, Identity, allowed, brake};
 use scupper_orphan::{CONFIRM_AFTER, Outcome, Plan, Reaped};
+use scupper_probe::Proc;
 use scupper_supervise::shell::Untouchable;
 
 use self::confirm::{Standing, Unit};
@@ -282,6 +283,11 @@ impl Processes for Ending {
 
     fn looked_at(&self) -> Vec<Looked> {
         std::mem::take(&mut self.queue().looked)
+    }
+
+    /// Looked up at once: one line of /proc.
+    fn is_gone(&self, identity: &Identity) -> bool {
+        Proc::open(Path::new("/proc")).is_ok_and(|proc| matches!(proc.is_same(identity), Ok(false)))
     }
 }
 

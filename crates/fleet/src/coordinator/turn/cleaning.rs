@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use crate::words::{CLAIMS_LIMIT, Claim, Process, Reaped, Reason};
 
 /// Why a cleanup is objected to.
-const HEARD: &str = "it beats, over its host's coordinator";
+pub(in crate::coordinator) const HEARD: &str = "it beats, over its host's coordinator";
 
 impl Coordinator {
     /// Goes on with cleanups until none is due, or a sweep is: that renews this coordinator's own lease.
@@ -154,6 +154,6 @@ impl Coordinator {
 }
 
 /// Whether an agent is cleaned up after because nobody hears it: only then hearing it says anything.
-const fn is_silent(reason: Reason) -> bool {
+pub(in crate::coordinator) const fn is_silent(reason: Reason) -> bool {
     matches!(reason, Reason::MissingHeartbeat | Reason::StaleHeartbeat)
 }

@@ -1,8 +1,8 @@
 //! One turn of a coordinator: whatever is due now, each registry call by itself, and when it wants the next one.
 
-mod cleaning;
+pub(super) mod cleaning;
 mod processes;
-mod telling;
+pub(super) mod telling;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use scupper_model::FleetFact;
 
 use super::batch::Batch;
 use super::cleanup::Cleanups;
+use super::listening::Listening;
 use super::lost::{self, Losses};
 use super::memory::MemoryWatch;
 use super::pace::{Pace, Spread};
@@ -97,6 +98,17 @@ impl Coordinator {
     /// Where agents of this host beat.
     pub fn batch(&self) -> Arc<Batch> {
         Arc::clone(&self.batch)
+    }
+
+    /// Objects to cleanups as soon as they begin, on a thread of its own.
+    pub fn listening(&self) -> Listening {
+        Listening::new(
+            &self.setup,
+            Arc::clone(&self.store),
+            Arc::clone(&self.batch),
+            self.processes.clone(),
+            Arc::clone(&self.facts),
+        )
     }
 
     /// Cleanups that it has claimed and not finished.

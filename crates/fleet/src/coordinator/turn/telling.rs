@@ -124,7 +124,7 @@ impl Coordinator {
 }
 
 /// An error with its sources, in one line.
-pub(super) fn chain(error: &StoreError) -> String {
+pub(in crate::coordinator) fn chain(error: &StoreError) -> String {
     let mut text = error.to_string();
     let mut next = std::error::Error::source(error);
     while let Some(error) = next {

@@ -163,6 +163,8 @@ if dry or phase ~= 'open' then
 else
   local function started(id, reason, taken)
     say('{"type":"cleanup_started","agentId":"' .. id .. '","reason":"' .. reason .. '"' .. (taken and ',"takenOn":true' or '') .. '}')
+    -- For coordinators that may hear it: a word that does not get through ends nothing half-way.
+    if reason == 'missing_heartbeat' or reason == 'stale_heartbeat' then redis.pcall('PUBLISH', P .. 'begun', id) end
   end
   for i = 1, #expired, 2 do
     if fresh >= most then break end
