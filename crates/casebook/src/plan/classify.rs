@@ -74,9 +74,13 @@ pub struct RunnerUp {
 
 /// Judges a note.
 pub fn classify(note: &Note) -> Classified {
-    let words = words(note);
+    judge(note, &words(note))
+}
+
+/// Judges a note by its words.
+pub(super) fn judge(note: &Note, words: &[Word]) -> Classified {
     let mut scored: Vec<(u32, TaskType, Vec<Matched>)> =
-        by_type(&words).into_iter().map(|(kind, matched)| (total(&matched), kind, matched)).collect();
+        by_type(words).into_iter().map(|(kind, matched)| (total(&matched), kind, matched)).collect();
     // Equal scores stand in the order of the kinds.
     scored.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     let mut scored = scored.into_iter();
@@ -94,8 +98,8 @@ pub fn classify(note: &Note) -> Classified {
         Some((score, _, matched)) => (TaskType::GeneralTask, score, matched),
         None => (TaskType::GeneralTask, 0, Vec::new()),
     };
-    let (priority, priority_by, is_explicit) = priority(note, &words);
-    let complex = find(&words, &MUCH_WORK);
+    let (priority, priority_by, is_explicit) = priority(note, words);
+    let complex = find(words, &MUCH_WORK);
     let count = note.text().split_whitespace().count();
     Classified {
         task_type,

@@ -2,7 +2,7 @@
 
 use scupper_model::Timestamp;
 
-use super::classify::{Classified, Matched, classify};
+use super::classify::{Classified, Matched, judge};
 use super::cover::{Covered, cover};
 use super::facts::Facts;
 use super::kind::{Effort, Priority, TaskType};
@@ -12,6 +12,7 @@ use super::original::{CRITERIA, INBOX, notes, summary};
 use super::recorded::{Fitting, fitting};
 use super::risks::Risks;
 use super::steps::{self, Asked, Item, Step};
+use super::words::Word;
 use crate::incident::Recorded;
 use crate::merge::{step_id, step_mark};
 
@@ -80,7 +81,8 @@ const fn speaks_of_growth(task_type: TaskType) -> bool {
 /// Makes a plan of a note.
 pub fn plan(note: &Note, around: &Surroundings) -> Plan {
     let chosen = around.chosen;
-    let mut classified = classify(note);
+    let words = super::words::words(note);
+    let mut classified = judge(note, &words);
     let ruled = classified.task_type;
     if let Some(task_type) = chosen.task_type {
         (classified.task_type, classified.needs_triage) = (task_type, false);
@@ -94,7 +96,8 @@ pub fn plan(note: &Note, around: &Surroundings) -> Plan {
     let judged = if raised.is_some() { Priority::High } else { classified.priority };
     let priority = chosen.priority.unwrap_or(judged);
 
-    let unit = unit_name(note, &evidence);
+    // Only where somebody is told to run something.
+    let unit = if speaks_of_growth(task_type) { unit_name(note, &evidence) } else { String::new() };
     let limits = Limits::of(&facts);
     let asked = Asked { unit: &unit, soak: &limits.soak_text(), growth: &limits.growth_text() };
     let mut steps = steps::of(task_type, &asked);
@@ -113,7 +116,7 @@ pub fn plan(note: &Note, around: &Surroundings) -> Plan {
     page.request(note, &facts, &evidence, &classified, &unit);
     page.steps(&steps, &covered);
     page.criteria(&criteria);
-    page.risks(note, &classified);
+    page.risks(&words, &classified);
     page.end(note.name(), classified.effort);
     Plan { text: page.text, classified, priority, raised, facts, covered, evidence, rule: (ruled, judged) }
 }
@@ -292,8 +295,7 @@ impl Page {
         self.line("");
     }
 
-    fn risks(&mut self, note: &Note, classified: &Classified) {
-        let words = super::words::words(note);
+    fn risks(&mut self, words: &[Word], classified: &Classified) {
         let any = |bases: &[&str]| {
             words.iter().any(|word| bases.iter().any(|base| super::lexicon::is_form_of(&word.text, base)))
         };

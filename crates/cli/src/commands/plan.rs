@@ -24,6 +24,7 @@ pub(super) fn run(args: &PlanArgs, printer: &mut Printer) -> Result<u8, Failure>
     let options = Options {
         compat: args.compat,
         dry_run: args.dry_run,
+        json: args.json,
         now: args.now.clone(),
         state: args.state.clone(),
     };

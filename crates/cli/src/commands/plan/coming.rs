@@ -33,10 +33,12 @@ pub(super) fn announce(vault: &Vault, index: &Index, making: &mut [Making]) -> R
     let bases = Base::append(&vault.bases(index.bases), &texts)?;
     let mut lines = Vec::new();
     for (making, base) in making.iter_mut().zip(bases) {
+        let is_alone = making.text == making.ours;
+        let plan_sha256 = if is_alone { base.sha256().to_owned() } else { sha256(&making.text) };
         making.entry.base = Some(base);
         let coming = Coming {
             note: making.name.clone(),
-            plan_sha256: sha256(&making.text),
+            plan_sha256,
             entry: Entry { plan_stat: None, ..making.entry.clone() },
         };
         serde_json::to_writer(&mut lines, &coming)?;

@@ -139,6 +139,11 @@ impl Base {
         Ok(bases)
     }
 
+    /// Of its text.
+    pub(super) fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
     /// The text, where it is still what it was.
     pub(super) fn text(&self, file: &Path) -> Option<String> {
         let file = File::open(file).ok()?;

@@ -24,7 +24,7 @@ use crate::output::Printer;
 use scupper_supervise::shell::clock;
 
 /// Notes that are planned before they are written together.
-const TOGETHER: usize = 1000;
+const TOGETHER: usize = 2500;
 /// Events that plans are filled in from are no older.
 const EVIDENCE_AGE_MS: u64 = 30 * 24 * 3_600_000;
 /// The newest so many of them are looked at.
@@ -37,6 +37,8 @@ const MOST_OF_A_NAME: usize = 1000;
 pub(super) struct Options {
     pub compat: bool,
     pub dry_run: bool,
+    /// Whether all that a plan was made from will be shown.
+    pub json: bool,
     pub now: Option<Moment>,
     pub state: Option<PathBuf>,
 }
@@ -201,8 +203,8 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// What was recorded; looked up once.
-    fn recorded(&mut self) -> &[Recorded] {
+    /// Looks up what was recorded, once.
+    fn look_up_evidence(&mut self) {
         if self.evidence.is_none() {
             let gathered = Evidence::open(self.options.state.as_deref()).and_then(|evidence| {
                 let gathered = evidence.gather(&self.query())?;
@@ -225,7 +227,6 @@ impl<'a> Pass<'a> {
             }
             self.evidence = Some(plan::newest_of_each(events));
         }
-        self.evidence.as_deref().unwrap_or_default()
     }
 
     /// Nothing can be done with a plan. Said once, however often it is come across.
@@ -401,11 +402,11 @@ impl<'a> Pass<'a> {
                 (Some((theirs, _)), Some(former)) if !former.compat => chosen(theirs, former),
                 _ => plan::Chosen::default(),
             };
-            let recorded = self.recorded().to_vec();
+            self.look_up_evidence();
             let around = Surroundings {
                 created_at: &created_at,
                 now: self.now.at,
-                recorded: &recorded,
+                recorded: self.evidence.as_deref().unwrap_or_default(),
                 evidence_file: &self.evidence_file,
                 chosen,
             };
@@ -413,9 +414,8 @@ impl<'a> Pass<'a> {
             entry.wants_evidence = made.wants_evidence();
             let (task_type, priority) = made.by_rule();
             (entry.task_type, entry.priority) = (task_type.word().to_owned(), priority.word().to_owned());
-            let text = made.text.clone();
-            told.made(&made);
-            text
+            told.made(&made, self.options.json);
+            made.text
         };
         told.remarks(name, &note, &entry.plan);
         let merged = match &theirs {

@@ -80,7 +80,7 @@ impl Told {
     }
 
     /// What the plan was made from.
-    pub(super) fn made(&mut self, plan: &Plan) {
+    pub(super) fn made(&mut self, plan: &Plan, is_shown: bool) {
         let found = &plan.classified;
         self.short = format!("{}, {}, {}", found.task_type, plan.priority, found.effort);
         if let Some(best) = found.matched.first() {
@@ -91,6 +91,9 @@ impl Told {
         }
         if found.needs_triage {
             self.short.push_str("; needs triage");
+        }
+        if !is_shown {
+            return;
         }
         let uncovered = plan.covered.iter().filter(|each| each.by.is_err());
         let uncovered: Vec<Value> = uncovered
