@@ -107,7 +107,14 @@ impl Folder {
         let mut found: Vec<PathBuf> =
             self.files()?.into_iter().filter(|path| number_of(path) == Some(wanted_number)).collect();
         match (found.pop(), found.pop()) {
-            (Some(path), None) => Kept::read(&path)?.with_context(|| format!("{} is gone", path.display())),
+            (Some(path), None) => {
+                let inside = documents::inside(&self.path, &path)?;
+                let kept = Kept::read(&inside)?.with_context(|| format!("{} is gone", path.display()))?;
+                if number(kept.incident.id()) != Some(wanted_number) {
+                    bail!("{} is named after {wanted}, and it is {}", path.display(), kept.incident.id());
+                }
+                Ok(kept)
+            }
             (Some(one), Some(other)) => {
                 bail!(
                     "{wanted} is there twice: {} and {}; remove or rename one",
@@ -138,7 +145,8 @@ impl Folder {
     pub(crate) fn matching(&self, fits: impl Fn(&str) -> bool) -> Result<All> {
         let mut all = All::default();
         for path in self.files()? {
-            let source = match Source::open(&path, LARGEST_BYTES) {
+            let inside = documents::inside(&self.path, &path);
+            let source = match inside.and_then(|inside| Source::open(&inside, LARGEST_BYTES)) {
                 Ok(Some(source)) => source,
                 Ok(None) => continue,
                 Err(error) => {

@@ -176,8 +176,9 @@ fn the_policy_decides_what_is_opened_and_leaks_are_where_it_says_nothing() {
 }
 
 /// Counts in a file, and is as large at the end as at the beginning.
-const FLAT: &str = "import time, sys\nkept = bytearray(20 << 20)\nfor n in range(int(sys.argv[2])):\n  \
-    open(sys.argv[1], 'w').write(str(n + 1))\n  time.sleep(0.02)\ntime.sleep(60)\n";
+const FLAT: &str = "import os, time, sys\nkept = bytearray(20 << 20)\nfor n in range(int(sys.argv[2])):\n  \
+    open(sys.argv[1] + '.new', 'w').write(str(n + 1))\n  os.rename(sys.argv[1] + '.new', sys.argv[1])\n  \
+    time.sleep(0.02)\ntime.sleep(60)\n";
 
 #[test]
 fn waits_a_fix_is_refused_until_a_soak_shows_it_and_the_claim_comes_undone_with_its_evidence() {
@@ -351,6 +352,49 @@ fn r059_tampering_is_said_and_stops_whoever_goes_on() {
     assert!(shown.code == 1 && shown.out.contains("tampered"), "{shown:?}");
     let moved = room.moved("ISS-0001", &["archived"]);
     assert!(moved.code == 1 && moved.err.contains("tampered"), "{moved:?}");
+}
+
+#[test]
+fn a_link_out_of_the_folder_is_not_followed_and_a_file_named_after_another_is_not_taken_for_it() {
+    let room = Room::new();
+    ok(&room.answer(&["incident", "new", "one"]));
+    let text = fs::read_to_string(room.file_of("ISS-0001")).unwrap();
+    let outside = room.write("elsewhere.md", text.replace("ISS-0001", "ISS-0010"));
+    let folder = room.path("state/scupper/incidents");
+    std::os::unix::fs::symlink(&outside, folder.join("ISS-0010-out.md")).unwrap();
+    fs::write(folder.join("ISS-0020-other.md"), &text).unwrap();
+    let before = fs::read_to_string(&outside).unwrap();
+    for (id, says) in [("ISS-0010", "a link out of"), ("ISS-0020", "it is ISS-0001")] {
+        for args in [&["incident", "show", id][..], &["incident", "move", id, "active", "--owner", "x"]] {
+            let answer = room.answer(args);
+            assert!(answer.code == 2 && answer.err.contains(says), "{args:?}: {answer:?}");
+        }
+    }
+    let listed = room.answer(&["incident", "list"]);
+    assert!(listed.code == 1 && listed.err.contains("a link out of"), "{listed:?}");
+    assert_eq!(fs::read_to_string(&outside).unwrap(), before);
+}
+
+#[test]
+fn of_many_who_move_one_record_at_once_one_does_and_no_move_is_lost() {
+    let room = Room::new();
+    ok(&room.answer(&["incident", "new", "one"]));
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let movers: Vec<_> = (0..8)
+            .map(|n| {
+                let (room, owner) = (&room, format!("mover {n}"));
+                scope.spawn(move || room.moved("ISS-0001", &["active", "--owner", &owner, "--by", &owner]))
+            })
+            .collect();
+        movers.into_iter().map(|mover| mover.join().unwrap()).collect()
+    });
+    let done: Vec<&Answer> = answers.iter().filter(|answer| answer.code == 0).collect();
+    assert_eq!(done.len(), 1, "{answers:?}");
+    assert!(answers.iter().all(|answer| answer.code == 0 || answer.err.contains("is active already")));
+    let shown = room.json(&["incident", "show", "ISS-0001", "--json"]);
+    assert_eq!(shown["history"].as_array().unwrap().len(), 2, "{shown}");
+    assert_eq!(shown["history"][1]["by"], shown["owner"], "{shown}");
+    assert_eq!(shown["undone"], serde_json::json!([]));
 }
 
 #[test]
