@@ -189,6 +189,9 @@ impl Asker {
         let view = api.ask(move |store| store.agent(&id)).await?;
         let (epoch, secret) = view.map_or((None, None), |view| (view.epoch, view.secret));
         let right = hash.zip(secret).is_some_and(|(hash, secret)| same(&hash, &secret));
+        if right {
+            api.was_not_made_up();
+        }
         if epoch == Some(who.epoch) && right {
             if let Some(secret) = secret {
                 api.learn(who.id.clone(), who.epoch, secret);
@@ -212,7 +215,8 @@ impl Asker {
             Shown::Token(hash) => {
                 // One that is known pays as the agent that it is, and is looked at all the same: it may have been taken
                 // over since, elsewhere.
-                let free = if api.known_as(id, &hash) {
+                let known = api.known_as(id, &hash);
+                let free = if known {
                     api.take_as_agent(id)
                 } else {
                     api.take_for_a_look(&Incarnation { id: id.clone(), epoch: Epoch(0) })
@@ -226,6 +230,9 @@ impl Asker {
                 // Whether there is such an agent is nobody's business who does not show its token.
                 match secret.filter(|secret| same(&hash, secret)) {
                     Some(secret) => {
+                        if !known {
+                            api.was_not_made_up();
+                        }
                         if let Some(epoch) = epoch {
                             api.learn(id.clone(), epoch, secret);
                         }
@@ -244,9 +251,16 @@ impl super::Inner {
     }
 
     /// For a look at the registry, with a token that is not known here. For each incarnation that is named there is a
-    /// bucket of its own: whoever makes tokens up for one that he can guess takes nothing of what others need.
+    /// bucket of its own: whoever makes tokens up for one that he can guess takes nothing of what others need. Whoever makes the
+    /// names up as well meets what all of them have together: the registry is not asked any faster.
     fn take_for_a_look(&self, who: &Incarnation) -> bool {
-        self.allowed(|limits, now| limits.looks.take((who.id.clone(), who.epoch), now))
+        let of = (who.id.clone(), who.epoch);
+        self.allowed(|limits, now| limits.looks.take(of, now) && limits.made_up.take((), now))
+    }
+
+    /// A look that found the token to be the right one takes nothing of what all that are made up have together.
+    fn was_not_made_up(&self) {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner).made_up.give_back(&());
     }
 
     fn take_as_host(&self) -> bool {

@@ -4,8 +4,10 @@
 //! a clean end.
 
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,7 +15,8 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
@@ -29,6 +32,8 @@ const SPARED: u64 = 64;
 /// How long a request's header may take, and how long a connection may do nothing: most agents beat twice a minute, and
 /// need none in between.
 const HEADER_WITHIN: Duration = Duration::from_secs(5);
+/// How long a connection may say nothing at all where all places are taken and somebody waits for one.
+const SILENT_WITHIN: Duration = Duration::from_millis(250);
 /// Bytes of a header.
 const HEADER_LIMIT: usize = 16 << 10;
 /// How long one connection may stay, busy or not: a reader that takes nothing does not stay for ever.
@@ -118,14 +123,27 @@ async fn one(
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let slots = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(usize::MAX)));
+    let (full, is_full) = watch::channel(false);
     match listener {
         Listener::Tcp(listener) => {
             let listener = TcpListener::from_std(listener)?;
-            while let Some(slot) = slot(&slots, &mut stopped).await {
+            loop {
+                full.send_replace(slots.available_permits() == 0);
+                let Some(slot) = slot(&slots, &mut stopped).await else { break };
+                full.send_replace(false);
                 let Some(accepted) = until_stopped(listener.accept(), &mut stopped).await else { break };
                 if let Some((stream, _)) = taken(accepted).await {
                     let _ = stream.set_nodelay(true);
-                    tokio::spawn(connection(stream, answers.clone(), stopped.clone(), slot));
+                    let spoken = Arc::new(AtomicBool::new(false));
+                    let stream = Heard { stream, spoken: Arc::clone(&spoken) };
+                    let served = connection(stream, answers.clone(), stopped.clone(), slot);
+                    let is_full = is_full.clone();
+                    tokio::spawn(async move {
+                        tokio::select! {
+                            () = served => {}
+                            () = silent(&spoken, is_full) => {}
+                        }
+                    });
                 }
             }
         }
@@ -173,6 +191,62 @@ async fn taken<T>(accepted: io::Result<T>) -> Option<T> {
     accepted.ok()
 }
 
+/// Returns where somebody waits for the place of a connection that has not said anything yet, though it had the time.
+async fn silent(spoken: &AtomicBool, mut is_full: watch::Receiver<bool>) {
+    sleep(SILENT_WITHIN).await;
+    let waited_for = is_full.wait_for(|full| *full).await.is_ok();
+    if !waited_for || spoken.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A connection that remembers whether anything came.
+struct Heard {
+    stream: TcpStream,
+    spoken: Arc<AtomicBool>,
+}
+
+impl AsyncRead for Heard {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, into);
+        if into.filled().len() > before {
+            self.spoken.store(true, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Heard {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, from)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        from: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, from)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 async fn connection<S>(stream: S, answers: Router, mut stopped: watch::Receiver<bool>, slot: Slot)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -192,5 +266,51 @@ where
     if !ended {
         served.as_mut().graceful_shutdown();
         let _ = timeout(END_WITHIN, served).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use axum::routing::get;
+
+    use super::super::Reach;
+    use super::*;
+
+    /// Two places, taken by one that has begun to ask and by one that says nothing: the silent one goes first, though the
+    /// other one is older.
+    #[test]
+    fn where_all_places_are_taken_whoever_says_nothing_goes_first() {
+        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), Reach::Loopback).unwrap();
+        let address = listener.address().unwrap().replace("http://", "");
+        let (stop, stopped) = watch::channel(false);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let answers = Router::new().route("/healthz", get(|| async { "ok" }));
+            runtime.block_on(one(listener, answers, 2, stopped)).unwrap();
+        });
+        let connect = || {
+            let stream = TcpStream::connect(&address).unwrap();
+            stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+            stream
+        };
+        let mut begun = connect();
+        begun.write_all(b"GET /healthz HTTP/1.1\r\nHost: loc").unwrap();
+        let mut silent = connect();
+        let mut third = connect();
+        third.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        third.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        // It may still end what it began.
+        begun.write_all(b"alhost\r\nConnection: close\r\n\r\n").unwrap();
+        answer.clear();
+        begun.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert_eq!(silent.read(&mut [0]).unwrap_or(0), 0);
+        stop.send(true).unwrap();
+        thread.join().unwrap();
     }
 }

@@ -69,6 +69,14 @@ impl<K: Eq + Hash> Buckets<K> {
         enough
     }
 
+    /// What was taken is given back.
+    pub(super) fn give_back(&mut self, to: &K) {
+        let most = f64::from(self.rate.burst);
+        if let Some(bucket) = self.of.get_mut(to) {
+            bucket.left = (bucket.left + 1.0).min(most);
+        }
+    }
+
     fn make_room(&mut self, now: Duration) {
         let rate = self.rate;
         self.of.retain(|_, bucket| {

@@ -66,6 +66,8 @@ pub(crate) struct Rates {
     pub(crate) strangers: Rate,
     /// Looks at the registry, for each incarnation that is named with a token that is not known here.
     pub(crate) looks: Rate,
+    /// Looks of everybody together that found the token to be made up.
+    pub(crate) made_up: Rate,
 }
 
 impl Rates {
@@ -76,6 +78,7 @@ impl Rates {
         host: Rate { burst: 2_000, per_second: 200 },
         strangers: Rate { burst: 1_000, per_second: 100 },
         looks: Rate { burst: 20, per_second: 5 },
+        made_up: Rate { burst: 2_000, per_second: 500 },
     };
 }
 
@@ -123,14 +126,16 @@ struct Limits {
     host: Buckets<()>,
     strangers: Buckets<()>,
     looks: Buckets<(AgentId, Epoch)>,
+    made_up: Buckets<()>,
 }
 
 impl Inner {
     fn new(api: Api, end: watch::Receiver<bool>) -> Self {
-        let Rates { agent, host, strangers, looks } = api.rates;
+        let Rates { agent, host, strangers, looks, made_up } = api.rates;
         let (agents, host) = (Buckets::new(agent), Buckets::new(host));
         let (strangers, looks) = (Buckets::new(strangers), Buckets::new(looks));
-        let limits = Mutex::new(Limits { agents, host, strangers, looks });
+        let made_up = Buckets::new(made_up);
+        let limits = Mutex::new(Limits { agents, host, strangers, looks, made_up });
         let (calls, followers) = (Semaphore::new(CALLS_LIMIT), Semaphore::new(FOLLOWERS));
         let (calls, followers) = (Arc::new(calls), Arc::new(followers));
         Self { api, limits, known: Mutex::default(), calls, followers, end }

@@ -285,6 +285,32 @@ fn tokens_that_are_made_up_for_one_agent_keep_no_other_from_beating_after_a_rest
 }
 
 #[test]
+fn tokens_and_names_that_are_made_up_have_one_rate_together_and_right_ones_take_nothing_of_it() {
+    let made_up = Rate { burst: 3, per_second: 1 };
+    let before = World::new();
+    let agents = ["a", "b", "c", "d", "e"].map(|id| (id, before.join(id)));
+    let world = before.after_with(Rates { made_up, ..Rates::DEFAULT });
+    let strange = "x".repeat(64);
+    let ask = |id: &str, epoch: u64, token: &str| {
+        let path = format!("/v1/agents/{id}/heartbeat?epoch={epoch}");
+        world.tcp().ask("POST", &path, Some(token), b"").status
+    };
+    for (id, (epoch, token)) in &agents[..4] {
+        assert_eq!(ask(id, *epoch, token), 200, "{id}");
+    }
+    assert_eq!(["n1", "n2", "n3", "n4"].map(|name| ask(name, 1, &strange)), [409, 409, 409, 429]);
+    let read = world.tcp().ask("GET", "/v1/agents/n5/items/state", Some(&strange), b"");
+    assert_eq!((read.status, read.code().as_str()), (429, "too_many"));
+    // Whoever is known is not looked up; whoever is not waits a second.
+    let (id, (epoch, token)) = &agents[0];
+    assert_eq!(ask(id, *epoch, token), 200);
+    let (id, (epoch, token)) = &agents[4];
+    assert_eq!(ask(id, *epoch, token), 429);
+    world.clock.pass(Duration::from_secs(1));
+    assert_eq!(ask(id, *epoch, token), 200);
+}
+
+#[test]
 fn over_the_unix_socket_a_token_that_is_nobodys_is_paid_for_like_none() {
     let host = Rate { burst: 5, per_second: 1 };
     let world = World::with(Rates { host, ..Rates::DEFAULT });
