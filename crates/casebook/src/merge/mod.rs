@@ -37,7 +37,7 @@ pub struct Merged {
 /// Something that both versions changed, each in its own way: the person's stayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
-    /// The key of the front matter, or the heading that it stands under.
+    /// The key of the front matter, or the heading that it stands under; `body` where there is none.
     pub place: String,
     /// What the person wrote; empty where they took something away.
     pub theirs: String,
@@ -71,6 +71,9 @@ pub fn merge(base: Option<&str>, theirs: &str, ours: &str) -> Result<Merged, Doc
             theirs: String::new(),
             ours: "a new version that cannot be merged".to_owned(),
         }),
+    }
+    for conflict in conflicts.iter_mut().filter(|conflict| conflict.place.is_empty()) {
+        "body".clone_into(&mut conflict.place);
     }
     notes::add(&mut document, &conflicts);
     Ok(Merged { text: document.text().to_owned(), conflicts })

@@ -512,6 +512,19 @@ fn r002_a_plan_that_is_over_moves_to_done_with_its_note() {
     let log = room.read("vault/logs/actions.log");
     assert!(log.contains("[2026-03-01 00:00:00] 'Plan_b.md': pending -> in_progress\n"), "{log}");
     assert!(log.contains("'Plan_fix_memory_leak.md': pending -> done, moved to Done\n"), "{log}");
+    // Brought back and called off: that is said as well.
+    for name in ["Plan_fix_memory_leak.md", "fix_memory_leak-2.md"] {
+        let to = if name.starts_with("Plan") { PLAN } else { "vault/Inbox/fix_memory_leak.md" };
+        fs::rename(room.work(&format!("vault/Done/{name}")), room.work(to)).unwrap();
+    }
+    edit(&room, PLAN, "status: done", "status: blocked");
+    assert_eq!(plan(&room, &[]).code, 0);
+    edit(&room, PLAN, "status: blocked", "status: cancelled");
+    assert_eq!(plan(&room, &["--now", "2026-03-02 00:00:00"]).code, 0);
+    assert!(room.read("vault/Done/Plan_fix_memory_leak.md").ends_with(
+        "pending -> done, moved to Done/ with its note\n\
+        - [2026-03-02 00:00:00] blocked -> cancelled, moved to Done/ with its note\n"
+    ));
     // A new note of that name is a new task.
     room.write("vault/Inbox/fix_memory_leak.md", "# Another\n");
     assert_eq!(planned(&room, &[])["counts"]["created"], 1);
@@ -739,6 +752,13 @@ fn a_plan_that_cannot_be_read_is_said_once_under_its_own_name() {
         assert!(answer.err.starts_with("error: Plan_fix_memory_leak.md: line 4: "), "{}", answer.err);
     }
     assert_eq!(room.read(PLAN), before);
+    // Without a status it is no plan: what is left of it stays as it is.
+    room.write(PLAN, "what is left\n");
+    let answer = plan(&room, &[]);
+    assert_eq!((answer.code, answer.err.lines().count()), (1, 1), "{answer:?}");
+    assert!(answer.err.contains("has no status: write `status: pending`"), "{}", answer.err);
+    assert_eq!(room.read(PLAN), "what is left\n");
+    room.write(PLAN, &before);
     // Mended, it is brought up to date.
     edit(&room, PLAN, "status: pending\nstatus: pending", "status: pending");
     assert_eq!(planned(&room, &[])["counts"]["updated"], 1);

@@ -33,7 +33,7 @@ pub(super) fn created_at(text: &str) -> Option<String> {
 pub(super) fn status_of(text: &str) -> Result<String> {
     let document = Document::parse(text)?;
     let status = document.get(&["status"]).and_then(Value::to_word);
-    status.context("has no status")
+    status.context("has no status: write `status: pending` into its front matter, or remove the plan to have it made anew")
 }
 
 /// What a person has set in a plan: what differs from what the rules said when it was made.

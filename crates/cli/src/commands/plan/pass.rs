@@ -310,6 +310,9 @@ impl<'a> Pass<'a> {
         if self.plans.contains_key(&entry.plan) {
             self.taken.remove(&entry.plan.to_lowercase());
             moved.plan = self.free_name(name);
+            if self.unreadable.contains(&entry.plan) {
+                self.unreadable.insert(moved.plan.clone());
+            }
             if !self.options.dry_run && moved.plan != entry.plan {
                 let (from, to) = (self.vault.plans.join(&entry.plan), self.vault.plans.join(&moved.plan));
                 rustix::fs::renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE)
@@ -368,6 +371,10 @@ impl<'a> Pass<'a> {
     fn make(&mut self, name: &str, text: &str, mut entry: Entry) -> Result<()> {
         let note = Note::parse(name, text)?;
         let former = self.index.notes.get(name).cloned();
+        // It is said already, and stays as it is until somebody has mended it.
+        if former.as_ref().is_some_and(|former| self.unreadable.contains(&former.plan)) {
+            return Ok(());
+        }
         let theirs = match &former {
             // Nothing was renamed: the plan still has its former name.
             Some(_) if self.options.dry_run && self.outcome.renamed.contains_key(name) => None,

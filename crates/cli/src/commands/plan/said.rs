@@ -320,7 +320,8 @@ impl Outcome {
                 let plan = told.plan.as_deref().unwrap_or_default();
                 format!(
                     "warning: {plan}: not taken over ({}), since somebody wrote there: {}",
-                    each.place, each.ours
+                    each.place,
+                    each.ours.trim().replace('\n', " / ")
                 )
             }));
         }

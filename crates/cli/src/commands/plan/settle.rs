@@ -69,11 +69,13 @@ impl Pass<'_> {
         told.message = Some(format!("{before} -> {}, now in Done/", entry.status));
         if !self.options.dry_run {
             let path = self.vault.plans.join(&entry.plan);
-            let line =
-                format!("- [{}] {before} -> {}, moved to Done/ with its note", self.now.text, entry.status);
+            let end = format!(" -> {}, moved to Done/ with its note", entry.status);
+            // Its last line says so already where a scupper was killed behind it; an earlier one is of an earlier time.
+            let says_so = |text: &str| text.trim_end().ends_with(&end);
             if let Some(source) = Source::open(&path, LARGEST)?
-                && !source.text().contains("moved to Done/ with its note")
+                && !says_so(source.text())
             {
+                let line = format!("- [{}] {before}{end}", self.now.text);
                 source.write(&with_history(source.text(), &line))?;
             }
             let note = self.vault.inbox.join(name);
