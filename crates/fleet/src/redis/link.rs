@@ -322,7 +322,7 @@ impl Link {
                 "the user or the password is missing or wrong"
             }
             (_, "NOPERM") => {
-                "this user may not do that: it needs EVALSHA, INFO, SCAN, and our keys and seed 004's"
+                "this user may not do that: it needs EVALSHA, INFO, SCAN, SUBSCRIBE, and our keys and channels and seed 004's"
             }
             (_, "READONLY") => "this is a replica, which takes no writes: name its primary, or the Sentinels",
             (_, "OOM") => "its memory is full: raise maxmemory, or free some",
