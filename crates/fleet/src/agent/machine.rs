@@ -233,13 +233,13 @@ impl Machine {
             }
             (Registered::Accepted { epoch, .. }, Stage::Member(same)) if epoch == same => {
                 self.renewed(sent);
-                self.regain(epoch, outputs);
+                self.regain(epoch, now, outputs);
             }
             (Registered::Accepted { epoch, resumed: true, .. }, _) => {
                 self.stage = Stage::Member(epoch);
                 self.renewed(sent);
                 self.next = now;
-                self.regain(epoch, outputs);
+                self.regain(epoch, now, outputs);
             }
             // It was begun anew, and what it was before is over: whoever works now works for the one that is over.
             (Registered::Accepted { epoch, .. }, _) => {
@@ -266,9 +266,7 @@ impl Machine {
             Answer::Accepted { directive } => {
                 self.renewed(sent);
                 self.next = (sent + self.interval()).max(now);
-                if self.lease.is_some_and(|until| now < until) {
-                    self.regain(epoch, outputs);
-                }
+                self.regain(epoch, now, outputs);
                 if directive != self.directive {
                     self.directive = directive;
                     outputs.extend(directive.map(|directive| Output::Tell(News::Directed(directive))));
@@ -320,8 +318,10 @@ impl Machine {
         }
     }
 
-    fn regain(&mut self, epoch: Epoch, outputs: &mut Vec<Output>) {
-        if std::mem::take(&mut self.lost) {
+    /// An answer that is older than the lease that it gives is none: whoever stood still for that long asks again, and is
+    /// not told that it may act only to hear at once that it may not.
+    fn regain(&mut self, epoch: Epoch, now: Duration, outputs: &mut Vec<Output>) {
+        if self.lease.is_some_and(|until| now < until) && std::mem::take(&mut self.lost) {
             self.stopping = false;
             outputs.push(Output::Tell(News::Regained { epoch }));
         }

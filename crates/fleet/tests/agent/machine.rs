@@ -119,6 +119,32 @@ fn an_answer_that_waited_for_an_hour_renews_nothing() {
     assert_eq!(machine.step(seconds(3601), beaten()), [tell(News::Regained { epoch: EPOCH })]);
 }
 
+/// SIGSTOP while a registration was under way: what it is answered with an hour later is no lease either. It is told once
+/// that it lost its own, and once that it has one again.
+#[test]
+fn a_registration_that_waited_for_an_hour_gives_nothing_back() {
+    let mut machine = member();
+    let again = ask(Call::Register { earlier: Some(EPOCH) });
+    assert_eq!(machine.step(seconds(30), Input::Moved), std::slice::from_ref(&again));
+    assert_eq!(machine.step(seconds(3600), Input::Timer), [LOST]);
+    assert_eq!(machine.step(seconds(3600), accepted(EPOCH, false)), []);
+    assert_eq!(machine.step(seconds(3601), Input::Stopped), [beat()]);
+    assert_eq!(machine.step(seconds(3602), beaten()), [tell(News::Regained { epoch: EPOCH })]);
+    assert_eq!(machine.may_act_until(), Some(seconds(3711)));
+
+    // Whoever was refused, and is taken back by an answer that is too old by then.
+    let mut machine = member();
+    machine.step(seconds(30), Input::Timer);
+    let lost = machine.step(seconds(30), Input::Beaten(Answer::Fenced { by: None }));
+    assert_eq!(lost, [tell(News::Lost(Lost::Fenced { by: None }))]);
+    assert_eq!(machine.step(seconds(31), Input::Stopped), [again]);
+    let resumed = machine.step(seconds(3600), accepted(Epoch(9), true));
+    assert_eq!(resumed, [ask(Call::Beat(Epoch(9)))]);
+    assert_eq!(machine.may_act_until(), None);
+    assert_eq!(machine.step(seconds(3601), beaten()), [tell(News::Regained { epoch: Epoch(9) })]);
+    assert_eq!(machine.may_act_until(), Some(seconds(3710)));
+}
+
 #[test]
 fn r116_an_outage_never_ends_it_and_stops_it_only_at_its_deadline() {
     let mut machine = member();
