@@ -284,6 +284,30 @@ fn tokens_that_are_made_up_for_one_agent_keep_no_other_from_beating_after_a_rest
     }
 }
 
+/// The answer to a registration was lost, and it was sent again through another coordinator, whose token for it is another
+/// one: what this one remembers is no reason to refuse that one, and the registry is asked before anybody is refused.
+#[test]
+fn a_token_that_another_coordinator_gave_since_is_taken_here() {
+    let world = World::new();
+    let again = registration("a", "first");
+    let asked = format!("{{\"nonce\": \"{}\"}}", again.nonce.as_str());
+    let got = world.tcp().ask("POST", "/v1/agents/a", Some(HOST), asked.as_bytes());
+    assert_eq!(got.status, 201, "{got:?}");
+    let (epoch, old) = (got.json()["epoch"].clone(), got.json()["token"].as_str().unwrap().to_owned());
+    let ask = |method: &str, path: &str, token: &str| world.tcp().ask(method, path, Some(token), b"").status;
+    let beat = format!("/v1/agents/a/heartbeat?epoch={epoch}");
+    assert_eq!(ask("POST", &beat, &old), 200);
+    let new = "s".repeat(64);
+    let again = Registration { secret: Some(hash_of(&new)), ..again };
+    assert_eq!(accepted(world.store.register(&again).unwrap()).0, epoch.as_u64().unwrap());
+    assert_eq!(ask("GET", "/v1/agents/a/items/state", &new), 404);
+    assert_eq!(ask("POST", &beat, &new), 200);
+    // The registry knows one token: of two, the later one.
+    assert_eq!(ask("POST", &beat, &old), 403);
+    assert_eq!(ask("GET", "/v1/agents/a/items/state", &old), 403);
+    assert_eq!(ask("POST", &beat, &new), 200);
+}
+
 #[test]
 fn tokens_and_names_that_are_made_up_have_one_rate_together_and_right_ones_take_nothing_of_it() {
     let made_up = Rate { burst: 3, per_second: 1 };
