@@ -810,6 +810,36 @@ fn r016_a_plan_that_somebody_renamed_is_still_the_plan_of_its_note() {
     assert_eq!(planned(&room, &[])["counts"]["unchanged"], 1);
 }
 
+/// A vault may come from anybody: what is in it leads nowhere out of it.
+#[test]
+fn r019_nothing_is_written_through_a_link_out_of_the_vault() {
+    for ours in [
+        "logs/actions.log",
+        "logs/processed.json",
+        ".scupper/bases",
+        ".scupper/coming",
+        ".scupper/plans.json",
+    ] {
+        let room = vault();
+        room.write("outside", "");
+        let path = room.work(&format!("vault/{ours}"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(room.work("outside"), &path).unwrap();
+        let answer = plan(&room, &[]);
+        assert_eq!(answer.code, 1, "{ours}: {answer:?}");
+        assert!(answer.err.contains(ours), "{ours}: {}", answer.err);
+        assert_eq!(room.read("outside"), "", "{ours}");
+    }
+    // Nor is anybody waited for.
+    let room = vault();
+    fs::create_dir(room.work("vault/.scupper")).unwrap();
+    for name in ["bases", "coming", "plans.json"] {
+        let path = room.work(&format!("vault/.scupper/{name}"));
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    }
+    assert_eq!(plan(&room, &[]).code, 1);
+}
+
 #[test]
 fn r019_a_note_with_the_longest_name_has_a_plan() {
     let room = Room::new();

@@ -1,7 +1,7 @@
 //! `logs/`: which notes have plans, and what was done, in the form of the tool that made the first ones.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -51,7 +51,7 @@ impl Books {
             return Ok(());
         }
         let path = vault.log();
-        let written = File::options().append(true).create(true).open(&path).and_then(|mut file| {
+        let written = vault::append_to(&path).and_then(|mut file| {
             file.write_all(lines.as_bytes())?;
             file.sync_data()
         });

@@ -1,7 +1,7 @@
 //! What is about to be written, kept until the index says it: of a plan that is in its place already, while whoever wrote it was
 //! killed, it is known what was made and what people did since.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 
 use anyhow::{Context, Result};
@@ -45,7 +45,7 @@ pub(super) fn announce(vault: &Vault, index: &Index, making: &mut [Making]) -> R
         lines.push(b'\n');
     }
     let path = vault.coming();
-    let written = File::options().append(true).create(true).open(&path).and_then(|mut file| {
+    let written = vault::append_to(&path).and_then(|mut file| {
         file.write_all(&lines)?;
         file.sync_data()
     });

@@ -13,7 +13,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::vault::{Stat, Vault};
+use super::vault::{self, Stat, Vault};
 use crate::documents;
 
 const SCHEMA: &str = "scupper.plan.index/2";
@@ -80,6 +80,9 @@ impl Index {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             metadata => metadata.context("cannot be read")?,
         };
+        if !metadata.is_file() {
+            anyhow::bail!("is no regular file");
+        }
         if metadata.len() > LARGEST {
             anyhow::bail!("is too large");
         }
@@ -113,7 +116,10 @@ impl Index {
         self.bases += 1;
         documents::write(&vault.bases(self.bases), &String::from_utf8(all)?)?;
         self.write(vault)?;
-        fs::remove_file(&former).with_context(|| format!("cannot remove {}", former.display()))
+        fs::remove_file(&former).with_context(|| format!("cannot remove {}", former.display()))?;
+        // One that a killed scupper left.
+        let _ = self.bases.checked_sub(2).map(|number| fs::remove_file(vault.bases(number)));
+        Ok(())
     }
 }
 
@@ -128,7 +134,7 @@ impl Base {
     /// Adds texts to the file, on the disk when this returns.
     pub(super) fn append(path: &Path, texts: &[&str]) -> Result<Vec<Self>> {
         let trouble = || format!("cannot write {}", path.display());
-        let mut file = File::options().append(true).create(true).open(path).with_context(trouble)?;
+        let mut file = vault::append_to(path).with_context(trouble)?;
         let start = file.metadata().with_context(trouble)?.len();
         let mut all = Vec::new();
         let mut bases: Vec<Self> = texts.iter().map(|text| Self::placed(&mut all, text)).collect();
@@ -146,6 +152,9 @@ impl Base {
 
     /// The text, where it is still what it was.
     pub(super) fn text(&self, file: &Path) -> Option<String> {
+        if !fs::metadata(file).ok()?.is_file() {
+            return None;
+        }
         let file = File::open(file).ok()?;
         let length = self.length.min(LARGEST);
         let mut bytes = vec![0; usize::try_from(length).ok()?];

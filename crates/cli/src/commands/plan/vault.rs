@@ -2,12 +2,13 @@
 //! refused.
 
 use std::collections::HashMap;
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use rustix::fs::OFlags;
 use scupper_casebook::plan::LARGEST_NOTE;
 use serde::{Deserialize, Serialize};
 
@@ -180,6 +181,13 @@ fn look(vault: &Vault, entry: &fs::DirEntry) -> Result<Stat> {
         bail!("is too large: {} bytes, a note has at most {} KiB", metadata.len(), LARGEST_NOTE >> 10);
     }
     Ok(Stat::of(&metadata))
+}
+
+/// Opens a file of ours for adding to it. A link is not followed: it may lead out of the vault, whoever put it there.
+pub(super) fn append_to(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = File::options().append(true).create(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
 }
 
 pub(super) fn is_gone(error: &anyhow::Error) -> bool {
