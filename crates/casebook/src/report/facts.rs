@@ -59,14 +59,16 @@ pub struct Subject {
     pub moves: Vec<(Timestamp, String)>,
     /// Other issues and tasks that it names.
     pub related: Vec<String>,
+    /// Why what it claims does not hold: it was forced, or its evidence, its soak or its history is not what it rested on.
+    pub undone: Vec<String>,
 }
 
 impl Subject {
-    /// Whether it is over: only then may a report say that it is resolved.
+    /// Whether it is over, and that holds: only then may a report say that it is resolved.
     pub fn is_done(&self) -> bool {
         let was_done = || self.moves.iter().any(|(_, state)| state == "done");
         // What nobody will do is archived too.
-        self.state == "done" || (self.state == "archived" && was_done())
+        self.undone.is_empty() && (self.state == "done" || (self.state == "archived" && was_done()))
     }
 }
 

@@ -237,6 +237,8 @@ impl Page {
 fn status(source: &Source) -> &'static str {
     match source.subject.state.as_str() {
         _ if source.subject.is_done() => "✅ RESOLVED",
+        "done" => "UNPROVEN",
+        "archived" if !source.subject.undone.is_empty() => "UNPROVEN",
         "planning" => "OPEN",
         "ready_for_engineering" => "IDENTIFIED",
         "active" => "IN PROGRESS",

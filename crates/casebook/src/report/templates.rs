@@ -32,7 +32,7 @@ pub enum ReportError {
     #[error("the template of the {} report has more than 1 MiB", .0.name())]
     TooLarge(Kind),
     /// The incident is not over, and the report was to say so.
-    #[error("{id} is `{state}` and not done, so the report cannot be RESOLVED")]
+    #[error("{id} is `{state}` and not proved to be done, so the report cannot be RESOLVED")]
     NotDone {
         /// The incident.
         id: String,

@@ -106,6 +106,8 @@ fn one_is_opened_by_itself_once_reopened_when_it_comes_back_and_never_twice() {
     let forced =
         room.moved("ISS-0001", &["done", "--force", "--reason", "only to see it come back", "--by", "ana"]);
     assert!(ok(&forced).contains("(forced)"));
+    let report = room.answer(&["report", "ISS-0001", "--kind", "delta"]);
+    assert!(!report.out.contains("RESOLVED") && report.err.contains("no soak shows it"), "{report:?}");
     let back = room.dies("web", &["--incident", "death"]);
     assert!(back.err.contains("incident_reopened"), "{back:?}");
     let all = room.incidents();
@@ -179,6 +181,28 @@ fn the_policy_decides_what_is_opened_and_leaks_are_where_it_says_nothing() {
 const FLAT: &str = "import os, time, sys\nkept = bytearray(20 << 20)\nfor n in range(int(sys.argv[2])):\n  \
     open(sys.argv[1] + '.new', 'w').write(str(n + 1))\n  os.rename(sys.argv[1] + '.new', sys.argv[1])\n  \
     time.sleep(0.02)\ntime.sleep(60)\n";
+
+/// What nobody cites goes, and the claim stands.
+fn a_month_goes_by(room: &Room) {
+    let options = Options { max_age: Duration::ZERO, ..Options::default() };
+    let mut store = Store::open(&room.path("state/scupper/evidence.sqlite"), &options).unwrap();
+    let kinds = |store: &Store| -> Vec<&'static str> {
+        let events = store.events(&Query::default()).unwrap();
+        events.into_iter().map(|stored| stored.event.unwrap().kind.name()).collect()
+    };
+    assert!(kinds(&store).contains(&"unit_stopped"), "{:?}", kinds(&store));
+    while store.retain(Timestamp(u64::MAX >> 1)).unwrap().more {}
+    let left = kinds(&store);
+    assert!(!left.contains(&"unit_stopped") && left.contains(&"soak_finished"), "{left:?}");
+    drop(store);
+    let later = room.answer(&["incident", "show", "ISS-0001"]);
+    assert_eq!(later.code, 0, "{later:?}");
+    assert_eq!(room.answer(&["incident", "verify", "ISS-0001"]).code, 0);
+    let lint = room.answer(&["incident", "lint", "ISS-0001"]);
+    assert_eq!(lint.code, 0, "{lint:?}");
+    let report = room.answer(&["report", "ISS-0001", "--kind", "delta", "--resolved"]);
+    assert!(report.code == 0 && report.out.contains("✅ RESOLVED"), "{report:?}");
+}
 
 #[test]
 fn waits_a_fix_is_refused_until_a_soak_shows_it_and_the_claim_comes_undone_with_its_evidence() {
@@ -257,23 +281,7 @@ fn waits_a_fix_is_refused_until_a_soak_shows_it_and_the_claim_comes_undone_with_
     );
     assert_eq!(room.answer(&["incident", "show", "ISS-0001"]).code, 0);
 
-    // A month and more goes by: what nobody cites goes, and the claim stands.
-    let options = Options { max_age: Duration::ZERO, ..Options::default() };
-    let mut store = Store::open(&room.path("state/scupper/evidence.sqlite"), &options).unwrap();
-    let kinds = |store: &Store| -> Vec<&'static str> {
-        let events = store.events(&Query::default()).unwrap();
-        events.into_iter().map(|stored| stored.event.unwrap().kind.name()).collect()
-    };
-    assert!(kinds(&store).contains(&"unit_stopped"), "{:?}", kinds(&store));
-    while store.retain(Timestamp(u64::MAX >> 1)).unwrap().more {}
-    let left = kinds(&store);
-    assert!(!left.contains(&"unit_stopped") && left.contains(&"soak_finished"), "{left:?}");
-    drop(store);
-    let later = room.answer(&["incident", "show", "ISS-0001"]);
-    assert_eq!(later.code, 0, "{later:?}");
-    assert_eq!(room.answer(&["incident", "verify", "ISS-0001"]).code, 0);
-    let lint = room.answer(&["incident", "lint", "ISS-0001"]);
-    assert_eq!(lint.code, 0, "{lint:?}");
+    a_month_goes_by(&room);
 
     // The soak is taken away: what rested on it does not hold any more.
     let sql = "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n\
@@ -289,6 +297,9 @@ fn waits_a_fix_is_refused_until_a_soak_shows_it_and_the_claim_comes_undone_with_
     assert_eq!(room.answer(&["incident", "verify", "ISS-0001"]).code, 1);
     let lint = room.answer(&["incident", "lint", "ISS-0001"]);
     assert_eq!(lint.code, 1, "{lint:?}");
+    let report = room.answer(&["report", "ISS-0001", "--kind", "delta"]);
+    assert!(report.code == 1 && report.out.contains("**Status:** UNPROVEN"), "{report:?}");
+    assert_eq!(room.answer(&["report", "ISS-0001", "--resolved"]).code, 1);
 }
 
 #[test]

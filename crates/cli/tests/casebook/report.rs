@@ -121,7 +121,9 @@ fn r081_a_report_is_not_resolved_while_its_incident_is_not_done() {
     let refused = room.answer(&["report", ID, "--kind", "delta", "--out", "delta.md", "--resolved"]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(
-        refused.err.contains("ISS-0001 is `ready_for_qa` and not done, so the report cannot be RESOLVED"),
+        refused.err.contains(
+            "ISS-0001 is `ready_for_qa` and not proved to be done, so the report cannot be RESOLVED"
+        ),
         "{refused:?}"
     );
     // Nor where a person writes so.
@@ -133,9 +135,11 @@ fn r081_a_report_is_not_resolved_while_its_incident_is_not_done() {
     assert!(undone.err.contains("it said RESOLVED while the incident is not done"), "{undone:?}");
     assert_eq!(room.read("delta.md"), text);
     incident(&room, "done");
-    let resolved = room.answer(&["report", ID, "--kind", "delta", "--out", "delta.md", "--resolved"]);
-    assert_eq!(resolved.code, 0, "{resolved:?}");
-    assert!(room.read("delta.md").contains("\n**Status:** ✅ RESOLVED  \n"), "{}", room.read("delta.md"));
+    // Nor where somebody writes into the record that it is done.
+    let unproved = room.answer(&["report", ID, "--kind", "delta", "--out", "delta.md", "--resolved"]);
+    assert!(unproved.code == 1 && unproved.err.contains("no soak shows it"), "{unproved:?}");
+    assert_eq!(room.answer(&out).code, 1);
+    assert!(room.read("delta.md").contains("\n**Status:** UNPROVEN  \n"), "{}", room.read("delta.md"));
     // And it comes undone when the incident does.
     incident(&room, "active");
     assert_eq!(room.answer(&out).code, 0);

@@ -1,7 +1,7 @@
 //! Everything that a report is made from: the incident, its events, and the rules that are on.
 
 use anyhow::Context;
-use scupper_casebook::incident::Incident;
+use scupper_casebook::incident::{Checks, Incident, State, Verdict};
 use scupper_casebook::report::changes::Change;
 use scupper_casebook::report::{Rule, Source, Subject, words};
 use scupper_evidence::Query;
@@ -11,6 +11,7 @@ use scupper_supervise::shell::clock;
 
 use super::verify;
 use crate::args::ReportArgs;
+use crate::casebook::checks::checks;
 use crate::casebook::evidence::Evidence;
 use crate::casebook::folder::Folder;
 use crate::commands::live;
@@ -40,11 +41,13 @@ impl Gathered {
 }
 
 pub(super) fn gather(args: &ReportArgs, id: &str) -> Result<Gathered, Failure> {
-    let incident = incident(args, id)?;
+    let folder = Folder::new(args.incidents.as_deref(), args.state.as_deref())?;
+    let incident = folder.find(id)?.incident;
     let changes = incident.changes().iter().filter_map(|change| named(&change.what)).collect();
     let mut source = Source::new(subject(&incident), clock::wall());
     let mut limit = None;
     let evidence = Evidence::open(args.state.as_deref())?;
+    source.subject.undone = undone(&incident, &checks(&incident, &evidence, &folder)?);
     let unit = source.subject.unit.clone().unwrap_or_else(|| UnitName::from_command(verify::UNIT));
     let query = Query { unit: Some(unit), ..Query::default() };
     let found = evidence.gather(&query).context("cannot read the recorded events")?;
@@ -79,6 +82,17 @@ fn named(what: &str) -> Option<Change> {
     Some(Change { place: what.trim().parse().ok()?, what: String::new(), snippet: None })
 }
 
+/// Why what it claims does not hold. What is put away claims what it claimed before.
+fn undone(incident: &Incident, checks: &Checks) -> Vec<String> {
+    let mut undone = incident.undone(checks);
+    let was_done = || incident.history().iter().any(|moved| moved.to == State::Done);
+    let shown = checks.soak.verdict == Verdict::Passed && checks.soak.everywhere;
+    if incident.state() == State::Archived && was_done() && !shown {
+        undone.push(format!("it was done, and no soak shows it: {}", checks.soak.reasons.join("; ")));
+    }
+    undone
+}
+
 fn subject(incident: &Incident) -> Subject {
     let moves = incident.history().iter().map(|moved| (moved.at, moved.to.name().to_owned())).collect();
     let mut related: Vec<String> = Vec::new();
@@ -97,6 +111,7 @@ fn subject(incident: &Incident) -> Subject {
         opened: incident.history().first().map(|moved| moved.at),
         moves,
         related,
+        undone: Vec::new(),
     }
 }
 

@@ -67,8 +67,8 @@ impl Kept {
         self.base.as_deref() == Some(text)
     }
 
-    /// Puts a new version and what people wrote together. A claim that is not so does not stay, whoever wrote it.
-    pub(super) fn merge(&mut self, ours: &str, done: bool) -> Together {
+    /// Puts a new version and what people wrote together.
+    pub(super) fn merge(&mut self, ours: &str) -> Together {
         ours.clone_into(&mut self.generated);
         let Some(found) = &self.found else {
             return Together { text: ours.to_owned(), findings: Vec::new() };
@@ -80,7 +80,7 @@ impl Kept {
             .base
             .as_deref()
             .map(|base| changes::with_section_of(base, ours).unwrap_or_else(|| base.to_owned()));
-        let mut text = match merge::merge(base.as_deref(), &theirs, ours) {
+        let text = match merge::merge(base.as_deref(), &theirs, ours) {
             Ok(merged) => {
                 findings.extend(merged.conflicts.iter().map(|conflict| {
                     format!(
@@ -99,13 +99,6 @@ impl Kept {
                 found.text().to_owned()
             }
         };
-        if !done && let Some(claimed) = claims_resolved(&text) {
-            let honest = ours.lines().find(|line| line.starts_with("**Status")).unwrap_or_default();
-            findings.push(
-                "it said RESOLVED while the incident is not done: its status is what it was".to_owned(),
-            );
-            text = text.replacen(&claimed, honest, 1);
-        }
         Together { text, findings }
     }
 
@@ -122,6 +115,24 @@ impl Kept {
         documents::write(&self.base_path, &self.generated)?;
         Ok(written)
     }
+}
+
+/// Header lines that are held against the incident.
+const MOST_STATUS_LINES: usize = 16;
+
+/// Of an incident that is not done, a report without a status that says so, whoever wrote it: a person, or the template of an
+/// operator. `None` where it says nothing of the kind.
+pub(super) fn honest(text: &str, ours: &str) -> Option<String> {
+    let status = ours.lines().find(|line| line.starts_with("**Status") && !claims(line));
+    let status = status.unwrap_or("**Status:** NOT RESOLVED  ");
+    let mut changed = None;
+    let mut text = text.to_owned();
+    for _ in 0..MOST_STATUS_LINES {
+        let Some(claimed) = claims_resolved(&text) else { break };
+        text = text.replacen(&claimed, status, 1);
+        changed = Some(text.clone());
+    }
+    changed
 }
 
 /// The line of the header that says so, as it stands there.
@@ -155,6 +166,19 @@ impl Written {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_status_line_says_that_it_is_over_whoever_wrote_it() {
+        let lie = "# T\n\n**Status:** ✅ RESOLVED\n**Status**: fixed\n\n## S\n**Status:** fixed\n";
+        let ours = "# T\n\n**Status:** VERIFYING\n";
+        let told = honest(lie, ours).unwrap();
+        assert_eq!(told, "# T\n\n**Status:** VERIFYING\n**Status:** VERIFYING\n\n## S\n**Status:** fixed\n");
+        assert_eq!(honest(&told, ours), None);
+        // A template that always says so.
+        let told = honest(lie, lie).unwrap();
+        assert!(!told.contains("✅") && told.contains("NOT RESOLVED"), "{told}");
+        assert_eq!(honest(&told, lie), None);
+    }
 
     #[test]
     fn a_status_is_read_by_whole_words() {

@@ -44,10 +44,15 @@ fn write(args: &ReportArgs, id: &str, kind: Kind, printer: &mut Printer) -> Resu
     }
     let subject = &gathered.source.subject;
     if args.resolved && !subject.is_done() {
+        let hint = match subject.undone.first() {
+            Some(why) => format!("what it claims does not hold: {why}"),
+            None => "its fix has to be proved first: scupper incident verify, then scupper incident move"
+                .to_owned(),
+        };
         let refused = ReportError::NotDone { id: subject.id.clone(), state: subject.state.clone() };
-        let hint = "its fix has to be proved first: scupper incident verify, then scupper incident move";
-        return Err(Failure { code: FINDINGS, error: refused.into(), hint: Some(hint.to_owned()) });
+        return Err(Failure { code: FINDINGS, error: refused.into(), hint: Some(hint) });
     }
+    findings.extend(subject.undone.iter().map(|why| format!("{}: {why}", subject.id)));
     let template = template(args, kind)?;
     let mut kept = args.out.as_deref().map(|path| Kept::open(path, args.state.as_deref())).transpose()?;
     let known = kept.as_ref().map_or("", Kept::text);
@@ -71,6 +76,7 @@ fn write(args: &ReportArgs, id: &str, kind: Kind, printer: &mut Printer) -> Resu
     let render =
         |page: &Page| templates::render(page, template.as_deref().unwrap_or(templates::built_in(kind)));
     let mut text = render(&page)?;
+    let rendered = text.clone();
     if let Some(kept) = &mut kept {
         // What nothing has changed keeps its date, and is not written.
         if let Some((date, day)) = kept.date() {
@@ -83,9 +89,16 @@ fn write(args: &ReportArgs, id: &str, kind: Kind, printer: &mut Printer) -> Resu
                 (page.date, page.day) = now;
             }
         }
-        let merged = kept.merge(&text, page.done);
+        let merged = kept.merge(&text);
         findings.extend(merged.findings);
         text = merged.text;
+    }
+    if !page.done
+        && let Some(honest) = keep::honest(&text, &rendered)
+    {
+        findings
+            .push("it said RESOLVED while the incident is not done: its status is what it was".to_owned());
+        text = honest;
     }
 
     let mut written = Vec::new();
