@@ -830,6 +830,15 @@ fn r019_nothing_is_written_through_a_link_out_of_the_vault() {
         assert!(answer.err.contains(ours), "{ours}: {}", answer.err);
         assert_eq!(room.read("outside"), "", "{ours}");
     }
+    let room = vault();
+    plan(&room, &[]);
+    fs::rename(room.work(PLAN), room.work("plan.md")).unwrap();
+    symlink(room.work("plan.md"), room.work(PLAN)).unwrap();
+    let before = room.read("plan.md");
+    let answer = plan(&room, &[]);
+    assert_eq!((answer.code, answer.err.lines().count()), (1, 1), "{answer:?}");
+    assert!(answer.err.contains("is a link: put the plan itself in its place"), "{}", answer.err);
+    assert_eq!(room.read("plan.md"), before);
     // Nor is anybody waited for.
     let room = vault();
     fs::create_dir(room.work("vault/.scupper")).unwrap();

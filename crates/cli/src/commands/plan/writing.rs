@@ -36,6 +36,8 @@ impl Pass<'_> {
             let is_as_read = Stat::at(&path) == making.entry.plan_stat;
             let added = if is_as_read {
                 batch.add(&path, &making.text).map(drop)
+            } else if path.is_symlink() {
+                Err(anyhow::anyhow!("{} is a link: put the plan itself in its place", path.display()))
             } else {
                 Err(anyhow::anyhow!("{} was changed meanwhile: the next run looks again", path.display()))
             };
