@@ -2,6 +2,7 @@
 
 mod books;
 mod coming;
+mod evidence;
 mod front;
 mod index;
 mod pass;

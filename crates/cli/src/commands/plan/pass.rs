@@ -7,9 +7,7 @@ use anyhow::{Context, Result};
 use rustix::fs::{CWD, RenameFlags};
 use scupper_casebook::incident::Recorded;
 use scupper_casebook::merge::{Merged, merge, step_of};
-use scupper_casebook::plan::{self, Note, RECORDED_KINDS, Surroundings};
-use scupper_evidence::Query;
-use scupper_model::Timestamp;
+use scupper_casebook::plan::{self, Note, Surroundings};
 
 use super::books::Books;
 use super::coming;
@@ -18,17 +16,12 @@ use super::index::{Entry, Index, sha256};
 use super::said::{Outcome, Told, What};
 use super::vault::{self, Listed, Stat, Vault};
 use crate::args::{Moment, local};
-use crate::casebook::evidence::Evidence;
 use crate::documents::{self, Lock};
 use crate::output::Printer;
 use scupper_supervise::shell::clock;
 
 /// Notes that are planned before they are written together.
 const TOGETHER: usize = 2500;
-/// Events that plans are filled in from are no older.
-const EVIDENCE_AGE_MS: u64 = 30 * 24 * 3_600_000;
-/// The newest so many of them are looked at.
-const MOST_EVENTS: usize = 5000;
 /// Second, third ... plan of one name.
 const MOST_OF_A_NAME: usize = 1000;
 
@@ -78,9 +71,9 @@ pub(super) struct Pass<'a> {
     /// Whether the index has to be written.
     pub changed: bool,
     pub fresh: usize,
-    evidence: Option<Vec<Recorded>>,
-    evidence_file: String,
-    evidence_is_new: bool,
+    pub evidence: Option<Vec<Recorded>>,
+    pub evidence_file: String,
+    pub evidence_is_new: bool,
     /// Notes whose plans are to be made again although they did not change.
     pub due: HashSet<String>,
     pub books: Books,
@@ -176,56 +169,6 @@ impl<'a> Pass<'a> {
             let status = status_of(&text).unwrap_or_else(|_| "pending".to_owned());
             self.index.notes.insert(note, Entry { plan, status, ..Entry::default() });
             self.changed = true;
-        }
-    }
-
-    /// Whether something was recorded since plans were last filled in.
-    fn look_for_evidence(&mut self) {
-        if !self.index.notes.values().any(|entry| entry.wants_evidence) {
-            return;
-        }
-        let newest = Evidence::open(self.options.state.as_deref()).and_then(|evidence| {
-            let newest = evidence.gather(&Query { newest: Some(1), ..self.query() })?.events.pop();
-            Ok(newest.map(|newest| newest.event.id.to_string()))
-        });
-        // What cannot be looked at is said where a plan is made.
-        if let Ok(Some(newest)) = newest {
-            self.evidence_is_new = self.index.evidence.as_ref() != Some(&newest);
-        }
-    }
-
-    fn query(&self) -> Query {
-        Query {
-            kinds: RECORDED_KINDS.map(str::to_owned).to_vec(),
-            since: Some(Timestamp(self.now.at.0.saturating_sub(EVIDENCE_AGE_MS))),
-            newest: Some(MOST_EVENTS),
-            ..Query::default()
-        }
-    }
-
-    /// Looks up what was recorded, once.
-    fn look_up_evidence(&mut self) {
-        if self.evidence.is_none() {
-            let gathered = Evidence::open(self.options.state.as_deref()).and_then(|evidence| {
-                let gathered = evidence.gather(&self.query())?;
-                Ok((evidence.file().display().to_string(), gathered.events))
-            });
-            let events = match gathered {
-                Ok((file, events)) => {
-                    self.evidence_file = file;
-                    events
-                }
-                Err(error) => {
-                    self.outcome.aside(format!("no plan is filled in from evidence: {error:#}"));
-                    Vec::new()
-                }
-            };
-            if let Some(newest) = events.last() {
-                let newest = newest.event.id.to_string();
-                self.changed |= self.index.evidence.as_ref() != Some(&newest);
-                self.index.evidence = Some(newest);
-            }
-            self.evidence = Some(plan::newest_of_each(events));
         }
     }
 
