@@ -3,6 +3,7 @@
 //! A document cites an event by its id and the SHA-256 of its line as it was stored. Where there is no evidence file
 //! there is no evidence: that is an answer, not an error.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ const MOST: usize = 20_000;
 #[derive(Debug)]
 pub(crate) struct Evidence {
     file: PathBuf,
-    store: Option<Store>,
+    store: RefCell<Option<Store>>,
 }
 
 /// What was found, from oldest to newest.
@@ -37,7 +38,7 @@ impl Evidence {
     pub(crate) fn open(state: Option<&Path>) -> anyhow::Result<Self> {
         let file = paths::evidence(state).context("no state directory: HOME is not set; use --state DIR")?;
         let store = Store::open_read_only(&file)?;
-        Ok(Self { file, store })
+        Ok(Self { file, store: RefCell::new(store) })
     }
 
     /// Where it is looked for.
@@ -46,21 +47,26 @@ impl Evidence {
     }
 
     /// Whether anything was ever recorded there.
-    pub(crate) const fn is_there(&self) -> bool {
-        self.store.is_some()
+    pub(crate) fn is_there(&self) -> bool {
+        self.store.borrow().is_some()
     }
 
     /// Keeps these events when their time has come. Without a file nothing is there to be kept.
     pub(crate) fn keep(&self, ids: &[uuid::Uuid]) -> anyhow::Result<()> {
-        if ids.is_empty() || self.store.is_none() {
+        if ids.is_empty() || !self.is_there() {
             return Ok(());
         }
-        Ok(Store::open(&self.file, &Options::default())?.keep(ids)?)
+        // What one process has open of a file to read alone is not writable for it by another way in either.
+        drop(self.store.take());
+        let kept = Store::open(&self.file, &Options::default()).and_then(|mut store| store.keep(ids));
+        *self.store.borrow_mut() = Store::open_read_only(&self.file)?;
+        Ok(kept?)
     }
 
     /// The events that fit, with their digests.
     pub(crate) fn gather(&self, query: &Query) -> anyhow::Result<Gathered> {
-        let Some(store) = &self.store else { return Ok(Gathered::default()) };
+        let store = self.store.borrow();
+        let Some(store) = store.as_ref() else { return Ok(Gathered::default()) };
         let most = query.newest.unwrap_or(MOST).min(MOST);
         // One more than is held, to know whether there is more.
         let query = Query { newest: Some(most.saturating_add(1)), ..query.clone() };
@@ -92,7 +98,8 @@ impl Evidence {
 
     /// The digest of the event with this id, also of one that this scupper cannot read; `None` where there is none.
     pub(crate) fn digest(&self, id: &str) -> anyhow::Result<Option<String>> {
-        let (Some(store), Ok(id)) = (&self.store, id.parse()) else { return Ok(None) };
+        let store = self.store.borrow();
+        let (Some(store), Ok(id)) = (store.as_ref(), id.parse()) else { return Ok(None) };
         let mut digest = None;
         store.visit_lines(&Query { id: Some(id), ..Query::default() }, |_, line| {
             digest = Some(sha256(line));
@@ -117,6 +124,39 @@ mod tests {
             run: RunId(uuid::Uuid::nil()),
             kind: EventKind::Trouble { message: message.to_owned() },
         }
+    }
+
+    #[test]
+    fn events_are_kept_while_others_write_and_while_nobody_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = paths::evidence(Some(dir.path())).unwrap();
+        let options = Options { max_age: std::time::Duration::ZERO, ..Options::default() };
+        let mut writer = Store::open(&file, &options).unwrap();
+        let (one, two, three) = (event(1, "one"), event(2, "two"), event(3, "three"));
+        writer.insert(&[one.clone(), two.clone(), three]).unwrap();
+        // As a process leaves it that is killed, or still writes: with its log and the index of that.
+        let other = tempfile::tempdir().unwrap();
+        let copy = paths::evidence(Some(other.path())).unwrap();
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        for suffix in ["", "-wal", "-shm"] {
+            let of = |file: &Path| format!("{}{suffix}", file.display());
+            std::fs::copy(of(&file), of(&copy)).unwrap();
+        }
+        let evidence = Evidence::open(Some(other.path())).unwrap();
+        assert!(evidence.find(&one.id.to_string()).unwrap().is_some());
+        evidence.keep(&[one.id]).unwrap();
+        assert!(evidence.find(&one.id.to_string()).unwrap().is_some());
+        let evidence = Evidence::open(Some(dir.path())).unwrap();
+        assert!(evidence.find(&one.id.to_string()).unwrap().is_some());
+        evidence.keep(&[one.id]).unwrap();
+        drop(writer);
+        let evidence = Evidence::open(Some(dir.path())).unwrap();
+        assert!(evidence.find(&two.id.to_string()).unwrap().is_some());
+        evidence.keep(&[two.id]).unwrap();
+        Store::open(&file, &options).unwrap().retain(Timestamp(1_000_000)).unwrap();
+        let left = Evidence::open(Some(dir.path())).unwrap().gather(&Query::default()).unwrap().events;
+        assert_eq!(left.iter().map(|left| &left.event).collect::<Vec<_>>(), [&one, &two]);
+        assert!(evidence.is_there());
     }
 
     #[test]
