@@ -267,7 +267,10 @@ fn waits_a_fix_is_refused_until_a_soak_shows_it_and_the_claim_comes_undone_with_
     let refused = room.json(&["incident", "verify", "ISS-0001", "--json"]);
     assert_eq!(refused["verdict"], "refused");
     assert!(refused["reasons"][0].as_str().unwrap().contains("failed"), "{refused}");
-    let long = soak("250", "99999", "60s");
+    // An operation takes a 50th of a second: as many as last as long as the record asks for, on a slow machine too.
+    let asks = room.json(&["incident", "show", "ISS-0001", "--json"])["soak"]["required"]["seconds"].clone();
+    let enough = (asks.as_u64().unwrap() * 50 + 50).max(250).to_string();
+    let long = soak(&enough, "99999", "60s");
     assert_eq!(long.code, 0, "{long:?}");
     let passed = room.answer(&["incident", "verify", "ISS-0001"]);
     assert!(ok(&passed).contains("ISS-0001 passed"), "{passed:?}");
