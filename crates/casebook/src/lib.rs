@@ -9,9 +9,9 @@
 //! * [`suspects`] ranks what may be leaking.
 
 pub mod document;
+pub mod incident;
+pub mod lint;
 pub mod merge;
 pub mod plan;
-pub mod incident;
 pub mod report;
-pub mod lint;
 pub mod suspects;

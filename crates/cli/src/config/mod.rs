@@ -14,7 +14,9 @@ pub(crate) use file::{Config, Output, read};
 pub(crate) use problem::Problem;
 pub(crate) use settings::{UnitSettings, describe};
 pub(crate) use user::{user, user_where_readable};
-pub(crate) use values::{Address, CgroupMode, Counts, Grow, HorizonMode, Lifetime, LogFormat, OnParentExit, Opens};
+pub(crate) use values::{
+    Address, CgroupMode, Counts, Grow, HorizonMode, Lifetime, LogFormat, OnParentExit, Opens,
+};
 
 /// Where the configuration is looked for when nothing is said.
 pub(crate) const DEFAULT_FILE: &str = "scupper.toml";
