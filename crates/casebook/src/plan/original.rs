@@ -167,6 +167,8 @@ mod tests {
         original_plan(&Note::parse(name, text).unwrap(), "2026-02-27 10:45:30").1
     }
 
+    /// R005, R007, R009, R013 and R014: the time and the source, the summary, the five steps with their bullets and the notes are
+    /// those of the seed, to the byte.
     #[test]
     fn r014_the_seed_is_made_again_byte_for_byte() {
         let note = seed_note();

@@ -119,6 +119,7 @@ const HEADINGS: [&str; 7] = [
     "## Notes",
 ];
 
+/// R001, R006, R007 (what the summary names) and R013 (the notes), in the normal mode.
 #[test]
 fn r001_r006_the_form_is_that_of_the_seed() {
     let plan = made(seed_note(), &[]);
