@@ -1,0 +1,77 @@
+//! What is not known is said, and what makes no sense breaks nothing.
+
+use super::*;
+
+#[test]
+fn what_is_not_known_is_said() {
+    let first =
+        |ranking: &Ranking| ranking.first().map(|suspect| (suspect.cause, suspect.unknown.clone())).unwrap();
+    let (cause, unknown) = first(&rank(&Known::default()));
+    assert_eq!(cause, Cause::Unknown);
+    assert!(unknown[0].contains("no verdict"), "{unknown:?}");
+    let young = ranked(vec![verdict(Watched::Memory, Verdict::Unknown, 0.0)]);
+    let (cause, unknown) = first(&young);
+    assert_eq!((cause, young.first().unwrap().class), (Cause::Unknown, RowClass::Unknown));
+    assert!(unknown[0].contains("too little"), "{unknown:?}");
+    // Memory alone names neither its place nor what it grows along.
+    let bare = ranked(vec![verdict(Watched::Memory, Verdict::Growing, HOUR_OF_MIB)]);
+    assert_eq!(bare.first().unwrap().strength, Strength::Weak);
+    assert!(bare.unknown.iter().any(|unknown| unknown.contains("was not recorded")), "{:?}", bare.unknown);
+    let lost = ranked(vec![EventKind::EvidenceGap { lost: 3, message: String::new() }]);
+    assert!(lost.unknown[0].contains("3 events were lost"), "{:?}", lost.unknown);
+}
+
+/// What comes from a process is data: it turns no terminal, and no command that is shown runs it.
+#[test]
+fn names_and_commands_of_strangers_are_data() {
+    let mut events = run(vec![compared_in(
+        "ev\u{1b}[31mil\nname",
+        &[],
+        vec![change(ResourceKind::Pipe, "pi\u{202e}pe\u{7}", 1, 90)],
+    )]);
+    let EventKind::UnitStarted { command, .. } = &mut events[0].kind else { panic!() };
+    *command = "sh -c 'rm -rf /; $(x)'".into();
+    let ranking = rank(&Known { events: &events, ..Known::default() });
+    let first = ranking.first().unwrap();
+    assert_eq!(first.cause, Cause::Pipes);
+    let text = serde_json::to_string(&ranking.suspects).unwrap();
+    assert!(!text.contains("\\u001b") && !text.contains('\u{202e}') && !text.contains("rm -rf"), "{text}");
+    assert!(first.checks.iter().any(|check| check.command.ends_with("-- COMMAND")), "{:?}", first.checks);
+}
+
+#[test]
+fn numbers_that_make_no_sense_break_nothing() {
+    let mut of = judged(Watched::Memory, Verdict::Leaking, f64::NAN);
+    of.slope_per_hour = Some(f64::NAN);
+    let broken = EventKind::VerdictChanged {
+        series: Watched::Memory,
+        target: None,
+        name: None,
+        value: u64::MAX,
+        previous: Verdict::Leaking,
+        judged: Box::new(of),
+    };
+    let history = EventKind::SeriesRecorded {
+        history: Box::new(History {
+            series: Watched::Memory,
+            target: None,
+            name: None,
+            seconds_before: vec![f64::INFINITY, -1.0, f64::NAN],
+            values: vec![u64::MAX],
+            because: String::new(),
+            pattern: None,
+        }),
+    };
+    let comparison = compared(
+        &[(MemoryKind::Heap, 0, 1 << 40)],
+        vec![
+            change(ResourceKind::Socket, "", u64::MAX, u64::MAX),
+            change(ResourceKind::Socket, "", 0, u64::MAX),
+        ],
+    );
+    let ranking = ranked(vec![broken, history, comparison]);
+    assert!(!ranking.suspects.is_empty());
+    // The same events give the same ranking.
+    let again = ranked(vec![memory_leaks()]);
+    assert_eq!(again, ranked(vec![memory_leaks()]));
+}
