@@ -205,7 +205,7 @@ fn r026_the_oom_killer_is_proven_by_the_counter() {
             death["growth_bytes"]
         );
         assert!(last > 15 * MIB && peak >= last, "{death}");
-        // It lived for less than it takes to know what it weighs at rest: unknown, not 0.
+        // It lived for about as long as it takes to know what it weighs at rest: unknown, not 0.
         assert_ne!(death["growth_bytes"], 0, "{death}");
     }
     scene.stop(running);

@@ -17,7 +17,7 @@ const LEAST_SPAN: Duration = Duration::from_millis(80);
 pub struct History {
     points: [(Duration, u64); POINTS],
     seen: usize,
-    first: Option<u64>,
+    first: Option<(Duration, u64)>,
     peak: u64,
 }
 
@@ -30,7 +30,7 @@ impl History {
         self.seen += 1;
         self.peak = self.peak.max(size.0);
         if settled && self.first.is_none() {
-            self.first = Some(size.0);
+            self.first = Some((now, size.0));
         }
     }
 
@@ -44,10 +44,11 @@ impl History {
         (self.seen > 0).then_some(Bytes(self.peak))
     }
 
-    /// Growth since it settled, in bytes; `None` before.
+    /// Growth since it settled, in bytes; `None` before, and while that one look is all there is: nothing is compared then.
     pub fn growth(&self) -> Option<i64> {
-        let (first, (_, last)) = (self.first?, self.newest()?);
-        Some(i64::try_from(i128::from(last) - i128::from(first)).unwrap_or(i64::MAX))
+        let ((settled_at, first), (newest_at, last)) = (self.first?, self.newest()?);
+        (newest_at > settled_at)
+            .then(|| i64::try_from(i128::from(last) - i128::from(first)).unwrap_or(i64::MAX))
     }
 
     /// Bytes per second from the oldest point kept to the newest; `None` while they are too close together.
@@ -81,6 +82,15 @@ mod tests {
         assert_eq!(history.slope(), Some(1000.0));
         assert_eq!(history.growth(), Some(9000));
         assert_eq!(history.peak(), Some(Bytes(9000)));
+    }
+
+    #[test]
+    fn one_look_has_nothing_to_be_compared_with() {
+        let mut history = History::default();
+        history.push(Duration::from_secs(1), Bytes(5000), true);
+        assert_eq!(history.growth(), None, "unknown, not 0");
+        history.push(Duration::from_secs(2), Bytes(5000), true);
+        assert_eq!(history.growth(), Some(0));
     }
 
     #[test]
