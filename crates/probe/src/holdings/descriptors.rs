@@ -8,7 +8,7 @@ use rustix::fs::{AtFlags, Mode, StatxFlags};
 use scupper_model::{Pid, ResourceKind};
 
 use super::network::Network;
-use super::{Bounds, Holdings, Part, Table, add, signature, why};
+use super::{Bounds, GONE, Holdings, Part, Table, add, signature, why};
 use crate::error::is_gone;
 use crate::root::of;
 use crate::snapshot::pipe_inode;
@@ -32,7 +32,7 @@ pub(super) fn read(
     let refused = |errno| why(&ProbeError::new("list", proc_.path().join(&path), errno));
     let directory = match file::open_directory(proc_.fd(), &path) {
         Ok(directory) => directory,
-        Err(errno) if is_gone(errno) => return Ok(()),
+        Err(errno) if is_gone(errno) => return Err(GONE.to_owned()),
         Err(errno) => return Err(refused(errno)),
     };
     let mut listing =
@@ -58,7 +58,8 @@ pub(super) fn read(
     });
     match (listed, ended) {
         (_, Some(why)) => return Err(why),
-        (Err(errno), _) if !is_gone(errno) => return Err(refused(errno)),
+        (Err(errno), _) if is_gone(errno) => return Err(GONE.to_owned()),
+        (Err(errno), _) => return Err(refused(errno)),
         _ => {}
     }
     let Listing { mut table, sockets, .. } = listing;

@@ -29,16 +29,19 @@ pub(super) fn read(
     holdings: &mut Holdings,
 ) {
     let mut mappings = Mappings::new(threads);
-    let (mut left, mut whole) = (bounds.memory_text, true);
+    let (mut left, mut whole, mut any) = (bounds.memory_text, true, false);
     let answer = file::each_line(proc_.fd(), &of(pid, "smaps"), |line| {
         whole = left > line.len() && (bounds.goes_on)();
         left = left.saturating_sub(line.len());
         if whole {
+            any = true;
             mappings.line(line);
         }
         whole
     });
     let unread = match answer {
+        // A process has mappings; who has none has ended, or is a thread of the kernel.
+        Ok(()) if whole && !any => "the kernel shows no memory of it".to_owned(),
         Ok(()) if whole => {
             holdings.memory = mappings.finish();
             return;

@@ -11,6 +11,7 @@ mod descriptors;
 mod memory;
 mod network;
 mod signature;
+mod whole;
 
 use std::collections::BTreeMap;
 
@@ -23,10 +24,14 @@ pub use memory::MemoryByKind;
 pub use memory::by_kind;
 pub use signature::{collapsed, command, normalised};
 
+use whole::Witness;
+
 /// Signatures of one kind that are kept apart. What comes beyond them is counted by its directory, or as one.
 pub const MOST_SIGNATURES: usize = 256;
 /// Threads whose names are read.
 const MOST_THREADS: usize = 4096;
+/// Why a part was not read, where the process went away meanwhile.
+const GONE: &str = "it ended meanwhile";
 
 /// How far to go.
 #[derive(Clone, Copy)]
@@ -134,28 +139,31 @@ fn of_kind(table: &Table, kind: ResourceKind) -> usize {
     table.keys().filter(|(known, _)| *known == kind).count()
 }
 
-/// Reads what a process holds. `None` where it is gone.
+/// Reads what a process holds. `None` where it is gone, or has begun to end: the kernel then shows less than it held, down
+/// to nothing at all, and none of that is what it holds.
 ///
 /// # Errors
 /// Where it cannot even be said whether it is there.
 pub fn read(proc_: &Proc, who: &Identity, bounds: Bounds<'_>) -> Result<Option<Holdings>, ProbeError> {
-    if !proc_.is_same(who)? {
-        return Ok(None);
-    }
+    let Some(witness) = Witness::of(proc_, who)? else { return Ok(None) };
     let mut holdings = Holdings::default();
     let threads = read_threads(proc_, who, bounds, &mut holdings);
-    if let Err(why) = descriptors::read(proc_, who.pid, bounds, &mut holdings) {
+    if let Err(why) = descriptors::read(proc_, witness.thread, bounds, &mut holdings) {
         holdings.not_read(Part::Descriptors, why);
     }
-    memory::read(proc_, who.pid, threads, bounds, &mut holdings);
+    memory::read(proc_, witness.thread, threads, bounds, &mut holdings);
     // The number may have changed hands meanwhile: then all of this is of somebody else, or of two.
-    Ok(proc_.is_same(who)?.then_some(holdings))
+    Ok(witness.is_whole(proc_)?.then_some(holdings))
 }
 
 /// Threads by name. How many there are.
 fn read_threads(proc_: &Proc, who: &Identity, bounds: Bounds<'_>, holdings: &mut Holdings) -> Option<usize> {
     let threads = match proc_.threads(who.pid) {
-        Ok(threads) => threads.unwrap_or_default(),
+        Ok(Some(threads)) => threads,
+        Ok(None) => {
+            holdings.not_read(Part::Threads, GONE);
+            return None;
+        }
         Err(error) => {
             holdings.not_read(Part::Threads, why(&error));
             return None;

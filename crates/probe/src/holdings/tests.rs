@@ -8,6 +8,8 @@ use scupper_model::{MemoryKind, Pid};
 
 use super::*;
 
+mod ending;
+
 /// A Python program that has done what it was asked for, and waits.
 struct Program(Child);
 
