@@ -88,6 +88,11 @@ deny() {
 }
 export -f deny
 
+# A script in the place of python3 (pyenv's) takes a second to start it on a loaded machine, a thousand times.
+if [ "$(head -c 2 "$(command -v python3)" 2>/dev/null)" = '#!' ]; then
+  PATH=$(python3 -c 'import os, sys; print(os.path.dirname(sys.executable))'):$PATH
+fi
+
 # Whatever they need is built before the clock of the examples runs.
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
 install_tools
