@@ -53,6 +53,10 @@ pub struct Pattern {
     pub since_peak_work: u64,
     /// The most that it has fallen below its peak, in bytes: an allocator that gives back, or a collection.
     pub fell_bytes: u64,
+    /// How long it was followed until that peak, what it grew by and what was done meanwhile: what came since is compared
+    /// with it. `None` in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_peak: Option<Stretch>,
 }
 
 /// What work is counted by.

@@ -247,6 +247,7 @@ fn what_suspects_are_ranked_by_is_read_back_and_an_older_record_too() {
         since_peak_seconds: 0.5,
         since_peak_work: 9,
         fell_bytes: 4096,
+        until_peak: Some(stretch),
     };
     let history = History {
         series: Watched::Memory,

@@ -92,8 +92,10 @@ struct Sums {
     /// What it grew by in stretches in which it grew.
     risen: i64,
     first: u64,
-    /// The largest it has been, when, and the work by then.
+    /// The largest it has been, and when.
     peak: Point,
+    /// What was done by then.
+    done_by_peak: u64,
     fell: u64,
     bursts: Bursts,
 }
@@ -141,7 +143,7 @@ impl Load {
 
     /// What can be said at the last whole look.
     pub(super) fn pattern(&self) -> Option<Pattern> {
-        let (sums, (_, last), work) = (self.sums.as_deref()?, self.ends?, self.kind?);
+        let (sums, (first, last), work) = (self.sums.as_deref()?, self.ends?, self.kind?);
         let (grows, sides) = sums.grows(work);
         let bursts = &sums.bursts;
         let risen = signed(sums.risen).max(1.0);
@@ -154,8 +156,13 @@ impl Load {
             burst_share: (bursts.count > 0).then(|| rounded((signed(bursts.growth) / risen).clamp(0.0, 1.0))),
             rest_seconds: (bursts.count > 0).then(|| rounded(bursts.rests / f64::from(bursts.count))),
             since_peak_seconds: rounded(last.at.saturating_sub(sums.peak.at).as_secs_f64()),
-            since_peak_work: last.work.saturating_sub(sums.peak.work),
+            since_peak_work: sums.all.work.saturating_sub(sums.done_by_peak),
             fell_bytes: sums.fell,
+            until_peak: Some(Stretch {
+                seconds: rounded(sums.peak.at.saturating_sub(first.at).as_secs_f64()),
+                growth_bytes: sums.peak.memory.cast_signed().saturating_sub(first.memory.cast_signed()),
+                work: sums.done_by_peak,
+            }),
         })
     }
 }
@@ -168,6 +175,7 @@ impl Sums {
             risen: 0,
             first: first.memory,
             peak: *first,
+            done_by_peak: 0,
             fell: 0,
             bursts: Bursts::default(),
         }
@@ -192,6 +200,7 @@ impl Sums {
         let least = NEW_PEAK.max(self.peak.memory / NEW_PEAK_PART);
         if to.memory >= self.peak.memory.saturating_add(least) {
             self.peak = *to;
+            self.done_by_peak = self.all.work;
         }
         self.fell = self.fell.max(self.peak.memory.saturating_sub(to.memory));
         let least = if kind == Work::ProcessorTime { LEAST_BURST_MILLIS } else { 1 };
@@ -363,10 +372,32 @@ mod tests {
         let kept = load((0..60).map(|n| if n < 5 { (10 << 20, 500) } else { (0, 500) }));
         assert!(kept.since_peak_seconds >= 100.0 && kept.since_peak_work >= 25_000, "{kept:?}");
         assert_eq!(kept.fell_bytes, 0);
+        let until = Stretch { seconds: 10.0, growth_bytes: 50 << 20, work: 2500 };
+        assert_eq!(kept.until_peak, Some(until));
         let given_back = load((0..60).map(|n| if n % 10 == 9 { (-9 << 20, 0) } else { (1 << 20, 500) }));
         assert_eq!(given_back.fell_bytes, 9 << 20);
         let leaking = load((0..60).map(|_| (1 << 20, 500)));
         assert!(leaking.since_peak_seconds <= 2.0, "{leaking:?}");
+    }
+
+    /// Of a tree: one of its processes ends, and what it had done is not counted any more.
+    #[test]
+    fn work_of_a_process_that_is_gone_was_done() {
+        let mut load = Load::default();
+        let mut point = Point { at: Duration::ZERO, memory: 100 << 20, work: 50_000 };
+        load.note(Work::ProcessorTime, point);
+        for n in 0..40 {
+            point.at += SHORTEST;
+            point.memory += if n < 10 { 1 << 20 } else { 0 };
+            point.work = if n == 20 { 10 } else { point.work + 500 };
+            load.note(Work::ProcessorTime, point);
+        }
+        let pattern = load.pattern().unwrap();
+        assert_eq!(
+            (pattern.until_peak.unwrap().work, pattern.since_peak_work),
+            (5000, 29 * 500),
+            "{pattern:?}"
+        );
     }
 
     #[test]
