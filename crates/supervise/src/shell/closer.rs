@@ -5,12 +5,13 @@
 //! on suspicion, which most programs raise once while they warm up, take no more than a hundredth of the time.
 //!
 //! What is kept for comparing is bounded: two readings of at most `MOST_KEPT` processes of a unit.
+//!
+//! **Whoever was told to end is not compared any more**: it lets go of what it holds, and a comparison would say so.
 
 mod reading;
+mod work;
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
-use std::thread;
 use std::time::Duration;
 
 use scupper_model::{
@@ -18,7 +19,8 @@ use scupper_model::{
 };
 use scupper_probe::holdings::Holdings;
 
-use self::reading::{Answer, Child, look_closer};
+use self::reading::{Answer, Child};
+use self::work::{Taken, Works};
 use super::clock::Clock;
 use super::tree::Tree;
 use crate::compare::compare;
@@ -31,6 +33,8 @@ const MOST_KEPT: usize = 16;
 const MOST_WAITING: usize = 8;
 /// Comparisons that are remembered as made.
 const MOST_MADE: usize = 64;
+/// Processes that were told to end and are remembered.
+const MOST_ENDING: usize = 64;
 /// Children that are told one by one.
 const MOST_CHILDREN: usize = 512;
 /// After a look on suspicion the next one waits this many times as long as it took.
@@ -50,9 +54,12 @@ const OLD_ENOUGH: u32 = 4;
 pub struct Closer {
     kept: Vec<Kept>,
     made: VecDeque<Made>,
-    waiting: VecDeque<Order>,
-    at_work: Option<(Order, Receiver<Answer>)>,
+    waiting: VecDeque<Wish>,
+    works: Works,
     rest_until: Duration,
+    ending: VecDeque<Identity>,
+    /// All of them were told to end.
+    all_end: bool,
 }
 
 /// What is looked at: a process with what is below it, or the tree as one of its processes stands for it.
@@ -62,14 +69,22 @@ struct Subject {
     tree: bool,
 }
 
-/// A look that is to be made.
+/// A look that is to be made when its turn comes.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    subject: Subject,
+    series: Watched,
+    /// Why; `None` on suspicion, when there is nothing to compare yet.
+    because: Option<(&'static str, Stage)>,
+}
+
+/// A look that is made, with what was known of its target when it began.
 #[derive(Clone, Debug)]
 struct Order {
     subject: Subject,
     name: String,
     role: Role,
     series: Watched,
-    /// Why; `None` on suspicion, when there is nothing to compare yet.
     because: Option<(&'static str, Stage)>,
     operations: Option<u64>,
     children: Vec<Child>,
@@ -128,15 +143,45 @@ impl Closer {
             };
             self.ask(suspicion.target, suspicion.series, because, scene);
         }
-        let mut found = Vec::new();
-        found.extend(self.take(None));
+        let mut found: Vec<EventKind> = self.take(None).into_iter().collect();
         self.forget(scene.look);
-        self.begin(scene.now);
+        found.extend(self.begin(scene));
         found
     }
 
     fn is_idle(&self) -> bool {
-        self.at_work.is_none() && self.waiting.is_empty()
+        !self.works.is_at_work() && self.waiting.is_empty()
+    }
+
+    /// Another command is looked at from now on. What hangs still hangs.
+    pub fn begin_anew(&mut self) {
+        self.works.unwant();
+        *self = Self { works: std::mem::take(&mut self.works), ..Self::default() };
+    }
+
+    /// This process, or all of them, has been told to end, or is right now. What had been found out before.
+    pub fn ends(&mut self, target: Option<Identity>) -> Vec<EventKind> {
+        let found = self.take(None).into_iter().collect();
+        match target {
+            None => self.all_end = true,
+            Some(target) => {
+                if self.ending.len() >= MOST_ENDING {
+                    self.ending.pop_front();
+                }
+                self.ending.push_back(target);
+            }
+        }
+        if self.works.order().is_some_and(|order| self.is_ending(order.subject)) {
+            self.works.unwant();
+        }
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain(|wish| !self.is_ending(wish.subject));
+        self.waiting = waiting;
+        found
+    }
+
+    fn is_ending(&self, subject: Subject) -> bool {
+        self.all_end || self.ending.contains(&subject.target)
     }
 
     /// Looks once more at what is about to end, and waits for it no longer than this. Only where there is something to
@@ -157,13 +202,12 @@ impl Closer {
             if !asked || self.is_known(subject, scene.now) {
                 continue;
             }
-            let Some(seen) = scene.look.find(&subject.target) else { continue };
-            self.place(order(subject, seen, series, Some((because, Stage::Leaking)), scene));
+            self.place(Wish { subject, series, because: Some((because, Stage::Leaking)) });
         }
         loop {
-            self.begin(scene.now);
+            found.extend(self.begin(scene));
             let left = patience.saturating_sub(clock.now());
-            if self.at_work.is_none() || left.is_zero() {
+            if !self.works.may_end_soon() || left.is_zero() {
                 return found;
             }
             found.extend(self.take(Some(left)));
@@ -173,6 +217,7 @@ impl Closer {
     /// It has ended: what is being found out now is waited for no longer than this.
     pub fn finish(&mut self, patience: Duration) -> Vec<EventKind> {
         self.waiting.clear();
+        let patience = if self.works.may_end_soon() { patience } else { Duration::ZERO };
         self.take(Some(patience)).into_iter().collect()
     }
 
@@ -189,19 +234,20 @@ impl Closer {
         };
         let Some(seen) = seen.filter(|seen| !seen.zombie) else { return };
         let subject = Subject { target: seen.identity, tree: target.is_none() && !is_of_one(series) };
-        let is_made = self.at_work.as_ref().is_some_and(|(order, _)| {
-            order.subject == subject && (order.because.is_some() || because.is_none())
-        });
+        let is_made = self
+            .works
+            .order()
+            .is_some_and(|order| order.subject == subject && (order.because.is_some() || because.is_none()));
         if is_made || because.is_some_and(|(_, stage)| self.was_made(subject, stage, scene.now)) {
             return;
         }
-        self.place(order(subject, seen, series, because, scene));
+        self.place(Wish { subject, series, because });
     }
 
     /// Whether it is being compared, or was a moment ago.
     fn is_known(&self, subject: Subject, now: Duration) -> bool {
-        let at_work = |(order, _): &(Order, _)| order.subject == subject && order.because.is_some();
-        self.at_work.as_ref().is_some_and(at_work)
+        let at_work = |order: &Order| order.subject == subject && order.because.is_some();
+        self.works.order().is_some_and(at_work)
             || self.made.iter().any(|made| made.subject == subject && now < made.at + A_MOMENT)
     }
 
@@ -211,55 +257,41 @@ impl Closer {
     }
 
     /// One look at a time for each subject; what is confirmed goes before what is suspected.
-    fn place(&mut self, order: Order) {
-        if let Some(known) = self.waiting.iter_mut().find(|known| known.subject == order.subject) {
-            if order.because.is_some() && known.because.is_none() {
-                *known = order;
+    fn place(&mut self, wish: Wish) {
+        if self.is_ending(wish.subject) {
+            return;
+        }
+        if let Some(known) = self.waiting.iter_mut().find(|known| known.subject == wish.subject) {
+            if wish.because.is_some() && known.because.is_none() {
+                *known = wish;
             }
-        } else if order.because.is_some() {
+        } else if wish.because.is_some() {
             self.waiting.truncate(MOST_WAITING - 1);
-            self.waiting.push_front(order);
+            self.waiting.push_front(wish);
         } else if self.waiting.len() < MOST_WAITING {
-            self.waiting.push_back(order);
+            self.waiting.push_back(wish);
         }
     }
 
-    /// Begins the next look, where none is at work and one is due.
-    fn begin(&mut self, now: Duration) {
-        if self.at_work.is_some() {
-            return;
+    /// Begins the next look, where none is at work and one is due. What is to be told where that fails.
+    fn begin(&mut self, scene: Scene<'_>) -> Option<EventKind> {
+        let due = |wish: &Wish| wish.because.is_some() || scene.now >= self.rest_until;
+        let index = self.waiting.iter().position(due)?;
+        if !self.works.is_free() {
+            return None;
         }
-        let due = |order: &Order| order.because.is_some() || now >= self.rest_until;
-        let Some(index) = self.waiting.iter().position(due) else { return };
-        let Some(order) = self.waiting.remove(index) else { return };
-        let (answers, answered) = mpsc::sync_channel(1);
-        let (target, children) = (order.subject.target, order.children.clone());
-        let more = order.more_children;
-        let work = move || {
-            let _ = answers.send(look_closer(&target, &children, more));
-        };
-        let started = thread::Builder::new().name("scupper-closer".into()).stack_size(256 << 10).spawn(work);
-        if started.is_ok() {
-            self.at_work = Some((order, answered));
-        }
+        let wish = self.waiting.remove(index)?;
+        // As it is now: it may have waited for a while.
+        let seen = scene.look.find(&wish.subject.target).filter(|seen| !seen.zombie)?;
+        self.works.begin(order(wish, seen, scene))
     }
 
     /// Takes what the look at work has found, where it has, or has by then.
     fn take(&mut self, patience: Option<Duration>) -> Option<EventKind> {
-        let (order, answered) = self.at_work.take()?;
-        let answer = match patience {
-            None => answered.try_recv().map_err(|error| error == TryRecvError::Empty),
-            Some(patience) => {
-                answered.recv_timeout(patience).map_err(|error| error == RecvTimeoutError::Timeout)
-            }
-        };
-        match answer {
-            Ok(answer) => self.use_answer(&order, answer),
-            Err(true) => {
-                self.at_work = Some((order, answered));
-                None
-            }
-            Err(false) => None,
+        match self.works.take(patience) {
+            Taken::Nothing => None,
+            Taken::Found(order, answer) => self.use_answer(&order, answer),
+            Taken::Failed(trouble) => Some(trouble),
         }
     }
 
@@ -301,9 +333,10 @@ impl Closer {
         let there = |subject: &Subject| look.find(&subject.target).is_some_and(|seen| !seen.zombie);
         self.kept.retain(|kept| there(&kept.subject));
         self.made.retain(|made| there(&made.subject));
-        self.waiting.retain(|order| there(&order.subject));
-        if self.kept.is_empty() && self.is_idle() {
-            *self = Self { rest_until: self.rest_until, ..Self::default() };
+        self.waiting.retain(|wish| there(&wish.subject));
+        self.ending.retain(|target| look.find(target).is_some());
+        if self.kept.is_empty() && self.waiting.is_empty() {
+            (self.kept, self.waiting) = (Vec::new(), VecDeque::new());
         }
     }
 }
@@ -317,13 +350,8 @@ impl Kept {
     }
 }
 
-fn order(
-    subject: Subject,
-    seen: &Seen,
-    series: Watched,
-    because: Option<(&'static str, Stage)>,
-    scene: Scene<'_>,
-) -> Order {
+fn order(wish: Wish, seen: &Seen, scene: Scene<'_>) -> Order {
+    let Wish { subject, series, because } = wish;
     let Scene { look, tree, operations, now } = scene;
     let others: Vec<&Seen> =
         if subject.tree { look.processes.iter().collect() } else { look.subtree(&subject.target) };
@@ -334,7 +362,7 @@ fn order(
     let child = |seen: &&Seen| {
         let member = tree.member(seen.identity.pid);
         Child {
-            pid: seen.identity.pid,
+            identity: seen.identity,
             name: seen.name.as_bytes().to_vec(),
             command: member.map(|member| member.command.clone()).unwrap_or_default(),
             zombie: seen.zombie,

@@ -239,12 +239,14 @@ impl UnitShell {
             Effect::Spawn => Some(self.spawn(now, around, facts)),
             Effect::Signal { target, signal, reason, subtree } => {
                 let targets = if subtree { self.subtree(&target) } else { vec![target] };
+                facts.extend(self.note_signal(Some(target), signal));
                 for target in targets {
                     self.signal(&target, signal, reason, around, facts);
                 }
                 None
             }
             Effect::SignalTree { signal, reason } => {
+                facts.extend(self.note_signal(None, signal));
                 let left = self.signal_tree(signal, reason, now, around, facts);
                 left.then_some(Input::LeakFound)
             }
@@ -327,7 +329,7 @@ impl UnitShell {
         self.tree.begin(main);
         self.look = Look::default();
         self.watch.begin();
-        self.closer = Closer::default();
+        self.closer.begin_anew();
         self.main_fd = scupper_probe::pidfd::open(&around.proc, &main).ok().flatten();
         if let Some(fd) = &self.main_fd {
             let _ = around.poller.add(fd, Token::Main(self.index));

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use scupper_model::{Bytes, Identity, Pid, ResourceKind};
+use scupper_model::{Bytes, Identity, ResourceKind};
 use scupper_probe::holdings::{self, Bounds, Holdings, Part};
 use scupper_probe::{Proc, pss};
 
 use crate::shell::clock::Clock;
 
 /// A look that takes longer is broken off, and says what it has not read.
-const LONGEST: Duration = Duration::from_secs(2);
+pub(super) const LONGEST: Duration = Duration::from_secs(2);
 /// Descriptors that are looked at, and text of mappings that is read.
 const MOST_DESCRIPTORS: u64 = 16_384;
 const MOST_TEXT: usize = 8 << 20;
@@ -17,7 +17,7 @@ const MOST_TEXT: usize = 8 << 20;
 /// A process below the one that is looked at.
 #[derive(Clone, Debug)]
 pub(super) struct Child {
-    pub(super) pid: Pid,
+    pub(super) identity: Identity,
     pub(super) name: Vec<u8>,
     pub(super) command: Vec<Vec<u8>>,
     pub(super) zombie: bool,
@@ -45,7 +45,7 @@ pub(super) fn look_closer(target: &Identity, children: &[Child], more: usize) ->
     if more > 0 {
         holdings.not_read(Part::Children, format!("{} are too many", children.len() + more));
     } else {
-        let share = |child: &Child| goes_on().then(|| pss(&proc, child.pid).ok().flatten()).flatten();
+        let share = |child: &Child| goes_on().then(|| share(&proc, &child.identity)).flatten();
         let read: Option<Vec<Bytes>> =
             children.iter().map(|child| if child.zombie { Some(Bytes(0)) } else { share(child) }).collect();
         shares = read.is_some();
@@ -63,4 +63,10 @@ pub(super) fn look_closer(target: &Identity, children: &[Child], more: usize) ->
         }
     }
     Answer { holdings: Some(holdings), shares, took: clock.now() }
+}
+
+/// The memory of one child, where it is still the same one afterwards.
+fn share(proc: &Proc, child: &Identity) -> Option<Bytes> {
+    let bytes = pss(proc, child.pid).ok().flatten()?;
+    proc.is_same(child).ok()?.then_some(bytes)
 }

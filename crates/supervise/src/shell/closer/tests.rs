@@ -3,11 +3,14 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
 
 use scupper_model::{MemoryKind, Pid, ResourceChange};
 use scupper_probe::{Detail, Proc};
 
 use super::*;
+
+mod hanging;
 
 /// A Python program that runs what it is told, line by line, and says when it is done.
 struct Program {
@@ -92,7 +95,7 @@ impl Followed {
             let scene = Scene { look: &look, tree: &self.tree, operations: Some(7), now: self.now };
             found.extend(self.closer.step(&suspicions, scene));
             suspicions.clear();
-            std::thread::yield_now();
+            thread::yield_now();
         }
         let comparison = |event| match event {
             EventKind::ResourcesCompared { comparison } => *comparison,
@@ -229,8 +232,8 @@ fn looks_on_suspicion_take_a_hundredth_of_the_time() {
     let scene = Scene { look: &look, tree: &unit.tree, operations: None, now: unit.now };
     unit.closer.rest_until = unit.now + Duration::from_secs(1);
     unit.closer.step(&[suspicion(Stage::Suspected)], scene);
-    assert!(unit.closer.at_work.is_none() && unit.closer.waiting.len() == 1);
+    assert!(!unit.closer.works.is_at_work() && unit.closer.waiting.len() == 1);
     unit.closer.step(&[suspicion(Stage::Growing)], scene);
-    assert!(unit.closer.at_work.is_some() && unit.closer.waiting.is_empty());
+    assert!(unit.closer.works.is_at_work() && unit.closer.waiting.is_empty());
     unit.closer.finish(Duration::from_secs(20));
 }

@@ -17,6 +17,12 @@ use crate::watch::Plan;
 
 /// A zombie this old at the end of its command was not waited for; a younger one may only just have ended.
 const ZOMBIE: Duration = Duration::from_secs(1);
+/// Signals by which programs end.
+const INTERRUPT: i32 = 2;
+const QUIT: i32 = 3;
+const KILL: i32 = 9;
+const TERM: i32 = 15;
+
 /// Processes that were left behind and are told of one by one.
 const MOST_TOLD: usize = 20;
 
@@ -82,6 +88,7 @@ impl UnitShell {
                 // Whoever leaks has time; a limit has none.
                 let patience = if leaks { BEFORE_RECYCLING } else { Duration::ZERO };
                 known.extend(self.look_closer_at_last(Some(*target), "recycled", patience, now));
+                known.extend(self.closer.ends(Some(*target)));
                 known
             }
             EventKind::LimitCrossed { level: LimitLevel::Hard, action, .. } if action != OBSERVED => {
@@ -93,7 +100,18 @@ impl UnitShell {
 
     /// A soak has seen enough of it, and is about to stop it.
     pub(in crate::shell) fn note_soak_over(&mut self, now: Duration) -> Vec<EventKind> {
-        self.look_closer_at_last(None, "soak", BEFORE_STOPPING, now)
+        let mut known = self.look_closer_at_last(None, "soak", BEFORE_STOPPING, now);
+        known.extend(self.closer.ends(None));
+        known
+    }
+
+    /// A signal is about to be sent: whoever ends by it lets go of what it holds, which is no finding. What was found before.
+    pub(super) fn note_signal(&mut self, target: Option<Identity>, signal: i32) -> Vec<EventKind> {
+        if !matches!(signal, INTERRUPT | QUIT | KILL | TERM) {
+            return Vec::new();
+        }
+        // Without its main process nobody of the tree is as he was.
+        self.closer.ends(target.filter(|target| self.machine.main() != Some(*target)))
     }
 
     fn look_closer_at_last(
