@@ -166,6 +166,7 @@ impl World {
             name: "x".into(),
             program: "x".into(),
             age: Duration::ZERO,
+            became_at: Duration::ZERO,
             spared,
             zombie: false,
             rss: Some(Bytes::mib(10)),

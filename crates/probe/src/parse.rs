@@ -51,6 +51,11 @@ pub fn resident_pages(statm: &[u8]) -> Option<u64> {
     statm.split(u8::is_ascii_whitespace).nth(1).and_then(number)
 }
 
+/// The pages of code in `statm`: its fourth field.
+pub fn code_pages(statm: &[u8]) -> Option<u64> {
+    statm.split(u8::is_ascii_whitespace).nth(3).and_then(number)
+}
+
 /// Pids, one beside the other. What is no pid is left out, and so is the last one of a text that was cut: half a
 /// number is another process.
 pub fn pids(text: &[u8], truncated: bool) -> impl Iterator<Item = Pid> {
@@ -112,6 +117,8 @@ mod tests {
         assert_eq!(keyed(b"oom_kill_disable 0\nunder_oom 0\n", "oom_kill"), None);
         assert_eq!(resident_pages(b"765 404 376 5 0 90 0\n"), Some(404));
         assert_eq!(resident_pages(b"765"), None);
+        assert_eq!(code_pages(b"765 404 376 5 0 90 0\n"), Some(5));
+        assert_eq!(code_pages(b"765 404 376"), None);
     }
 
     #[test]

@@ -29,6 +29,16 @@ pub struct Detail {
     pub pss: bool,
 }
 
+/// What one read of `statm` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// Resident memory.
+    pub rss: Bytes,
+    /// Pages of its program's code. Another number than before: it has executed another program since. `None` where the
+    /// kernel does not say, and while there is none.
+    pub code: Option<u64>,
+}
+
 /// A process and its kept-open `statm`. It can never speak of another process that got the same number.
 #[derive(Debug)]
 pub struct Process {
@@ -66,6 +76,11 @@ impl Process {
     /// 0 for a zombie, and for a process whose main thread has ended before the others; [`Process::sample`] tells
     /// the two apart.
     pub fn rss(&self) -> Result<Option<Bytes>, ProbeError> {
+        Ok(self.weigh()?.map(|weight| weight.rss))
+    }
+
+    /// The same, with what is beside it in the same file.
+    pub fn weigh(&self) -> Result<Option<Weight>, ProbeError> {
         let mut buffer = [0; 256];
         let length = loop {
             match rustix::io::pread(&self.statm, &mut buffer, 0) {
@@ -75,16 +90,27 @@ impl Process {
                 Err(errno) => return Err(ProbeError::new("read", &self.path, errno)),
             }
         };
-        parse::resident_pages(buffer.get(..length).unwrap_or_default())
+        let text = buffer.get(..length).unwrap_or_default();
+        let code = parse::code_pages(text).filter(|pages| *pages > 0);
+        parse::resident_pages(text)
             .and_then(|pages| pages.checked_mul(self.page_size))
-            .map(|bytes| Some(Bytes(bytes)))
+            .map(|bytes| Some(Weight { rss: Bytes(bytes), code }))
             .ok_or_else(|| ProbeError::parse(&self.path, ParseError::Missing { item: "resident" }))
     }
 
     /// One look. `None` where it is gone. What may not be read is a field that is `None`.
     pub fn sample(&self, proc_: &Proc, detail: Detail) -> Result<Option<ProcessSample>, ProbeError> {
-        let pid = self.identity.pid;
-        let Some(stat) = proc_.stat(pid)? else { return Ok(None) };
+        let Some(stat) = proc_.stat(self.identity.pid)? else { return Ok(None) };
+        self.sample_of(&stat, proc_, detail)
+    }
+
+    /// The same, with a `stat` that was read just before. `None` also where that is not of this process.
+    pub fn sample_of(
+        &self,
+        stat: &Stat,
+        proc_: &Proc,
+        detail: Detail,
+    ) -> Result<Option<ProcessSample>, ProbeError> {
         if stat.identity(proc_.boot_id()) != self.identity {
             return Ok(None);
         }
@@ -100,12 +126,12 @@ impl Process {
             fds: None,
             sockets: None,
             threads: Some(stat.threads),
-            cpu: Some(processor_time(&stat, proc_.ticks_per_second())),
+            cpu: Some(processor_time(stat, proc_.ticks_per_second())),
         };
         if sample.state == ProcessState::Zombie {
             nothing_left(&mut sample, detail);
         } else {
-            look_closer(proc_, &stat, detail, &mut sample)?;
+            look_closer(proc_, stat, detail, &mut sample)?;
         }
         // Last, see above: while this can be read, all of the above was read of this process.
         let Some(rss) = self.rss()? else { return Ok(None) };

@@ -10,6 +10,14 @@ use crate::ParseError;
 /// `PF_KTHREAD` of include/linux/sched.h.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
+/// Where a process' program and its stack begin. Both are drawn anew whenever it executes a program, and handed down to
+/// what it forks: a process with another image than before has executed something since, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Image {
+    code: u64,
+    stack: u64,
+}
+
 /// What `/proc/PID/stat` says, as far as Scupper asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -39,6 +47,8 @@ pub struct Stat {
     pub start_time: StartTime,
     /// Resident memory in pages. The kernel calls it inaccurate; [`crate::Process::rss`] reads `statm`.
     pub rss_pages: u64,
+    /// Where what it executes lies. `None` where that may not be read, and while it executes nothing yet or any more.
+    pub image: Option<Image>,
     /// The wait status of a zombie. `None` where the kernel does not print the field; it prints 0 for whom it does not
     /// trust, so 0 alone proves nothing.
     pub exit_code: Option<i32>,
@@ -73,6 +83,7 @@ impl Stat {
             threads: u64::try_from(fields.number::<i64>(20, "num_threads")?).unwrap_or(0),
             start_time: StartTime(fields.number(22, "starttime")?),
             rss_pages: u64::try_from(fields.number::<i64>(24, "rss")?).unwrap_or(0),
+            image: image(fields.number(26, "startcode").ok(), fields.number(28, "startstack").ok()),
             exit_code: fields.number(52, "exit_code").ok(),
         })
     }
@@ -107,6 +118,12 @@ impl Stat {
             _ => ProcessState::Alive,
         }
     }
+}
+
+/// The kernel shows 1 and 0 to whom it does not trust, and 0 where there is none.
+fn image(code: Option<u64>, stack: Option<u64>) -> Option<Image> {
+    let image = Image { code: code?, stack: stack? };
+    (image.code > 1 && image.stack > 0).then_some(image)
 }
 
 /// Fields by their number in proc(5), in ascending order.
@@ -152,7 +169,7 @@ mod tests {
         line.extend_from_slice(b" 17 4242 4000 -1 -1 4194560 1 2 3 4 150 50 7 8 20 0 ");
         line.extend_from_slice(threads.to_string().as_bytes());
         line.extend_from_slice(
-            b" 0 987654 3133440 404 18446744073709551615 1 2 3 4 5 6 7 8 9 10 11 12 17 1 0 0",
+            b" 0 987654 3133440 404 18446744073709551615 4194304 2 140722 4 5 6 7 8 9 10 11 12 17 1 0 0",
         );
         line.extend_from_slice(b" 0 0 0 1 2 3 4 5 6 7 2304\n");
         line
@@ -175,6 +192,7 @@ mod tests {
             threads: 3,
             start_time: StartTime(987_654),
             rss_pages: 404,
+            image: Some(Image { code: 4_194_304, stack: 140_722 }),
             exit_code: Some(2304),
         };
         assert_eq!(stat, expected);
@@ -260,7 +278,7 @@ mod tests {
             bytes.extend_from_slice(format!(" {exit}\n").as_bytes());
             let expected = Stat {
                 pid: Pid::new(pid).unwrap(), name, state: b'S', parent: Pid::new(parent), group, session, tty, flags,
-                user_ticks: user, system_ticks: system, threads, start_time: StartTime(start), rss_pages: rss,
+                user_ticks: user, system_ticks: system, threads, start_time: StartTime(start), rss_pages: rss, image: None,
                 exit_code: Some(exit),
             };
             prop_assert_eq!(Stat::parse(&bytes).unwrap(), expected);

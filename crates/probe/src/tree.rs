@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use scupper_model::{Identity, Pid};
 
-use crate::{ProbeError, Proc, Stat};
+use crate::{Image, ProbeError, Proc, Stat};
 
 /// No tree is followed further than this many processes.
 pub const MEMBER_LIMIT: usize = 65_536;
@@ -29,6 +29,8 @@ pub struct Member {
     pub session: i32,
     /// Its process group.
     pub group: i32,
+    /// Where what it executes lies.
+    pub image: Option<Image>,
 }
 
 impl Member {
@@ -39,6 +41,7 @@ impl Member {
             zombie: stat.is_zombie(),
             session: stat.session,
             group: stat.group,
+            image: stat.image,
             name: stat.name,
         }
     }
@@ -172,6 +175,7 @@ mod tests {
             zombie: false,
             session: 1,
             group: 1,
+            image: None,
         }
     }
 

@@ -179,6 +179,7 @@ fn seen() -> Seen {
         name: "node".into(),
         program: "node".into(),
         age: seconds(100.0),
+        became_at: Duration::ZERO,
         spared: false,
         zombie: false,
         rss: None,

@@ -24,6 +24,7 @@ fn seen(pid: i32, parent: i32, role: Role, kind: Option<Kind>) -> Seen {
         name: if kind.is_some() { "helper".into() } else { "server".into() },
         program: "x".into(),
         age: Duration::from_secs(1),
+        became_at: Duration::ZERO,
         spared: false,
         zombie: false,
         rss: Some(Bytes::mib(10)),

@@ -42,6 +42,7 @@ pub(super) fn imagined(identity: Identity, role: Role, name: &Arc<str>) -> Seen 
         name: Arc::clone(name),
         program: Arc::clone(name),
         age: Duration::ZERO,
+        became_at: Duration::ZERO,
         spared: false,
         zombie: false,
         rss: None,

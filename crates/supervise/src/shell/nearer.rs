@@ -1,7 +1,6 @@
-//! Nearer looks, at what moved alone: what a helper is, once; which connections wait to be closed, now and then.
+//! Nearer looks, at what moved alone: what a helper is, once for each program it becomes; which connections wait to be closed, now and then.
 //!
-//! A unit at rest pays nothing for it: a helper's kind is found out once in its life (four links), and connections are read
-//! only of processes whose number of descriptors has changed or that had connections, never for more than a hundredth of
+//! A unit at rest pays nothing for it: a helper's kind is found out once (four links), and connections are read only of processes whose number of descriptors has changed or that had connections, never for more than a hundredth of
 //! the time.
 
 use std::collections::HashMap;
@@ -18,8 +17,6 @@ use super::tree::{Member, Tree};
 use crate::helpers::Kind;
 use crate::unit::{Look, Role, Seen};
 
-/// At this age what was forked has executed its own program.
-const EXECUTED: Duration = Duration::from_millis(300);
 /// A script that is named like the browser that it starts has become it by then.
 const STARTED: Duration = Duration::from_secs(10);
 /// Descriptors that are looked at in one reading of connections, in all.
@@ -30,10 +27,13 @@ const REST: u32 = 100;
 /// What was found out by nearer looks.
 #[derive(Debug, Default)]
 pub struct Nearer {
-    kinds: HashMap<Pid, (Identity, Option<Kind>)>,
+    kinds: HashMap<Pid, (Program, Option<Kind>)>,
     connections: HashMap<Pid, Read>,
     next: Duration,
 }
+
+/// Who somebody is, and the how many-th program he executes.
+type Program = (Identity, u32);
 
 /// What was read of the connections of a process.
 #[derive(Clone, Copy, Debug)]
@@ -72,15 +72,17 @@ impl Nearer {
     fn add_kinds(&mut self, look: &mut Look, tree: &Tree, proc: &Proc) {
         for seen in look.processes.iter_mut().filter(|seen| seen.role == Role::Helper && !seen.zombie) {
             let pid = seen.identity.pid;
-            if let Some((_, kind)) = self.kinds.get(&pid).filter(|(identity, _)| *identity == seen.identity) {
+            let Some(member) = tree.member(pid) else { continue };
+            let program = (seen.identity, member.programs());
+            if let Some((_, kind)) = self.kinds.get(&pid).filter(|(of, _)| *of == program) {
                 seen.kind = *kind;
-            } else if let Some(member) = tree.member(pid).filter(|_| seen.age >= EXECUTED) {
+            } else if member.is_settled() {
                 let found = match kind_of(member, seen, tree, proc) {
                     Found::NotYet => continue,
                     Found::Unreadable => None,
                     Found::Kind(kind) => Some(kind),
                 };
-                self.kinds.insert(pid, (seen.identity, found));
+                self.kinds.insert(pid, (program, found));
                 seen.kind = found;
             }
         }
@@ -91,7 +93,7 @@ impl Nearer {
         if self.kinds.len() > most || self.connections.len() > most {
             let there: HashMap<Pid, Identity> =
                 look.processes.iter().map(|seen| (seen.identity.pid, seen.identity)).collect();
-            self.kinds.retain(|pid, (identity, _)| there.get(pid) == Some(identity));
+            self.kinds.retain(|pid, ((identity, _), _)| there.get(pid) == Some(identity));
             self.connections.retain(|pid, read| there.get(pid) == Some(&read.identity));
             self.kinds.shrink_to(2 * most);
             self.connections.shrink_to(2 * most);
@@ -159,7 +161,7 @@ fn kind_of(member: &Member, seen: &Seen, tree: &Tree, proc: &Proc) -> Found {
         // Named like one, and another program: the script that becomes it, or was when the command line was read.
         let command = proc.command_line(member.identity.pid).ok().flatten().unwrap_or_default();
         recognised = browser::recognise(&member.name, &command);
-        if recognised.is_none() && seen.age < STARTED {
+        if recognised.is_none() && seen.program_age() < STARTED {
             return Found::NotYet;
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use scupper_model::{Bytes, Identity, Pid, ProcessSample, RunId, TreeSample, printable, redact_command};
 use scupper_probe::cgroup::{self, Mounts, OomCounter};
-use scupper_probe::{Detail, Proc, Process, Stat, pidfd, tree};
+use scupper_probe::{Detail, Image, Proc, Process, Stat, pidfd, tree};
 
 use super::membership::{Membership, WALK_EVERY};
 use crate::unit::{History, Look, Role, SETTLED, Seen};
@@ -24,6 +24,8 @@ const MOST_PIDFDS: usize = 512;
 const MOST_MEMBERS: usize = 32_768;
 /// So long after it was first seen, what was forked has executed its own program.
 const EXECUTED: Duration = Duration::from_millis(300);
+/// Whose command line is empty so long is not within `exec` any more: it has none.
+const NAMELESS: Duration = Duration::from_secs(3);
 
 /// One member.
 #[derive(Debug)]
@@ -58,6 +60,13 @@ pub struct Member {
     /// The last whole look at it.
     pub sample: Option<ProcessSample>,
     start: Duration,
+    /// How many programs it was seen to execute.
+    programs: u32,
+    /// When the last of them was noticed.
+    executed_at: Duration,
+    /// Where what it executes lies, and how many pages of code that has.
+    image: Option<Image>,
+    code: Option<u64>,
     /// Whether its command line was read when it must have been its own.
     settled: bool,
 }
@@ -82,6 +91,10 @@ impl Member {
             history: History::default(),
             sample: None,
             start: Duration::ZERO,
+            programs: 0,
+            executed_at: Duration::ZERO,
+            image: None,
+            code: None,
             settled: true,
         }
     }
@@ -89,6 +102,67 @@ impl Member {
     /// When it was first seen.
     pub const fn first_seen(&self) -> Duration {
         self.start
+    }
+
+    /// How many programs it was seen to execute. What was found out of an earlier one says nothing of this one.
+    pub const fn programs(&self) -> u32 {
+        self.programs
+    }
+
+    /// Whether it has had the time to become what it was forked for, and is not within `exec` any more.
+    pub const fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Its age when it became the program that it is, as far as that was seen.
+    fn became_at(&self, now: Duration, age: Duration) -> Duration {
+        if self.programs == 0 {
+            Duration::ZERO
+        } else {
+            age.saturating_sub(now.saturating_sub(self.executed_at))
+        }
+    }
+
+    /// Takes over what its `stat` says of its program, and reads its command line where that may be another one now.
+    /// `executed` says that it is another program, however that is known. Whether anything of it changed.
+    fn learn(
+        &mut self,
+        proc: &Proc,
+        name: Vec<u8>,
+        image: Option<Image>,
+        executed: bool,
+        now: Duration,
+    ) -> bool {
+        let elsewhere = self.image.zip(image).is_some_and(|(before, now)| before != now);
+        self.image = image.or(self.image);
+        let executed = executed || elsewhere;
+        if executed {
+            self.programs += 1;
+            self.executed_at = now;
+            self.settled = false;
+        }
+        // Between fork and exec a process has its parent's command line, and within exec none: what was read then is
+        // read again. One that ends has none either, and keeps what is known of it.
+        let lasted = now.saturating_sub(self.start.max(self.executed_at));
+        let due = lasted >= EXECUTED;
+        let renamed = self.name != name;
+        let unsure = self.command.is_empty() || executed || (!self.settled && due);
+        let mut another = renamed || executed;
+        if (renamed || unsure) && !self.zombie {
+            let command = proc.command_line(self.identity.pid).ok().flatten().unwrap_or_default();
+            if renamed || executed || !command.is_empty() {
+                another |= command != self.command;
+                self.command = command;
+            }
+        }
+        self.settled |= due && (!self.command.is_empty() || self.zombie || lasted >= NAMELESS);
+        self.name = name;
+        if another {
+            self.shown = shown(&self.name, &self.command);
+            // Another program: what the launcher or the parent weighed says nothing about it.
+            self.history = History::default();
+        }
+        another
     }
 
     /// Its command line, redacted.
@@ -233,31 +307,11 @@ impl Tree {
     fn meet(&mut self, proc: &Proc, found: tree::Member, now: Duration) -> bool {
         let pid = found.identity.pid;
         if let Some(known) = self.members.get_mut(&pid) {
-            let renamed = known.name != found.name;
             let moved = known.parent != found.parent;
             known.parent = found.parent;
             known.zombie = found.zombie;
             known.zombie_since = known.zombie_since.or(found.zombie.then_some(now));
-            // Between fork and exec a process has its parent's command line, and within exec none: what was read then is
-            // read again. One that ends has none either, and keeps what is known of it.
-            let unsure = known.command.is_empty() || (!known.settled && now >= known.start + EXECUTED);
-            let mut another = renamed;
-            known.settled |= now >= known.start + EXECUTED;
-            if (renamed || unsure) && !known.zombie {
-                let command = proc.command_line(pid).ok().flatten().unwrap_or_default();
-                if renamed || !command.is_empty() {
-                    another |= command != known.command;
-                    known.command = command;
-                }
-            }
-            known.name = found.name;
-            if renamed || another {
-                known.shown = shown(&known.name, &known.command);
-            }
-            if another {
-                // Another program: what the launcher or the parent weighed says nothing about it.
-                known.history = History::default();
-            }
+            let another = known.learn(proc, found.name, found.image, false, now);
             return another || moved;
         }
         let process = if self.members.len() < MOST_OPEN { proc.process(pid).ok().flatten() } else { None };
@@ -284,6 +338,10 @@ impl Tree {
             history: History::default(),
             sample: None,
             start: now,
+            programs: 0,
+            executed_at: now,
+            image: found.image,
+            code: None,
             settled: false,
         };
         self.members.insert(pid, member);
@@ -346,20 +404,39 @@ impl Tree {
         chain
     }
 
+    /// Weighs every member, in the order of the members. One that has become another program since is called by its name
+    /// from here on: what is read at each look anyway tells of it.
+    fn weigh(&mut self, proc: &Proc, detail: Option<Detail>, now: Duration) -> Vec<Option<Bytes>> {
+        let mut changed = false;
+        let weights = self
+            .order
+            .iter()
+            .map(|pid| {
+                let (rss, another) = look_at(self.members.get_mut(pid)?, proc, detail, now);
+                changed |= another;
+                rss
+            })
+            .collect();
+        if changed {
+            self.assign_roles();
+        }
+        weights
+    }
+
     /// Looks at every member: memory always, the rest as `detail` says.
     pub fn look(&mut self, proc: &Proc, detail: Option<Detail>, now: Duration) -> Look {
         let since_boot = super::clock::since_boot();
         let mut look = Look { whole: detail.is_some(), ..Look::default() };
         let mut sums = TreeSample::default();
         let mut doubtful = false;
-        for pid in &self.order {
+        let weights = self.weigh(proc, detail, now);
+        for (pid, rss) in self.order.iter().zip(weights) {
             let Some(member) = self.members.get_mut(pid) else { continue };
             if member.zombie {
                 sums.zombies += 1;
             } else {
                 sums.processes += 1;
             }
-            let rss = look_at(member, proc, detail);
             // Gone, or a zombie: the next look finds out by a walk.
             doubtful |= !member.zombie && rss.is_none_or(|rss| rss.0 == 0);
             if !member.zombie {
@@ -367,8 +444,9 @@ impl Tree {
             }
             let started = ticks(member.identity.start_time.0, self.ticks);
             let age = since_boot.saturating_sub(started).max(now.saturating_sub(member.start));
+            let became_at = member.became_at(now, age);
             if let Some(rss) = rss {
-                member.history.push(now, rss, age >= SETTLED);
+                member.history.push(now, rss, age.saturating_sub(became_at) >= SETTLED);
             }
             // A zombie holds nothing any more, whatever was last read of it.
             if let Some(sample) = member.sample.as_ref().filter(|_| !member.zombie) {
@@ -379,7 +457,7 @@ impl Tree {
                 sums.threads.add(sample.threads);
                 sums.cpu_micros.add(sample.cpu.map(|cpu| u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX)));
             }
-            look.processes.push(seen(member, rss, age, detail));
+            look.processes.push(seen(member, rss, (age, became_at), detail));
         }
         if doubtful {
             self.next_walk = Duration::ZERO;
@@ -435,33 +513,55 @@ impl Tree {
     }
 }
 
-fn look_at(member: &mut Member, proc: &Proc, detail: Option<Detail>) -> Option<Bytes> {
+/// Weighs a member. Whether it is seen to be another program than before; where that is told by its memory alone, its name
+/// has to be read.
+fn look_at(member: &mut Member, proc: &Proc, detail: Option<Detail>, now: Duration) -> (Option<Bytes>, bool) {
+    const NOTHING: (Option<Bytes>, bool) = (None, false);
     if member.zombie {
-        return None;
+        return NOTHING;
     }
+    let pid = member.identity.pid;
     let opened;
     let process = if let Some(process) = &member.process {
         process
     } else {
-        opened =
-            proc.process(member.identity.pid).ok().flatten().filter(|p| p.identity() == member.identity)?;
+        let found = proc.process(pid).ok().flatten().filter(|p| p.identity() == member.identity);
+        let Some(found) = found else { return NOTHING };
+        opened = found;
         &opened
     };
     // While a process ends, or lives on without its main thread, its memory is shown as 0: that is not what it weighs.
-    let weighs = |bytes: &Bytes| bytes.0 > 0;
+    let is_real = |bytes: &Bytes| bytes.0 > 0;
     if let Some(detail) = detail {
-        member.sample = process.sample(proc, detail).ok().flatten();
-        let sample = member.sample.as_mut()?;
-        sample.rss_bytes = sample.rss_bytes.filter(weighs);
-        return sample.rss_bytes;
+        let stat = proc.stat(pid).ok().flatten();
+        member.sample = stat.as_ref().and_then(|stat| process.sample_of(stat, proc, detail).ok().flatten());
+        let (Some(sample), Some(stat)) = (member.sample.as_mut(), stat) else { return NOTHING };
+        sample.rss_bytes = sample.rss_bytes.filter(is_real);
+        let rss = sample.rss_bytes;
+        let another = !stat.is_zombie() && member.learn(proc, stat.name, stat.image, false, now);
+        return (rss, another);
     }
-    match process.rss().ok().flatten()? {
-        Bytes(0) => process.sample(proc, Detail::default()).ok().flatten()?.rss_bytes.filter(weighs),
-        rss => Some(rss),
+    let Some(weight) = process.weigh().ok().flatten() else { return NOTHING };
+    if !is_real(&weight.rss) {
+        let sample = process.sample(proc, Detail::default()).ok().flatten();
+        return (sample.and_then(|sample| sample.rss_bytes).filter(is_real), false);
     }
+    let executed = member.code.zip(weight.code).is_some_and(|(before, now)| before != now);
+    let mut another = false;
+    if executed && let Some(stat) = proc.stat(pid).ok().flatten() {
+        another = stat.identity(proc.boot_id()) == member.identity
+            && member.learn(proc, stat.name, stat.image, true, now);
+    }
+    member.code = weight.code.or(member.code);
+    (Some(weight.rss), another)
 }
 
-fn seen(member: &Member, rss: Option<Bytes>, age: Duration, detail: Option<Detail>) -> Seen {
+fn seen(
+    member: &Member,
+    rss: Option<Bytes>,
+    (age, became_at): (Duration, Duration),
+    detail: Option<Detail>,
+) -> Seen {
     let sample = member.sample.as_ref();
     Seen {
         identity: member.identity,
@@ -470,6 +570,7 @@ fn seen(member: &Member, rss: Option<Bytes>, age: Duration, detail: Option<Detai
         name: Arc::clone(&member.shown.0),
         program: Arc::clone(&member.shown.1),
         age,
+        became_at,
         spared: member.spared,
         zombie: member.zombie,
         rss,
@@ -512,6 +613,7 @@ pub(super) fn as_member(proc: &Proc, stat: Stat) -> tree::Member {
         zombie: stat.is_zombie(),
         session: stat.session,
         group: stat.group,
+        image: stat.image,
         name: stat.name,
     }
 }

@@ -56,6 +56,8 @@ pub struct Seen {
     pub program: Arc<str>,
     /// Time since it started.
     pub age: Duration,
+    /// Its age when it became the program that it is, as far as that was seen: 0 for most.
+    pub became_at: Duration,
     /// Whether it must be left alone.
     pub spared: bool,
     /// Whether it ended and waits for its parent.
@@ -79,6 +81,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Time since it became the program that it is.
+    pub const fn program_age(&self) -> Duration {
+        self.age.saturating_sub(self.became_at)
+    }
+
     /// How much of a resource it holds.
     pub fn value(&self, resource: Resource) -> Option<u64> {
         match resource {

@@ -90,6 +90,7 @@ mod tests {
             name: "x".into(),
             program: "x".into(),
             age: Duration::from_secs(age),
+            became_at: Duration::ZERO,
             spared: false,
             zombie: false,
             rss: None,

@@ -5,7 +5,8 @@
 //! made known of its verdicts.
 //!
 //! * The tree's series begin anew when the main process is started again, when the number of workers is changed for
-//!   good, and when a process was replaced because it leaked. A process' series end with it.
+//!   good, when the main process becomes another program, and when a process was replaced because it leaked. A process'
+//!   series end with it, and begin anew when it becomes another program: what that grew by at first was its start.
 //! * A worker that a master replaces takes its series along, and the tree's go on: many short lives may leak together.
 //! * Bounded: `MOST_FOLLOWED` processes and `MOST_SERIES` series of 8 KiB a unit.
 
@@ -147,7 +148,9 @@ impl Watch {
         self.helpers.observe(look, &self.served);
         self.let_go(now, look);
         self.notice_resize(now, look);
-        if age >= self.plan.after() && look.tree.processes > 0 {
+        if look.processes.first().is_some_and(|main| main.program_age() < self.plan.after()) {
+            self.begin_program();
+        } else if age >= self.plan.after() && look.tree.processes > 0 {
             self.watch_tree(now, look);
         }
         self.follow(look);
@@ -216,12 +219,14 @@ impl Watch {
         lines.filter(|(_, line)| line.has_series()).count()
     }
 
-    /// Forgets processes that are gone.
+    /// Forgets processes that are gone, and programs that have become another one.
     fn let_go(&mut self, now: Duration, look: &Look) {
         let mut gone: Vec<Pid> = Vec::new();
         if !self.processes.is_empty() {
             let present = |followed: &Followed| {
-                look.processes.iter().any(|seen| seen.identity == followed.identity && !seen.zombie)
+                look.find(&followed.identity).is_some_and(|seen| {
+                    !seen.zombie && seen.name == followed.name && seen.program_age() >= self.plan.after()
+                })
             };
             gone.extend(
                 self.processes.iter().filter(|(_, followed)| !present(followed)).map(|(pid, _)| *pid),
@@ -259,6 +264,17 @@ impl Watch {
         }
     }
 
+    /// The main process has just become another program: what a launcher weighed is no beginning of a trend, and the start
+    /// of what it launched no leak.
+    fn begin_program(&mut self) {
+        if !self.tree.is_empty() {
+            let leaks = standing::leaks_of_tree(&mut self.tree);
+            let room = MOST_FOUND.saturating_sub(self.found.len());
+            self.found.extend(leaks.into_iter().take(room));
+            self.begin_tree();
+        }
+    }
+
     fn begin_tree(&mut self) {
         self.tree.iter_mut().for_each(|(_, line)| line.begin_epoch());
         self.load = Load::default();
@@ -283,7 +299,7 @@ impl Watch {
         if free == 0 {
             return;
         }
-        let old_enough = |seen: &&Seen| !seen.zombie && seen.age >= self.plan.after();
+        let old_enough = |seen: &&Seen| !seen.zombie && seen.program_age() >= self.plan.after();
         let new = |seen: &&Seen| !self.processes.contains_key(&seen.identity.pid);
         let mut found: Vec<&Seen> = look.processes.iter().filter(old_enough).filter(new).collect();
         found.sort_by_key(|seen| (seen.role == Role::Helper, std::cmp::Reverse(seen.rss)));
@@ -305,12 +321,6 @@ impl Watch {
         let left = limit.map(|limit| limit.saturating_sub(look.tree.rss_bytes.known));
         for seen in &look.processes {
             let Some(followed) = self.processes.get_mut(&seen.identity.pid) else { continue };
-            if followed.name != seen.name {
-                // Another program, in what was its parent's image.
-                followed.name = Arc::clone(&seen.name);
-                followed.lines.clear();
-                followed.load = Load::default();
-            }
             let limit_read = seen.connections.and_then(|connections| connections.descriptor_limit);
             followed.descriptor_limit = limit_read.or(followed.descriptor_limit);
             let descriptors = followed.descriptor_limit.or(self.plan.descriptors);

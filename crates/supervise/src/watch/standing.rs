@@ -129,6 +129,12 @@ pub(super) fn leaks_of(followed: &mut Followed) -> Vec<EventKind> {
     followed.lines.iter_mut().filter_map(|(of, line)| finding(*of, line, Some(&whose))).collect()
 }
 
+/// What of a tree leaks beside its memory, which one of its processes holds.
+pub(super) fn leaks_of_tree(lines: &mut [(Watched, Line)]) -> Vec<EventKind> {
+    let counts = lines.iter_mut().filter(|(of, _)| *of != Watched::Memory);
+    counts.filter_map(|(of, line)| finding(*of, line, None)).collect()
+}
+
 fn finding(of: Watched, line: &mut Line, whose: Option<&(Identity, String)>) -> Option<EventKind> {
     line.conclude();
     if !line.leaks() {

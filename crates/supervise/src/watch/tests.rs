@@ -26,6 +26,8 @@ struct Unit {
     now: Duration,
     began: Duration,
     processes: Vec<(i32, Role, u64, Duration)>,
+    /// Who became another program, what, and when.
+    became: Option<(i32, &'static str, Duration)>,
     descriptors: u64,
     connections: Option<Connections>,
     /// What helpers are, and whose child everybody is but the first.
@@ -49,6 +51,7 @@ impl Unit {
             now,
             began,
             processes,
+            became: None,
             descriptors,
             connections,
             kind,
@@ -75,13 +78,15 @@ impl Unit {
         self.looked += 1;
         let seen = |&(pid, role, rss, born): &(i32, Role, u64, Duration)| {
             let first = pid == self.processes[0].0;
+            let became = self.became.filter(|became| became.0 == pid);
             Seen {
                 identity: identity(pid),
                 parent: Pid::new(if first { 1 } else { self.parent }),
                 role,
-                name: "x".into(),
+                name: became.map_or("x", |became| became.1).into(),
                 program: "x".into(),
                 age: self.now.saturating_sub(born),
+                became_at: became.map_or(Duration::ZERO, |became| became.2.saturating_sub(born)),
                 spared: false,
                 zombie: false,
                 rss: Some(Bytes(rss)),
@@ -162,6 +167,30 @@ fn a_process_that_grows_is_found_and_so_is_its_tree() {
     let [EventKind::LeakFound { target, reasons, .. }] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(*target, Some(identity(8)), "what a process explains is told of that process");
     assert_eq!(reasons[0].tag, "grew_faster_than_allowed");
+}
+
+/// A launcher takes its time: what it weighs is no beginning of a trend, the start of what it becomes is no leak, and a leak
+/// of that is found by its name. What leaked before somebody became another program is not forgotten.
+#[test]
+fn a_program_that_comes_late_is_judged_from_its_start_on() {
+    for role in [Role::Main, Role::Helper] {
+        let mut unit = Unit::new(ruled());
+        unit.add(7, Role::Main, 2).add(8, Role::Helper, 2);
+        let pid = if role == Role::Main { 7 } else { 8 };
+        unit.looks(20, |_| {});
+        unit.became = Some((pid, "server", unit.now));
+        unit.looks(3, |unit| unit.grow(pid, 40 * MIB));
+        unit.looks(40, |_| {});
+        assert_eq!(unit.told(Watched::Memory, Some(pid)), [], "its start is none");
+        assert_eq!(unit.told(Watched::Memory, None), [], "nor that of the unit");
+        unit.looks(60, |unit| unit.grow(pid, 2 * MIB));
+        assert!(unit.told(Watched::Memory, Some(pid)).contains(&Verdict::Leaking), "{:?}", unit.events);
+        unit.became = Some((pid, "other", unit.now));
+        unit.looks(60, |_| {});
+        let found = unit.watch.findings();
+        let [EventKind::LeakFound { name, .. }] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(name.as_deref(), Some("server"));
+    }
 }
 
 /// A number that does not change costs nothing, and is still judged when somebody asks.
