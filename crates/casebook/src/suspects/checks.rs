@@ -28,7 +28,7 @@ impl Context {
             unit: facts.seen(known).unit.map(|unit| unit.to_string()),
             command: facts.command.as_deref().and_then(repeatable),
             living,
-            main: facts.main,
+            main: facts.main(),
         }
     }
 

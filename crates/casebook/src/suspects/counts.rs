@@ -4,8 +4,10 @@
 use scupper_detect::{Quantity, Verdict, exact};
 use scupper_model::{Class, Comparison, Identity, Resource, ResourceChange, ResourceKind, Watched};
 
-use super::facts::{Facts, Source, Trail};
+use super::compared::{Compared, KINDS, LEAST_PIECES, more};
+use super::facts::{Facts, Outlives};
 use super::lead::{Growth, Leads};
+use super::trail::Trail;
 use super::{Cause, words};
 
 /// A series that is proven to leak.
@@ -30,8 +32,8 @@ const LIMIT_ALONE: i32 = 28;
 const OUTLIVES: i32 = 18;
 /// The same where no series was judged.
 const OUTLIVES_ALONE: i32 = 35;
-/// Pieces that two looks have to differ by, to say something by themselves.
-const LEAST_PIECES: u64 = 5;
+/// Most of them were gone at a later look.
+const GONE_LATER: i32 = 12;
 /// Of the descriptors that came this share has to be of a kind to be called so, in percent.
 const MOST_OF: u64 = 60;
 
@@ -40,34 +42,21 @@ pub(super) fn suspect(facts: &Facts, leads: &mut Leads) {
     for trail in facts.trails.iter().filter(|trail| trail.series != Watched::Memory && trail.grew()) {
         by_series(facts, trail, leads);
     }
-    for comparison in &facts.comparisons {
-        by_comparison(facts, comparison, leads);
+    for compared in &facts.compared {
+        by_comparison(facts, compared, leads);
     }
     by_limits(facts, leads);
     by_helpers(facts, leads);
 }
 
 fn by_series(facts: &Facts, trail: &Trail, leads: &mut Leads) {
-    let whose = facts.whose(trail.target);
+    let whose = facts.whose(trail.target, &trail.life);
     let cause = cause_of(facts, trail, whose);
-    let of = name_of(facts, whose, trail.name.as_deref());
+    let of = facts.name_of(whose, trail.name.as_deref());
     let lead = leads.of(cause, &of);
     lead.add_process(whose, &of);
     let judged = &trail.judged;
-    let value = exact(trail.value);
-    let rate = judged
-        .slope_per_hour
-        .map_or_else(String::new, |slope| format!(", {} an hour", words::signed(Quantity::Count, slope)));
-    let reason = judged
-        .reasons
-        .first()
-        .map_or_else(String::new, |reason| format!(": {}", words::sentence(&reason.text)));
-    let text = format!(
-        "{} {} ({}{rate}){reason}",
-        words::series(trail.series),
-        if judged.verdict == Verdict::Leaking { "leak" } else { "grow" },
-        words::amount(Quantity::Count, value)
-    );
+    let text = trail.told();
     if trail.last() < Verdict::Growing {
         lead.speaks_again(OVER, &trail.source, text);
         lead.speaks_against(0, trail.last_reasons().1, format!("it is {} since", trail.last()));
@@ -82,6 +71,7 @@ fn by_series(facts: &Facts, trail: &Trail, leads: &mut Leads) {
         }
         lead.verdict = lead.verdict.max(judged.verdict);
     }
+    lead.was_calm_later(facts, trail);
     let per_operation = judged.per_operation.map(|rate| rate.slope);
     if let Some(rate) = judged.per_operation {
         let text = format!(
@@ -92,7 +82,7 @@ fn by_series(facts: &Facts, trail: &Trail, leads: &mut Leads) {
         lead.speaks_again(PER_OPERATION, &trail.source, text);
     }
     lead.add_growth(
-        whose,
+        facts.part(whose, &trail.life),
         Growth {
             grown: None,
             per_hour: judged.slope_per_hour,
@@ -110,11 +100,11 @@ fn cause_of(facts: &Facts, trail: &Trail, whose: Option<Identity>) -> Cause {
         Watched::Sockets | Watched::CloseWait | Watched::FinWait2 => Cause::Sockets,
         Watched::Memory => Cause::RetainedHeap,
         Watched::Descriptors => {
-            let compared = facts.comparisons.iter().rev();
-            let of = compared
-                .map(|(comparison, _)| comparison)
-                .find(|comparison| whose.is_none_or(|who| comparison.target == who));
-            match of.and_then(kind_of_descriptors) {
+            let mut compared = facts.compared.iter().rev().filter(|compared| {
+                let (who, life) = compared.whose();
+                life.run == trail.life.run && whose.is_none_or(|whose| whose == who)
+            });
+            match compared.next().and_then(|compared| kind_of_descriptors(&compared.pieces().comparison)) {
                 Some(cause) => cause,
                 None if trail.judged.class == Class::Sockets => Cause::Sockets,
                 None => Cause::Descriptors,
@@ -140,14 +130,6 @@ fn kind_of_descriptors(comparison: &Comparison) -> Option<Cause> {
         .and_then(cause_of_kind)
 }
 
-fn more(comparison: &Comparison, kind: ResourceKind) -> u64 {
-    let of_kind = comparison.resources.iter().filter(|change| change.kind == kind);
-    let (before, after) = of_kind.fold((0_u64, 0_u64), |(before, after), change| {
-        (before.saturating_add(change.before), after.saturating_add(change.after))
-    });
-    after.saturating_sub(before)
-}
-
 const fn cause_of_kind(kind: ResourceKind) -> Option<Cause> {
     match kind {
         ResourceKind::Socket => Some(Cause::Sockets),
@@ -161,28 +143,10 @@ const fn cause_of_kind(kind: ResourceKind) -> Option<Cause> {
     }
 }
 
-const KINDS: [ResourceKind; 8] = [
-    ResourceKind::Socket,
-    ResourceKind::DeletedFile,
-    ResourceKind::Pipe,
-    ResourceKind::File,
-    ResourceKind::Kernel,
-    ResourceKind::Thread,
-    ResourceKind::Child,
-    ResourceKind::Zombie,
-];
-
-fn by_comparison(facts: &Facts, (comparison, source): &(Comparison, Source), leads: &mut Leads) {
-    // Of several pairs of looks at one process the last says most.
-    let later = facts
-        .comparisons
-        .iter()
-        .rev()
-        .find(|(other, _)| other.target == comparison.target && other.tree == comparison.tree);
-    if later.is_some_and(|(last, _)| last != comparison) {
-        return;
-    }
-    let of = name_of(facts, Some(comparison.target), Some(&comparison.name));
+fn by_comparison(facts: &Facts, compared: &Compared, leads: &mut Leads) {
+    let look = compared.pieces();
+    let (comparison, source) = (&look.comparison, &look.source);
+    let of = facts.name_of(Some(comparison.target), Some(&comparison.name));
     for kind in KINDS {
         let Some(cause) = cause_of_kind(kind) else { continue };
         let grown = more(comparison, kind);
@@ -234,20 +198,15 @@ fn by_comparison(facts: &Facts, (comparison, source): &(Comparison, Source), lea
             );
         }
         lead.what.get_or_insert(what);
-        let seconds = exact(comparison.after_ms) / 1000.0;
-        let grown = exact(grown);
-        let per_operation = comparison.operations.filter(|done| *done > 0).map(|done| grown / exact(done));
-        let per_hour = (seconds > 0.0).then(|| grown * 3600.0 / seconds);
-        let judged = lead.growth().per_hour.is_some();
-        lead.add_growth(
-            Some(comparison.target),
-            Growth {
-                grown: Some(grown),
-                per_hour: per_hour.filter(|_| !judged),
-                per_operation,
-                time_to_limit_seconds: None,
-            },
-        );
+        let per_operation =
+            comparison.operations.filter(|done| *done > 0).map(|done| exact(grown) / exact(done));
+        let growth = Growth { grown: Some(exact(grown)), per_operation, ..Growth::default() };
+        lead.add_growth(facts.part(Some(comparison.target), &look.life), growth);
+        if let Some((later, left)) = compared.fewer_later(kind) {
+            let text =
+                format!("at a later look there were {} of them", words::signed(Quantity::Count, exact(left)));
+            lead.speaks_against(GONE_LATER, &later.source, text);
+        }
     }
 }
 
@@ -273,8 +232,8 @@ fn by_limits(facts: &Facts, leads: &mut Leads) {
             lead.speaks_again(LIMIT, &crossed.source, text);
             continue;
         }
-        let whose = facts.whose(crossed.culprit);
-        let of = name_of(facts, whose, crossed.culprit_name.as_deref());
+        let whose = facts.whose(crossed.culprit, &crossed.life);
+        let of = facts.name_of(whose, crossed.culprit_name.as_deref());
         let lead = leads.of(cause, &of);
         lead.add_process(whose, &of);
         lead.speaks_for(LIMIT_ALONE, &crossed.source, text);
@@ -285,26 +244,22 @@ fn by_limits(facts: &Facts, leads: &mut Leads) {
 fn by_helpers(facts: &Facts, leads: &mut Leads) {
     let Some(first) = facts.outlives.first() else { return };
     let count = facts.outlives.len();
-    let whose = first.started_by;
-    let of = whose.map_or_else(String::new, |who| name_of(facts, Some(who), None));
+    let of = first.started_by.map_or_else(String::new, |who| facts.name_of(Some(who), None));
     let at = leads.0.iter().position(|lead| lead.cause == Cause::ChildTree && lead.points > 0);
     let known = at.is_some();
     let lead = match at {
         Some(at) => &mut leads.0[at],
         None => leads.of(Cause::ChildTree, &of),
     };
-    lead.add_process(whose, &of);
-    let rss: u64 = facts.outlives.iter().filter_map(|helper| helper.rss).sum();
-    let bytes = if rss > 0 {
-        format!(", {} together", words::amount(Quantity::Bytes, exact(rss)))
-    } else {
-        String::new()
-    };
+    for who in facts.outlives.iter().filter_map(|helper| helper.started_by) {
+        lead.add_process(Some(who), &facts.name_of(Some(who), None));
+    }
     let several = if count > 1 { format!("{count} helpers outlive") } else { "a helper outlives".to_owned() };
     let text = format!(
-        "{several} what it was started for, the first a {} `{}`{bytes}: {}",
+        "{several} what it was started for, the first a {} `{}`{}: {}",
         words::shown(&first.kind),
         words::shown(&first.name),
+        memory_of(&facts.outlives),
         words::sentence(&first.because)
     );
     lead.speaks_for(if known { OUTLIVES } else { OUTLIVES_ALONE }, &first.source, text);
@@ -312,7 +267,14 @@ fn by_helpers(facts: &Facts, leads: &mut Leads) {
     lead.what = Some(words::shown(&first.name));
 }
 
-/// The name of a process, as far as one was told.
-pub(super) fn name_of(facts: &Facts, whose: Option<Identity>, told: Option<&str>) -> String {
-    whose.and_then(|who| facts.name(&who)).or(told).map_or_else(String::new, words::shown)
+/// What helpers hold together, as far as it was read.
+fn memory_of(helpers: &[Outlives]) -> String {
+    let known: Vec<u64> = helpers.iter().filter_map(|helper| helper.rss).collect();
+    let sum = known.iter().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
+    let sum = words::amount(Quantity::Bytes, exact(sum));
+    match (known.len(), helpers.len()) {
+        (0, _) => "; their memory was not read".to_owned(),
+        (known, all) if known == all => format!(", {sum} together"),
+        (known, all) => format!(", {sum} in {known} of them; the memory of {} was not read", all - known),
+    }
 }

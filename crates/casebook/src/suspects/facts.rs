@@ -1,22 +1,32 @@
-//! What was recorded, sorted by series and process: the last word on each, and the worst.
+//! What was recorded, sorted by series, process and start: the last word on each, and the worst.
 
-use scupper_detect::{Reason, Verdict};
+use std::collections::HashMap;
+
+use scupper_detect::Verdict;
 use scupper_model::{
     Certificate, Class, Comparison, Event, EventKind, Fatal, History, Identity, Judged, RunId, SoakResult,
     Timestamp, Watched,
 };
 
+use super::compared::{self, Compared};
+use super::lead::Part;
+use super::lives::{Life, Lives, Starts};
 use super::suspect::Seen;
+use super::trail::{Source, Trail};
 use super::{Known, words};
 
 /// Events of one kind that are looked at, at most; the newest.
 const MOST: usize = 200;
+/// Series that are, and names of processes that are known.
+const MOST_TRAILS: usize = 800;
 
 /// What a running unit says of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Now {
     /// When it was asked.
     pub at: Option<Timestamp>,
+    /// Its run.
+    pub run: Option<RunId>,
     /// Every series and what is thought of it.
     pub series: Vec<SeriesNow>,
     /// Its processes, the main one first where that is known.
@@ -49,65 +59,6 @@ pub struct ProcessNow {
     pub role: String,
 }
 
-/// Where something was said.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Source {
-    pub id: Option<String>,
-    pub at: Option<Timestamp>,
-}
-
-impl Source {
-    fn of(event: &Event) -> Self {
-        Self { id: Some(event.id.to_string()), at: Some(event.at) }
-    }
-}
-
-/// What was thought of one series of one process, or of the tree.
-#[derive(Clone, Debug)]
-pub(super) struct Trail {
-    pub series: Watched,
-    pub target: Option<Identity>,
-    pub name: Option<String>,
-    pub value: u64,
-    /// The worst that was thought, and the last of those.
-    pub judged: Judged,
-    pub source: Source,
-    /// What is thought since, where that is better; `unknown` counts for nothing.
-    pub since: Option<(Verdict, Source, Vec<Reason>)>,
-}
-
-impl Trail {
-    /// Whether it grew at some time.
-    pub fn grew(&self) -> bool {
-        self.judged.verdict >= Verdict::Growing
-    }
-
-    /// What is thought last.
-    pub fn last(&self) -> Verdict {
-        self.since.as_ref().map_or(self.judged.verdict, |(verdict, ..)| *verdict)
-    }
-
-    /// What led to the last word.
-    pub fn last_reasons(&self) -> (&[Reason], &Source) {
-        match &self.since {
-            Some((_, source, reasons)) => (reasons, source),
-            None => (&self.judged.reasons, &self.source),
-        }
-    }
-
-    fn take(&mut self, value: u64, judged: &Judged, source: Source) {
-        if judged.verdict == Verdict::Unknown && self.judged.verdict != Verdict::Unknown {
-            return;
-        }
-        let worse = judged.verdict >= self.judged.verdict || !self.grew();
-        if worse {
-            *self = Self { value, judged: judged.clone(), source, since: None, ..self.clone() };
-        } else {
-            self.since = Some((judged.verdict, source, judged.reasons.clone()));
-        }
-    }
-}
-
 /// A helper that outlives what it was started for.
 #[derive(Clone, Debug)]
 pub(super) struct Outlives {
@@ -127,6 +78,7 @@ pub(super) struct Crossed {
     pub limit: u64,
     pub culprit: Option<Identity>,
     pub culprit_name: Option<String>,
+    pub life: Life,
     pub source: Source,
 }
 
@@ -134,37 +86,46 @@ pub(super) struct Crossed {
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub trails: Vec<Trail>,
-    /// Those of processes that ended first, then by time.
-    pub comparisons: Vec<(Comparison, Source)>,
-    pub histories: Vec<(History, Source)>,
+    /// Of each process what says most, by time.
+    pub compared: Vec<Compared>,
+    pub histories: Vec<(History, Life, Source)>,
     pub outlives: Vec<Outlives>,
     pub crossed: Vec<Crossed>,
     pub deaths: Vec<(Certificate, Source)>,
-    pub fatals: Vec<(Fatal, Source)>,
-    pub soaks: Vec<(SoakResult, Source)>,
+    pub fatals: Vec<(Fatal, Life, Source)>,
+    pub soaks: Vec<(SoakResult, Life, Source)>,
     pub too_high: Vec<(String, Source)>,
-    /// The main process of the last start.
-    pub main: Option<Identity>,
     pub command: Option<String>,
+    pub lives: Lives,
     /// Names of processes, as they were told.
-    pub names: Vec<(Identity, String)>,
-    /// Whether more than one process was ever told of.
-    pub alone: bool,
+    names: HashMap<Identity, String>,
+    /// Where in `trails` each is.
+    index: HashMap<(Option<RunId>, Watched, Whose), usize>,
+    looks: Vec<compared::Look>,
+    /// What the whole unit did, and no one knows which of its processes.
+    of_others: Vec<&'static str>,
+    /// Whether the only looks were at a process that was ending.
+    of_dying: bool,
+    left_out: usize,
     used: usize,
     span: Option<(Timestamp, Timestamp)>,
     runs: Vec<RunId>,
     gaps: u64,
 }
 
+/// Of one process, or of the tree of one start.
+type Whose = (Option<Identity>, Option<Life>);
+
 impl Facts {
     /// Of what is known.
     pub fn of(known: &Known<'_>) -> Self {
         let mut events: Vec<&Event> = known.events.iter().collect();
         events.sort_by_key(|event| (event.at, event.id));
-        let mut facts = Self::default();
+        let mut facts = Self { lives: Lives::of(&events, known.now), ..Self::default() };
+        let mut starts = Starts::default();
         for event in events {
             let before = facts.used;
-            facts.take(event, known.only.as_ref());
+            facts.take(event, starts.life(event), known.only.as_ref());
             if facts.used > before {
                 let (since, _) = facts.span.unwrap_or((event.at, event.at));
                 facts.span = Some((since, event.at));
@@ -177,38 +138,40 @@ impl Facts {
             facts.take_now(now, known.only.as_ref());
         }
         facts.bound();
-        facts.count_processes(known);
         facts
     }
 
-    fn take(&mut self, event: &Event, only: Option<&Identity>) {
-        let source = Source::of(event);
-        let meant = |target: Option<&Identity>| match (only, target) {
+    /// Whether something that was said of a process, or of the tree, is of the one that is asked for.
+    fn is_meant(&self, only: Option<&Identity>, target: Option<&Identity>, life: &Life) -> bool {
+        match (only, target) {
             (Some(only), Some(target)) => only == target,
-            // Of a process that is asked for by itself the tree says nothing, unless it is the main one.
-            (Some(only), None) => self.main.as_ref().is_none_or(|main| main == only),
+            // Of one process the tree says nothing, unless it is all of it.
+            (Some(only), None) => life.main.as_ref() == Some(only) && self.lives.is_alone(life),
             (None, _) => true,
-        };
+        }
+    }
+
+    fn take(&mut self, event: &Event, life: Life, only: Option<&Identity>) {
+        let source = Source { id: Some(event.id.to_string()), at: Some(event.at), run: Some(event.run) };
+        let meant = |facts: &Self, target: Option<&Identity>| facts.is_meant(only, target, &life);
         match &event.kind {
-            EventKind::UnitStarted { main, command, .. } => {
-                self.main = Some(*main);
-                self.command = Some(command.clone());
-            }
+            EventKind::UnitStarted { command, .. } => self.command = Some(command.clone()),
             EventKind::Attached { target, name, command, .. } => {
-                self.main = Some(*target);
                 self.command = Some(command.clone());
                 self.note_name(Some(target), Some(name));
             }
-            EventKind::VerdictChanged { series, target, name, value, judged, .. }
-                if meant(target.as_ref()) =>
-            {
+            EventKind::VerdictChanged { series, target, name, value, judged, .. } => {
                 self.note_name(target.as_ref(), name.as_deref());
-                self.trail(*series, *target, name.as_deref()).take(*value, judged, source);
+                if !meant(self, target.as_ref()) {
+                    return self.leave_out(target.as_ref(), judged.verdict);
+                }
+                self.trail(*series, *target, life, name.as_deref()).take(*value, judged, source);
             }
-            EventKind::LeakFound { series, target, name, value, confidence, slope_per_hour, reasons }
-                if meant(target.as_ref()) =>
-            {
+            EventKind::LeakFound { series, target, name, value, confidence, slope_per_hour, reasons } => {
                 self.note_name(target.as_ref(), name.as_deref());
+                if !meant(self, target.as_ref()) {
+                    return self.leave_out(target.as_ref(), Verdict::Leaking);
+                }
                 let judged = Judged {
                     verdict: Verdict::Leaking,
                     confidence: *confidence,
@@ -217,18 +180,19 @@ impl Facts {
                     reasons: reasons.clone(),
                     ..Judged::default()
                 };
-                self.trail(*series, *target, name.as_deref()).take(*value, &judged, source);
+                self.trail(*series, *target, life, name.as_deref()).take(*value, &judged, source);
             }
-            EventKind::ResourcesCompared { comparison } if meant(Some(&comparison.target)) => {
+            EventKind::ResourcesCompared { comparison } if meant(self, Some(&comparison.target)) => {
                 self.note_name(Some(&comparison.target), Some(&comparison.name));
-                self.comparisons.push(((**comparison).clone(), source));
+                let comparison: Comparison = (**comparison).clone();
+                self.looks.push(compared::Look { comparison, life, source });
             }
-            EventKind::SeriesRecorded { history } if meant(history.target.as_ref()) => {
+            EventKind::SeriesRecorded { history } if meant(self, history.target.as_ref()) => {
                 self.note_name(history.target.as_ref(), history.name.as_deref());
-                self.histories.push(((**history).clone(), source));
+                self.histories.push(((**history).clone(), life, source));
             }
             EventKind::HelperOutlives { target, name, kind, started_by, rss_bytes, because, .. }
-                if meant(started_by.as_ref()) || meant(Some(target)) =>
+                if meant(self, started_by.as_ref()) || meant(self, Some(target)) =>
             {
                 self.outlives.push(Outlives {
                     name: name.clone(),
@@ -240,7 +204,7 @@ impl Facts {
                 });
             }
             EventKind::LimitCrossed { resource, value, limit, culprit, culprit_name, .. }
-                if meant(culprit.as_ref()) =>
+                if meant(self, culprit.as_ref()) =>
             {
                 self.note_name(culprit.as_ref(), culprit_name.as_deref());
                 self.crossed.push(Crossed {
@@ -249,115 +213,170 @@ impl Facts {
                     limit: *limit,
                     culprit: *culprit,
                     culprit_name: culprit_name.clone(),
+                    life,
                     source,
                 });
             }
             EventKind::UnitExited { certificate } | EventKind::ProcessDied { certificate }
-                if meant(Some(&certificate.identity)) =>
+                if meant(self, Some(&certificate.identity)) =>
             {
                 self.note_name(Some(&certificate.identity), Some(&certificate.name));
                 self.deaths.push(((**certificate).clone(), source));
             }
-            EventKind::FatalMessage { fatal } => self.fatals.push(((**fatal).clone(), source)),
-            EventKind::HeapLimitTooHigh { target, message, .. } if meant(Some(target)) => {
+            EventKind::FatalMessage { fatal } => {
+                let named = fatal.pid.zip(only).is_some_and(|(pid, only)| pid == only.pid.get());
+                if !named && (fatal.pid.is_some() && only.is_some() || !meant(self, None)) {
+                    return self.leave_out_whole("a message of a runtime that ended");
+                }
+                self.fatals.push(((**fatal).clone(), life, source));
+            }
+            EventKind::HeapLimitTooHigh { target, message, .. } if meant(self, Some(target)) => {
                 self.too_high.push((message.clone(), source));
             }
-            EventKind::SoakFinished { soak } => self.soaks.push(((**soak).clone(), source)),
+            EventKind::SoakFinished { soak } => {
+                if !meant(self, None) {
+                    return self.leave_out_whole("the result of a soak");
+                }
+                self.soaks.push(((**soak).clone(), life, source));
+            }
             EventKind::EvidenceGap { lost, .. } => self.gaps = self.gaps.saturating_add(*lost),
             _ => return,
         }
         self.used += 1;
     }
 
+    /// What the tree did is not what one of its processes did: that is said.
+    fn leave_out(&mut self, target: Option<&Identity>, verdict: Verdict) {
+        if target.is_none() && verdict >= Verdict::Growing {
+            self.leave_out_whole("what is counted of all its processes together");
+        }
+    }
+
+    fn leave_out_whole(&mut self, what: &'static str) {
+        if !self.of_others.contains(&what) {
+            self.of_others.push(what);
+        }
+    }
+
     fn take_now(&mut self, now: &Now, only: Option<&Identity>) {
-        let main =
-            now.processes.iter().find(|process| process.role == "main").map(|process| process.identity);
-        self.main = main.or(self.main);
+        let life = self.lives.now();
         for process in &now.processes {
             self.note_name(Some(&process.identity), Some(&process.name));
         }
-        let alone = now.processes.len() == 1;
         for series in &now.series {
-            let meant = match (only, &series.target) {
-                (Some(only), Some(target)) => only == target,
-                (Some(only), None) => self.main.as_ref() == Some(only) || alone,
-                (None, _) => true,
-            };
-            if meant {
-                let source = Source { id: None, at: now.at };
-                self.trail(series.series, series.target, series.name.as_deref()).take(
+            if self.is_meant(only, series.target.as_ref(), &life) {
+                let source = Source { id: None, at: now.at, run: now.run };
+                self.trail(series.series, series.target, life, series.name.as_deref()).take(
                     series.value,
                     &series.judged,
                     source,
                 );
+            } else {
+                self.leave_out(series.target.as_ref(), series.judged.verdict);
             }
         }
     }
 
-    fn trail(&mut self, series: Watched, target: Option<Identity>, name: Option<&str>) -> &mut Trail {
-        let known = self.trails.iter().position(|trail| trail.series == series && trail.target == target);
-        let at = known.unwrap_or_else(|| {
-            self.trails.push(Trail {
-                series,
-                target,
-                name: name.map(str::to_owned),
-                value: 0,
-                judged: Judged::default(),
-                source: Source::default(),
-                since: None,
-            });
-            self.trails.len() - 1
-        });
+    fn trail(
+        &mut self,
+        series: Watched,
+        target: Option<Identity>,
+        life: Life,
+        name: Option<&str>,
+    ) -> &mut Trail {
+        let whose = (target, target.is_none().then_some(life));
+        let next = self.trails.len();
+        let at = *self.index.entry((life.run, series, whose)).or_insert(next);
+        if at == next {
+            self.trails.push(Trail::new(series, target, life, name));
+        }
         &mut self.trails[at]
     }
 
     fn note_name(&mut self, target: Option<&Identity>, name: Option<&str>) {
         let (Some(target), Some(name)) = (target, name) else { return };
-        let known = self.names.iter().position(|(who, _)| who == target);
-        match known {
-            // A process that executes another program has another name from then on.
-            Some(at) => name.clone_into(&mut self.names[at].1),
-            None if self.names.len() < 4 * MOST => self.names.push((*target, name.to_owned())),
-            None => {}
+        // A process that executes another program has another name from then on.
+        if self.names.len() < MOST_TRAILS || self.names.contains_key(target) {
+            self.names.insert(*target, name.to_owned());
         }
     }
 
     /// The newest of each kind.
     fn bound(&mut self) {
-        fn newest<T>(list: &mut Vec<T>) {
-            let beyond = list.len().saturating_sub(MOST);
+        fn newest<T>(list: &mut Vec<T>, most: usize) -> usize {
+            let beyond = list.len().saturating_sub(most);
             list.drain(..beyond);
+            beyond
         }
-        // The most telling comes last: one of a process that lived on. Of one that ends part may be gone already.
-        self.comparisons.sort_by_key(|(comparison, _)| comparison.because != "ended");
-        newest(&mut self.comparisons);
-        newest(&mut self.histories);
-        newest(&mut self.outlives);
-        newest(&mut self.crossed);
-        newest(&mut self.deaths);
-        newest(&mut self.fatals);
-        newest(&mut self.soaks);
-    }
-
-    fn count_processes(&mut self, known: &Known<'_>) {
-        let others = self.names.iter().any(|(who, _)| self.main.is_some_and(|main| main != *who));
-        let several = known.now.is_some_and(|now| now.processes.len() > 1);
-        // Children that pile up are there, whether or not anybody told of one by itself.
-        let piled_up = |trail: &Trail| {
-            trail.grew()
-                && matches!(trail.series, Watched::Children | Watched::Browsers | Watched::StdioChildren)
-        };
-        self.alone = !others && !several && !self.trails.iter().any(piled_up);
+        let (mut compared, dying) = Compared::all(std::mem::take(&mut self.looks));
+        if dying > 0 && compared.is_empty() {
+            self.of_dying = true;
+        }
+        self.left_out = newest(&mut self.trails, MOST_TRAILS);
+        newest(&mut compared, MOST);
+        self.compared = compared;
+        self.index.clear();
+        newest(&mut self.histories, MOST);
+        newest(&mut self.outlives, MOST);
+        newest(&mut self.crossed, MOST);
+        newest(&mut self.deaths, MOST);
+        newest(&mut self.fatals, MOST);
+        newest(&mut self.soaks, MOST);
     }
 
     /// The name of a process.
     pub fn name(&self, who: &Identity) -> Option<&str> {
-        self.names.iter().find(|(known, _)| known == who).map(|(_, name)| name.as_str())
+        self.names.get(who).map(String::as_str)
+    }
+
+    /// The name of a process, as far as one was told.
+    pub fn name_of(&self, whose: Option<Identity>, told: Option<&str>) -> String {
+        whose.and_then(|who| self.name(&who)).or(told).map_or_else(String::new, words::shown)
+    }
+
+    /// The process with this number that was told of, or that the unit is.
+    pub fn with_pid(&self, pid: i32, life: &Life) -> Option<Identity> {
+        let mut told: Vec<&Identity> = self.names.keys().filter(|who| who.pid.get() == pid).collect();
+        told.sort();
+        let main = life.main.filter(|main| main.pid.get() == pid);
+        main.or_else(|| told.last().map(|who| **who))
     }
 
     /// Who is meant by a series of the tree: its only process.
-    pub fn whose(&self, target: Option<Identity>) -> Option<Identity> {
-        target.or(self.main.filter(|_| self.alone))
+    pub fn whose(&self, target: Option<Identity>, life: &Life) -> Option<Identity> {
+        target.or(life.main.filter(|_| self.lives.is_alone(life)))
+    }
+
+    /// What growth is counted by: a process, or the tree of one start.
+    pub fn part(&self, target: Option<Identity>, life: &Life) -> Part {
+        let life = target.is_none().then_some(*life);
+        let who = target.or(life.and_then(|life| life.main));
+        Part { target, life, span: who.map(|who| self.lives.span(&who)) }
+    }
+
+    /// The same series where the unit was started again later, and does not grow.
+    pub fn calm_later(&self, trail: &Trail) -> Option<&Trail> {
+        self.trails.iter().rev().find(|other| {
+            other.is_of_same(trail)
+                && other.last() < Verdict::Unknown
+                && !other.grew()
+                && self.lives.is_later(&other.life, &trail.life)
+        })
+    }
+
+    /// Whether the same series grew to the end of an earlier start: that this one has filled up so far explains nothing of that.
+    pub fn grew_earlier(&self, trail: &Trail) -> bool {
+        self.trails.iter().any(|other| {
+            other.is_of_same(trail)
+                && other.grew()
+                && other.last() >= Verdict::Growing
+                && self.lives.is_later(&trail.life, &other.life)
+        })
+    }
+
+    /// The main process of the last start.
+    pub fn main(&self) -> Option<Identity> {
+        self.lives.last().and_then(|life| life.main)
     }
 
     /// Whether anything is known at all.
@@ -386,13 +405,25 @@ impl Facts {
         if self.gaps > 0 {
             unknown.push(format!("{} events were lost: they may have said more", self.gaps));
         }
-        let grew = self.trails.iter().any(Trail::grew);
-        if grew && self.comparisons.is_empty() {
-            unknown.push(
-                "what the process held at two times was not recorded: kinds of descriptors and of memory are not known".to_owned(),
-            );
+        if self.left_out > 0 {
+            unknown.push(format!("{} older series were left out: there are too many", self.left_out));
         }
-        let unread = self.comparisons.iter().flat_map(|(comparison, _)| &comparison.unread);
+        if !self.of_others.is_empty() {
+            let what = self.of_others.join(", ");
+            unknown.push(format!(
+                "{what}: said of the whole unit, and not which of its processes it was; left out here"
+            ));
+        }
+        let grew = self.trails.iter().any(Trail::grew);
+        if grew && self.compared.is_empty() {
+            let why = if self.of_dying {
+                "the only looks at what the process held found one that was ending"
+            } else {
+                "what the process held at two times was not recorded"
+            };
+            unknown.push(format!("{why}: kinds of descriptors and of memory are not known"));
+        }
+        let unread = self.compared.iter().flat_map(Compared::unread);
         let mut unread: Vec<String> =
             unread.map(|why| format!("not read: {}", words::sentence(why))).collect();
         unread.sort();

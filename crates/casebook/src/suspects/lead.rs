@@ -1,11 +1,13 @@
 //! A lead: what speaks for and against one cause in one kind of process, while it is gathered.
 
 use scupper_detect::{Quantity, Verdict};
-use scupper_model::{Grows, Identity};
+use scupper_model::{Grows, Identity, RunId, Watched};
 
 use super::checks::{self, Context};
-use super::facts::Source;
+use super::facts::Facts;
+use super::lives::{Life, Span};
 use super::suspect::{Evidence, Process, Strength, Suspect};
+use super::trail::{Source, Trail};
 use super::{Cause, words};
 
 /// Pieces of evidence that are kept on each side, the heaviest first.
@@ -24,6 +26,32 @@ pub(super) struct Growth {
     pub time_to_limit_seconds: Option<u64>,
 }
 
+/// What growth is counted by: a process, or the tree of one start.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub target: Option<Identity>,
+    /// Of the tree alone.
+    pub life: Option<Life>,
+    /// When it was there, where that is known.
+    pub span: Option<Span>,
+}
+
+impl Part {
+    fn is(&self, other: &Self) -> bool {
+        self.target == other.target && self.life == other.life
+    }
+
+    fn is_over(&self) -> bool {
+        self.span.is_some_and(|span| span.until.is_some())
+    }
+
+    /// Whether another was there already when this one began, and stayed.
+    fn joins(&self, other: &Self) -> bool {
+        self.is(other)
+            || matches!((self.span, other.span), (Some(own), Some(other)) if other.began_by(&own) && own.is_beside(&other))
+    }
+}
+
 /// One suspect in the making.
 #[derive(Clone, Debug)]
 pub(super) struct Lead {
@@ -38,7 +66,9 @@ pub(super) struct Lead {
     pub for_: Vec<Evidence>,
     pub against: Vec<Evidence>,
     pub unknown: Vec<String>,
-    parts: Vec<(Option<Identity>, Growth)>,
+    /// Runs that say something of it.
+    pub runs: Vec<RunId>,
+    parts: Vec<(Part, Growth)>,
     again: i32,
 }
 
@@ -55,6 +85,7 @@ impl Lead {
             for_: Vec::new(),
             against: Vec::new(),
             unknown: Vec::new(),
+            runs: Vec::new(),
             parts: Vec::new(),
             again: 0,
         }
@@ -68,6 +99,11 @@ impl Lead {
     /// Evidence for it.
     pub fn speaks_for(&mut self, points: i32, source: &Source, text: String) {
         self.points += points;
+        if let Some(run) = source.run
+            && !self.runs.contains(&run)
+        {
+            self.runs.push(run);
+        }
         let (id, at) = (source.id.clone(), source.at);
         self.for_.push(Evidence { id, at, text, points });
     }
@@ -86,17 +122,31 @@ impl Lead {
         self.against.push(Evidence { id, at, text, points: -points });
     }
 
+    /// That a series of it does not grow since the unit was started again: it may be mended, or has less to do.
+    pub fn was_calm_later(&mut self, facts: &Facts, trail: &Trail) {
+        if let Some(calm) = facts.calm_later(trail) {
+            let (_, source) = calm.last_reasons();
+            let text = format!(
+                "after it was started again {} {} {}: mended, at other work, or too young",
+                words::series(calm.series),
+                if calm.series == Watched::Memory { "is" } else { "are" },
+                calm.last()
+            );
+            self.speaks_against(0, source, text);
+        }
+    }
+
     /// Takes over what another lead says of the same: it is the same thing, counted over the tree.
     pub fn absorb(&mut self, other: Self) {
         for evidence in other.for_ {
-            let source = Source { id: evidence.id, at: evidence.at };
+            let source = Source { id: evidence.id, at: evidence.at, run: None };
             self.speaks_again(evidence.points / 4, &source, evidence.text);
         }
         self.against.extend(other.against.into_iter().map(|evidence| Evidence { points: 0, ..evidence }));
         self.verdict = self.verdict.max(other.verdict);
         self.what = self.what.take().or(other.what);
-        for (target, growth) in other.parts {
-            self.add_growth(target, growth);
+        for (part, growth) in other.parts {
+            self.add_growth(part, growth);
         }
     }
 
@@ -109,35 +159,37 @@ impl Lead {
     }
 
     /// How much one process, or the tree, grew; of several series of the same one the one that grew most counts.
-    pub fn add_growth(&mut self, target: Option<Identity>, growth: Growth) {
-        match self.parts.iter_mut().find(|(known, _)| *known == target) {
-            None => self.parts.push((target, growth)),
+    pub fn add_growth(&mut self, part: Part, growth: Growth) {
+        match self.parts.iter_mut().find(|(known, _)| known.is(&part)) {
+            None => self.parts.push((part, growth)),
             Some((_, known)) => {
                 known.grown = larger(known.grown, growth.grown);
                 known.per_hour = larger(known.per_hour, growth.per_hour);
                 known.per_operation = known.per_operation.or(growth.per_operation);
                 known.time_to_limit_seconds =
-                    match (known.time_to_limit_seconds, growth.time_to_limit_seconds) {
-                        (Some(a), Some(b)) => Some(a.min(b)),
-                        (a, b) => a.or(b),
-                    };
+                    sooner(known.time_to_limit_seconds, growth.time_to_limit_seconds);
             }
         }
     }
 
-    /// All of it: the sum over its processes, or what the tree says where no process does.
+    /// All of it: the sum over its processes, or what the tree says where no process does. Rates are those of processes
+    /// that were there at the same time, where they were fastest together.
     pub fn growth(&self) -> Growth {
-        let of_processes = self.parts.iter().any(|(target, _)| target.is_some());
-        let counted = self.parts.iter().filter(|(target, _)| target.is_some() == of_processes);
-        counted.fold(Growth::default(), |sum, (_, part)| Growth {
-            grown: added(sum.grown, part.grown),
-            per_hour: added(sum.per_hour, part.per_hour),
-            per_operation: added(sum.per_operation, part.per_operation),
-            time_to_limit_seconds: match (sum.time_to_limit_seconds, part.time_to_limit_seconds) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            },
-        })
+        let of_processes = self.parts.iter().any(|(part, _)| part.target.is_some());
+        let counted: Vec<&(Part, Growth)> =
+            self.parts.iter().filter(|(part, _)| part.target.is_some() == of_processes).collect();
+        let mut all = Growth::default();
+        for (part, growth) in &counted {
+            all.grown = added(all.grown, growth.grown);
+            if !part.is_over() {
+                all.time_to_limit_seconds = sooner(all.time_to_limit_seconds, growth.time_to_limit_seconds);
+            }
+            let beside = || counted.iter().filter(|(other, _)| part.joins(other)).map(|(_, growth)| growth);
+            let sum = |of: fn(&Growth) -> Option<f64>| beside().map(of).fold(None, added);
+            all.per_hour = larger(all.per_hour, sum(|growth| growth.per_hour));
+            all.per_operation = larger(all.per_operation, sum(|growth| growth.per_operation));
+        }
+        all
     }
 
     /// As it is told.
@@ -193,6 +245,13 @@ fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
 fn added(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    }
+}
+
+fn sooner(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
 }

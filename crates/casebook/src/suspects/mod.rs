@@ -5,9 +5,10 @@
 //! whether it is ever given back. Which variable holds it cannot: memory that nothing else explains is *retained heap*, and
 //! that it could be a cache that is not full yet, or an allocator that keeps what the program gave back, is said beside it.
 //!
-//! * `facts` sorts events by series and process; what a running unit says of itself is one more source.
+//! * `lives` tells the starts of a unit apart; `facts` sorts events by series, process and start (`trail`), and what was held at
+//!   two times by process (`compared`). What a running unit says of itself is one more source.
 //! * `counts` suspects what piles up and can be counted: connections, children, threads, descriptors by kind.
-//! * `memory` suspects memory, by its place and its curve.
+//! * `memory` suspects memory, by its place (`place`), its curve (`curve`) and how it ended (`ends`).
 //! * `relate` weighs suspects against each other: what is counted explains memory, as far as each piece can be so large.
 //! * `checks` says what to do next.
 //!
@@ -16,15 +17,20 @@
 
 mod cause;
 mod checks;
+mod compared;
 mod counts;
 mod curve;
+mod ends;
 mod facts;
 mod lead;
+mod lives;
 mod memory;
+mod place;
 mod relate;
 mod suspect;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod words;
 
 use scupper_model::{Event, Identity};

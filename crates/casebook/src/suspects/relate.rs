@@ -4,8 +4,9 @@
 use scupper_detect::{Quantity, Verdict, exact};
 use scupper_model::SoakOutcome;
 
-use super::facts::{Facts, Source};
+use super::facts::Facts;
 use super::lead::{Lead, Leads};
+use super::trail::{Source, Trail};
 use super::{Cause, words};
 
 /// What is explained by another suspect loses so much.
@@ -42,7 +43,11 @@ pub(super) fn weigh(facts: &Facts, leads: &mut Leads) {
 
 fn source_of(lead: &Lead) -> Source {
     let first = lead.for_.iter().max_by_key(|evidence| evidence.points);
-    first.map_or_else(Source::default, |evidence| Source { id: evidence.id.clone(), at: evidence.at })
+    first.map_or_else(Source::default, |evidence| Source {
+        id: evidence.id.clone(),
+        at: evidence.at,
+        run: None,
+    })
 }
 
 /// What the tree counts is what its processes count, where one of them is suspected of the same.
@@ -122,7 +127,7 @@ fn memory_beside_what_is_counted(facts: &Facts, leads: &mut Leads) {
         for &other in &counted {
             let lead = &leads.0[other];
             // One process of the tree, or the tree that is one process.
-            if lead.of != of && !facts.alone {
+            if lead.of != of && !facts.lives.all_alone() {
                 continue;
             }
             let (title, pieces) = (lead.cause.title(), lead.growth().per_hour);
@@ -182,13 +187,13 @@ pub(super) fn conclusion(facts: &Facts, points: i32) -> Lead {
         .trails
         .iter()
         .filter(|trail| matches!(trail.judged.verdict, Verdict::Stable | Verdict::WarmingUp | Verdict::Step));
-    let passed = facts.soaks.last().filter(|(soak, _)| soak.outcome == SoakOutcome::Passed);
-    let grew = facts.trails.iter().any(super::facts::Trail::grew);
+    let passed = facts.soaks.last().filter(|(soak, ..)| soak.outcome == SoakOutcome::Passed);
+    let grew = facts.trails.iter().any(Trail::grew);
     if grew || (calm.clone().next().is_none() && passed.is_none()) {
         return unknown(facts, points, grew);
     }
     let mut lead = Lead::new(Cause::NotALeak, "");
-    if let Some((soak, source)) = passed {
+    if let Some((soak, _, source)) = passed {
         let done = soak.operations.map_or_else(String::new, |done| format!(" over {done} operations"));
         let text = format!("a soak of {}{done} passed", words::span(exact(soak.lasted_ms) / 1000.0));
         lead.speaks_for(15, source, text);

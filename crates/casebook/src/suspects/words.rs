@@ -48,7 +48,7 @@ pub fn whole(value: f64) -> u64 {
 
 /// A process: `python3 (pid 4711)`.
 pub fn process(name: Option<&str>, target: Option<&Identity>) -> String {
-    let name = name.map(shown);
+    let name = name.filter(|name| !name.is_empty()).map(shown);
     match (name, target) {
         (Some(name), Some(target)) => format!("{name} ({target})"),
         (None, Some(target)) => target.to_string(),

@@ -17,7 +17,7 @@ fn memory_is_told_by_its_place_and_by_what_it_grows_along() {
     assert_eq!((first.grows, first.strength), (Grows::WithLoad, Strength::Strong));
     let said = |part: &str| first.evidence_for.iter().any(|evidence| evidence.text.contains(part));
     assert!(
-        said("grows with work") && said("nothing worth a word was given back") && said("native code"),
+        said("grows with work") && said("it never fell by more than") && said("native code"),
         "{first:#?}"
     );
     assert!(first.unknown.iter().any(|unknown| unknown.contains("which object or line")), "{first:#?}");
@@ -120,26 +120,6 @@ fn what_stopped_or_was_given_back_is_no_leak() {
 
 #[test]
 fn a_soak_that_passed_speaks_against_and_one_that_failed_for() {
-    let soak = |outcome| EventKind::SoakFinished {
-        soak: Box::new(SoakResult {
-            outcome,
-            passed: outcome == SoakOutcome::Passed,
-            lasted_ms: 60_000,
-            operations: Some(2000),
-            required_operations: None,
-            base_bytes: None,
-            max_bytes: None,
-            growth_bytes: Some(80 << 20),
-            max_growth_bytes: Some(Bytes::mib(20)),
-            bytes_per_operation: Some(1000.0),
-            bytes_per_operation_interval: None,
-            slope_bytes_per_hour: None,
-            slope_interval: None,
-            verdict: Verdict::Unknown,
-            left_behind: 0,
-            reasons: Vec::new(),
-        }),
-    };
     let score =
         |kinds| ranked(kinds).suspects.iter().find(|s| s.cause == Cause::RetainedHeap).map_or(0, |s| s.score);
     let alone = score(vec![memory_leaks()]);
@@ -148,4 +128,41 @@ fn a_soak_that_passed_speaks_against_and_one_that_failed_for() {
     assert_eq!(score(vec![memory_leaks(), soak(SoakOutcome::CouldNotLook)]), alone);
     expect(vec![soak(SoakOutcome::Passed)], Cause::NotALeak, "");
     expect(vec![soak(SoakOutcome::Failed)], Cause::RetainedHeap, "");
+}
+
+/// That there is no new peak says something where as much was done since, for as long, as while it grew; and it says it once.
+#[test]
+fn no_new_peak_counts_only_beside_comparable_work() {
+    let flat = || (0..60).map(|at| 40 + at.min(30)).collect::<Vec<u64>>();
+    let until = |seconds, work| Some(Stretch { seconds, growth_bytes: 30 << 20, work });
+    let of = |since_peak_seconds, since_peak_work, until_peak, values| {
+        let told = Pattern {
+            idle: None,
+            busy: None,
+            since_peak_seconds,
+            since_peak_work,
+            until_peak,
+            ..pattern(Grows::Undetermined)
+        };
+        ranked(vec![verdict(Watched::Memory, Verdict::Growing, HOUR_OF_MIB), history(values, Some(told))])
+    };
+    let against = |ranking: &Ranking| {
+        let heap = ranking.suspects.iter().find(|suspect| suspect.cause == Cause::RetainedHeap);
+        heap.map_or(0, |heap| heap.evidence_against.iter().map(|one| one.points).sum::<i32>())
+    };
+    // As much work, for as long: a flat end and no new peak are one sign.
+    let used = of(29.0, 900, until(30.0, 1000), flat());
+    assert_eq!(used.first().unwrap().cause, Cause::CachePlateau, "{used:#?}");
+    assert_eq!(against(&used), -25, "{used:#?}");
+    // A tick of work is no work: nothing is concluded, and that is said.
+    let rests = of(29.0, 1, until(30.0, 1000), flat());
+    let first = rests.first().unwrap();
+    assert_eq!((first.cause, against(&rests)), (Cause::RetainedHeap, 0), "{rests:#?}");
+    assert!(first.unknown.iter().any(|said| said.contains("much less was done")), "{first:#?}");
+    // As much work in a moment after hours of growth is none either.
+    let growing: Vec<u64> = (0..60).map(|at| 40 + at).collect();
+    assert_eq!(against(&of(16.0, 600, until(36_000.0, 1_000_000), growing)), 0);
+    // Where nobody counted, a flat end is a weak sign that says so.
+    let uncounted = of(29.0, 900, None, flat());
+    assert_eq!(against(&uncounted), -12, "{uncounted:#?}");
 }

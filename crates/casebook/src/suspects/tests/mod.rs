@@ -11,6 +11,7 @@ use scupper_model::{
 use super::*;
 
 mod causes;
+mod compared;
 mod memory;
 mod processes;
 mod unknown;
@@ -18,27 +19,42 @@ mod unknown;
 const MIB: u64 = 1 << 20;
 
 fn who(pid: i32) -> Identity {
-    let boot_id = "dbd84afd-811e-495f-92fb-cb306f93cefd".parse().unwrap();
-    Identity { pid: Pid::new(pid).unwrap(), start_time: StartTime(1), boot_id }
+    born(pid, 1)
 }
 
-/// Events of one run, a second apart.
-fn run(kinds: Vec<EventKind>) -> Vec<Event> {
-    let started = EventKind::UnitStarted {
-        main: who(7),
+/// A process that began so many hundredths of a second after the boot.
+fn born(pid: i32, ticks: u64) -> Identity {
+    let boot_id = "dbd84afd-811e-495f-92fb-cb306f93cefd".parse().unwrap();
+    Identity { pid: Pid::new(pid).unwrap(), start_time: StartTime(ticks), boot_id }
+}
+
+fn started(main: Identity) -> EventKind {
+    EventKind::UnitStarted {
+        main,
         command: "python3 app.py".into(),
         profile: Profile::Web,
         start: 1,
         cgroup: None,
-    };
-    let events = std::iter::once(started).chain(kinds).enumerate();
-    events
-        .map(|(at, kind)| Event {
+    }
+}
+
+/// Events of one run, a second apart.
+fn run(kinds: Vec<EventKind>) -> Vec<Event> {
+    runs(vec![std::iter::once(started(who(7))).chain(kinds).collect()])
+}
+
+/// Events of several runs, one after the other.
+fn runs(runs: Vec<Vec<EventKind>>) -> Vec<Event> {
+    let kinds =
+        (1..).zip(runs).flat_map(|(run, kinds): (u32, _)| kinds.into_iter().map(move |kind| (run, kind)));
+    kinds
+        .enumerate()
+        .map(|(at, (run, kind))| Event {
             schema: EVENT_SCHEMA.into(),
             id: format!("00000000-0000-7000-8000-{at:012}").parse().unwrap(),
             at: Timestamp(1_700_000_000_000 + 1000 * at as u64),
             unit: "web".parse().unwrap(),
-            run: RunId("00000000-0000-7000-8000-0000000000ff".parse().unwrap()),
+            run: RunId(format!("00000000-0000-7000-8000-0000000001{run:02}").parse().unwrap()),
             kind,
         })
         .collect()
@@ -132,6 +148,7 @@ fn pattern(grows: Grows) -> Pattern {
         since_peak_seconds: 0.0,
         since_peak_work: 0,
         fell_bytes: 0,
+        until_peak: None,
     }
 }
 
@@ -157,4 +174,27 @@ fn expect(kinds: Vec<EventKind>, cause: Cause, what: &str) -> Ranking {
     let scores: Vec<u8> = ranking.suspects.iter().map(|suspect| suspect.score).collect();
     assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
     ranking
+}
+
+fn soak(outcome: SoakOutcome) -> EventKind {
+    EventKind::SoakFinished {
+        soak: Box::new(SoakResult {
+            outcome,
+            passed: outcome == SoakOutcome::Passed,
+            lasted_ms: 60_000,
+            operations: Some(2000),
+            required_operations: None,
+            base_bytes: None,
+            max_bytes: None,
+            growth_bytes: Some(80 << 20),
+            max_growth_bytes: Some(Bytes::mib(20)),
+            bytes_per_operation: Some(1000.0),
+            bytes_per_operation_interval: None,
+            slope_bytes_per_hour: None,
+            slope_interval: None,
+            verdict: Verdict::Unknown,
+            left_behind: 0,
+            reasons: Vec::new(),
+        }),
+    }
 }

@@ -246,5 +246,10 @@ fn now(status: &UnitStatus) -> Now {
         name: process.sample.name.clone(),
         role: process.role.clone(),
     });
-    Now { at: Some(clock::wall()), series: series.collect(), processes: processes.collect() }
+    Now {
+        at: Some(clock::wall()),
+        run: Some(status.record.run),
+        series: series.collect(),
+        processes: processes.collect(),
+    }
 }
