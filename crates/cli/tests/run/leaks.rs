@@ -148,13 +148,14 @@ fn a_leak_fails_a_test_that_succeeds() {
 }
 
 /// A command that fails by itself keeps its code; the finding is told all the same. A leak in a worker that it forked is
-/// one of the command. Not by a launcher that takes its time before it becomes python: what it has become is seen
-/// at the next walk, and it is judged from then on.
+/// one of the command, also where a launcher takes its time before it becomes that worker: it is judged from then on,
+/// by its own name.
 #[test]
 fn the_commands_own_failure_stays() {
     let scene = Scene::new();
     let path = script("leak.py");
-    let line = format!("/usr/bin/python3 -S {path} --rate 20 --cap 180 --exit & wait; exit 3");
+    let leak = format!("python3 -S {path} --rate 20 --cap 120 --exit");
+    let line = format!("(sleep 1.5; exec {leak}) & wait; exit 3");
     assert_eq!(scene.code(&["--fail-on-leak", "--grow", "10M/10s"], &["sh", "-c", &line]), 3);
     let found = scene.only("leak_found");
     assert_eq!(found["name"], "python3", "{found}");
