@@ -167,7 +167,9 @@ fn the_commands_own_failure_stays() {
 fn what_is_left_fails_a_test_that_succeeds() {
     let scene = Scene::new();
     let hold = script("hold.py");
-    let line = format!("python3 -S {hold} sockets 5 & sleep 2; exit 0");
+    // It holds them when as many are open, and half a second later the looks know of it.
+    let holds = "until [ $(ls -l /proc/$!/fd 2>/dev/null | grep -c socket) = 5 ]; do sleep 0.1; done";
+    let line = format!("python3 -S {hold} sockets 5 & {holds}; sleep 1; exit 0");
     assert_eq!(scene.code(&["--fail-on-leak"], &["sh", "-c", &line]), 1, "{}", scene.text("stderr"));
     let found = scene.only("leak_found");
     assert_eq!((&found["series"], tags(&found)[0]), (&Value::from("children"), "left_behind"), "{found}");
@@ -176,8 +178,16 @@ fn what_is_left_fails_a_test_that_succeeds() {
     scene.expect_nothing_left();
 
     let scene = Scene::new();
-    let zombie = "import os, time\nif os.fork() == 0: os._exit(0)\ntime.sleep(5)";
-    assert_eq!(scene.code(&["--fail-on-leak"], &["python3", "-S", "-c", zombie]), 1);
+    let zombie = "import os, sys, time\n\
+        if os.fork() == 0: os._exit(0)\n\
+        while not os.path.exists(sys.argv[1]): time.sleep(0.1)\n\
+        time.sleep(2)";
+    let seen = scene.path("seen");
+    let command = ["python3", "-S", "-c", zombie, &seen.to_string_lossy()];
+    let running = scene.run(&["--fail-on-leak"], &command);
+    scene.wait_until("the zombie is seen", |status| status["tree"]["zombies"] == 1);
+    std::fs::write(seen, "").unwrap();
+    assert_eq!(running.wait().code(), Some(1), "{}", scene.text("stderr"));
     let found = scene.only("leak_found");
     assert_eq!((&found["series"], tags(&found)[0]), (&Value::from("zombies"), "not_waited_for"), "{found}");
 }
