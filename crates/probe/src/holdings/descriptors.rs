@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Mode, StatxFlags};
 use scupper_model::{Pid, ResourceKind};
 
+use super::local::Local;
 use super::network::Network;
 use super::{Bounds, GONE, Holdings, Part, Table, add, signature, why};
 use crate::error::is_gone;
@@ -35,8 +36,13 @@ pub(super) fn read(
         Err(errno) if is_gone(errno) => return Err(GONE.to_owned()),
         Err(errno) => return Err(refused(errno)),
     };
-    let mut listing =
-        Listing { table: Table::new(), sockets: Vec::new(), deleted: HashSet::new(), inotify: 0 };
+    let mut listing = Listing {
+        table: Table::new(),
+        sockets: Vec::new(),
+        deleted: HashSet::new(),
+        inotify: 0,
+        local: None,
+    };
     let (mut count, mut ended) = (0_u64, None);
     let listed = file::each_name(&directory, |name| {
         if is_own_listing(pid, &directory, name) {
@@ -62,11 +68,13 @@ pub(super) fn read(
         (Err(errno), _) => return Err(refused(errno)),
         _ => {}
     }
-    let Listing { mut table, sockets, .. } = listing;
+    let Listing { mut table, sockets, local, .. } = listing;
     if !sockets.is_empty() {
         let network = Network::read(proc_, pid, &sockets, bounds);
         match network {
-            Ok(network) => network.add_to(proc_, pid, &sockets, &mut table),
+            Ok(network) => {
+                network.add_to(proc_, pid, &sockets, local, &mut table);
+            }
             Err(why) => {
                 holdings.not_read(Part::Sockets, why);
                 for _ in &sockets {
@@ -92,6 +100,8 @@ struct Listing {
     /// Device and inode of deleted files whose size was counted.
     deleted: HashSet<(u32, u32, u64)>,
     inotify: usize,
+    /// Found out when it is first asked for.
+    local: Option<Local>,
 }
 
 impl Listing {
@@ -139,7 +149,10 @@ impl Listing {
         };
         let mut kind = kind;
         let size = bytes.take().and_then(|()| {
-            // Never asks a server: one that is gone would block this for ever.
+            let local = self.local.get_or_insert_with(|| Local::of(proc_, pid));
+            if !local.has_file(proc_, pid, number) {
+                return None;
+            }
             let wanted = StatxFlags::NLINK | StatxFlags::INO | StatxFlags::BLOCKS;
             let seen = rustix::fs::statx(directory, name, AtFlags::STATX_DONT_SYNC, wanted).ok()?;
             if seen.stx_nlink != 0 {

@@ -8,6 +8,7 @@
 //! [`Holdings::unread`]: half a count would look like one that fell.
 
 mod descriptors;
+mod local;
 mod memory;
 mod network;
 mod signature;

@@ -6,9 +6,11 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
+use rustix::io::Errno;
 use scupper_model::{Pid, ResourceKind};
 
 use super::descriptors::{Socket, protocol};
+use super::local::Local;
 use super::{Bounds, Table, add, signature, why};
 use crate::error::is_gone;
 use crate::root::of;
@@ -55,60 +57,32 @@ impl Network {
             let theirs = link(&format!("{pid}/ns/net"));
             theirs.is_some() && theirs == link("self/ns/net")
         };
-        let listed = own.then(tcp_of_own_namespace).and_then(Result::ok).flatten();
+        // Where that is cut or not there, the tables say the same at a higher price, and say where they are cut.
+        let listed = own.then(|| tcp_of_own_namespace(bounds.goes_on)).and_then(Result::ok).flatten();
         match listed {
             Some(listed) => {
                 network.listening = listening(listed.values());
                 network.tcp = listed.into_iter().filter(|(inode, _)| wanted.contains(inode)).collect();
             }
-            None => network.read_tcp(proc_, pid, &wanted, bounds)?,
+            None => each_socket(proc_, pid, ["net/tcp", "net/tcp6"], bounds, |inode, socket| {
+                if socket.state == TcpState::Listening {
+                    network.listening.insert(socket.local.port());
+                }
+                if wanted.contains(&inode) {
+                    network.tcp.insert(inode, socket);
+                }
+            })?,
         }
         let left = |network: &Self| wanted.iter().any(|inode| !network.tcp.contains_key(inode));
         if left(&network) {
             network.read_unix(proc_, pid, &wanted, own, bounds)?;
-            network.read_udp(proc_, pid, &wanted, bounds)?;
+            each_socket(proc_, pid, ["net/udp", "net/udp6"], bounds, |inode, socket| {
+                if wanted.contains(&inode) {
+                    network.udp.insert(inode, (socket.local, socket.remote));
+                }
+            })?;
         }
         Ok(network)
-    }
-
-    fn read_tcp(
-        &mut self,
-        proc_: &Proc,
-        pid: Pid,
-        wanted: &HashSet<u64>,
-        bounds: Bounds<'_>,
-    ) -> Result<(), String> {
-        for table in ["net/tcp", "net/tcp6"] {
-            each_line(proc_, pid, table, bounds, |line| {
-                for line in parse_tcp(line).filter(|line| line.inode != 0) {
-                    let (Some(local), Some(remote)) = (line.local(), line.remote()) else { continue };
-                    if line.state == TcpState::Listening {
-                        self.listening.insert(local.port());
-                    }
-                    if wanted.contains(&line.inode) {
-                        self.tcp.insert(line.inode, Tcp { state: line.state, local, remote });
-                    }
-                }
-            })?;
-        }
-        Ok(())
-    }
-
-    fn read_udp(
-        &mut self,
-        proc_: &Proc,
-        pid: Pid,
-        wanted: &HashSet<u64>,
-        bounds: Bounds<'_>,
-    ) -> Result<(), String> {
-        for table in ["net/udp", "net/udp6"] {
-            each_line(proc_, pid, table, bounds, |line| {
-                for line in parse_tcp(line).filter(|line| wanted.contains(&line.inode)) {
-                    self.udp.extend(line.local().zip(line.remote()).map(|ends| (line.inode, ends)));
-                }
-            })?;
-        }
-        Ok(())
     }
 
     fn read_unix(
@@ -119,7 +93,7 @@ impl Network {
         own: bool,
         bounds: Bounds<'_>,
     ) -> Result<(), String> {
-        let peers = own.then(unix_of_own_namespace).and_then(Result::ok).flatten().unwrap_or_default();
+        let peers = if own { peers(bounds)? } else { HashMap::new() };
         let theirs = |inode: &u64| peers.get(inode).and_then(|socket| socket.peer);
         let of_peers: HashSet<u64> = wanted.iter().filter_map(theirs).collect();
         let mut paths: HashMap<u64, String> = HashMap::new();
@@ -141,8 +115,15 @@ impl Network {
     }
 
     /// Adds each to a table by what it is.
-    pub(super) fn add_to(&self, proc_: &Proc, pid: Pid, sockets: &[Socket], table: &mut Table) {
-        let mut asked = 0;
+    pub(super) fn add_to(
+        &self,
+        proc_: &Proc,
+        pid: Pid,
+        sockets: &[Socket],
+        local: Option<Local>,
+        table: &mut Table,
+    ) {
+        let (mut asked, mut local) = (0, local);
         for socket in sockets {
             let what = if let Some(tcp) = self.tcp.get(&socket.inode) {
                 self.of_tcp(tcp)
@@ -157,7 +138,9 @@ impl Network {
             } else {
                 // Made and never connected, or closed by a reset: no table has it.
                 asked += 1;
-                let name = (asked <= MOST_ASKED).then(|| protocol(proc_, pid, socket.number)).flatten();
+                let local = local.get_or_insert_with(|| Local::of(proc_, pid));
+                let may = asked <= MOST_ASKED && local.has_socket(proc_, pid, socket.number);
+                let name = may.then(|| protocol(proc_, pid, socket.number)).flatten();
                 format!("{} not connected", name.as_deref().unwrap_or("socket"))
             };
             add(table, ResourceKind::Socket, what, None);
@@ -205,6 +188,43 @@ fn shown(local: SocketAddr) -> String {
         SocketAddr::V4(local) => format!("{}:#", local.ip()),
         SocketAddr::V6(local) => format!("[{}]:#", local.ip()),
     }
+}
+
+/// Who is connected to whom, where the kernel can say.
+///
+/// # Errors
+/// Where it can, and did not to the end: at another look it may, and what is compared would differ by that.
+fn peers(bounds: Bounds<'_>) -> Result<HashMap<u64, UnixSocket>, String> {
+    match unix_of_own_namespace(bounds.goes_on) {
+        Ok(Some(peers)) => Ok(peers),
+        Ok(None) => Err("the kernel lists more Unix sockets than can be read in time".to_owned()),
+        // It was built without, or does not tell us: never.
+        Err(Errno::NOENT | Errno::PROTONOSUPPORT | Errno::AFNOSUPPORT | Errno::ACCESS | Errno::PERM) => {
+            Ok(HashMap::new())
+        }
+        Err(errno) => Err(format!("the kernel does not list Unix sockets: {errno}")),
+    }
+}
+
+/// The sockets of tables that are written as `net/tcp` is, by inode.
+fn each_socket(
+    proc_: &Proc,
+    pid: Pid,
+    tables: [&str; 2],
+    bounds: Bounds<'_>,
+    mut each: impl FnMut(u64, Tcp),
+) -> Result<(), String> {
+    for table in tables {
+        each_line(proc_, pid, table, bounds, |line| {
+            // Those that no process has (0) wait for late packets.
+            for line in parse_tcp(line).filter(|line| line.inode != 0) {
+                if let (Some(local), Some(remote)) = (line.local(), line.remote()) {
+                    each(line.inode, Tcp { state: line.state, local, remote });
+                }
+            }
+        })?;
+    }
+    Ok(())
 }
 
 fn each_line(

@@ -246,6 +246,67 @@ fn what_is_not_read_whole_is_not_said_at_all() {
     assert_eq!(read(&proc, &who, generous()).unwrap(), None, "gone is no error");
 }
 
+/// A file whose mount nobody lists may be of a server that is gone: who asked for its size would hang.
+#[test]
+fn a_file_on_a_mount_that_is_not_known_to_be_local_is_not_asked_for_its_size() {
+    let (_program, holdings) = holdings(
+        "import ctypes, os\n\
+         libc = ctypes.CDLL(None, use_errno=True)\n\
+         name = f'/scupper-holdings-{os.getpid()}'.encode()\n\
+         queue = libc.mq_open(name, os.O_RDWR | os.O_CREAT, 0o600, None)\n\
+         libc.mq_unlink(name)\n\
+         memory = os.memfd_create('m')",
+    );
+    assert_eq!(count(&holdings, ResourceKind::File, "memfd:m"), 1);
+    let queues: Vec<_> =
+        holdings.table.iter().filter(|((_, what), _)| what.starts_with("/scupper-holdings-#")).collect();
+    // A kernel without message queues has none.
+    assert!(queues.is_empty() || queues[0].1 == &Held { count: 1, bytes: None }, "{queues:?}");
+    assert!(!queues.is_empty() || !Path::new("/proc/sys/fs/mqueue").exists(), "{:?}", holdings.table);
+}
+
+/// Wherever a look is stopped, what it says it has read is what there is.
+#[test]
+fn a_look_that_is_stopped_in_the_middle_says_what_it_has_not_read() {
+    let (program, whole) = holdings(
+        "import socket\n\
+         pairs = [socket.socketpair() for _ in range(3)]\n\
+         server = socket.create_server(('127.0.0.1', 0))\n\
+         client = socket.create_connection(server.getsockname())\n\
+         peer = server.accept()[0]\n\
+         pairs[0][0].close()",
+    );
+    let proc = proc();
+    let who = program.identity(&proc);
+    let (mut whole_sockets, mut cut_sockets) = (0, 0);
+    for most in 0..2000 {
+        if whole_sockets == 5 {
+            break;
+        }
+        let asked = std::cell::Cell::new(0);
+        let goes_on = || {
+            asked.set(asked.get() + 1);
+            asked.get() <= most
+        };
+        let found = read(&proc, &who, Bounds { goes_on: &goes_on, ..generous() }).unwrap().unwrap();
+        assert!(!found.has(Part::Memory), "it takes more than {most} questions");
+        let sockets = |holdings: &Holdings| -> Vec<_> {
+            let of_it = |((kind, _), _): &(&(ResourceKind, String), &Held)| *kind == ResourceKind::Socket;
+            holdings.table.iter().filter(of_it).map(|(key, held)| (key.clone(), *held)).collect()
+        };
+        if found.has(Part::Descriptors) && found.has(Part::Sockets) {
+            assert_eq!(sockets(&found), sockets(&whole), "after {most} questions");
+            whole_sockets += 1;
+        } else if found.has(Part::Descriptors) {
+            assert_eq!(count(&found, ResourceKind::Socket, "socket"), 8, "{:?}", found.table);
+            cut_sockets += 1;
+        } else {
+            assert_eq!(count(&found, ResourceKind::Socket, ""), 0);
+        }
+    }
+    assert!(whole_sockets > 0 && cut_sockets > 0, "{whole_sockets} and {cut_sockets}");
+}
+
 #[test]
 fn a_table_stays_small() {
     let mut holdings = Holdings::default();

@@ -30,6 +30,8 @@ use crate::sockets::TcpState;
 
 /// Sockets of one kind that are listed. Where there are more, all of them are unknown.
 const SOCKET_LIMIT: usize = 131_072;
+/// Bytes of one list. Connections that no process has any more are in it as well, and count as no sockets.
+const BYTES_LIMIT: usize = 64 << 20;
 /// As much as the kernel puts into one answer at most (`netlink_dump()`).
 const DATAGRAM: usize = 32 << 10;
 
@@ -55,15 +57,15 @@ const LISTENING: u8 = 10;
 const SHUT_BOTH: u8 = 3;
 
 /// Every Unix socket of the own network namespace by its inode. `None` where there are more than are listed, or where
-/// the kernel's answer is not understood.
-pub(crate) fn unix() -> Result<Option<HashMap<u64, UnixSocket>>, Errno> {
+/// the kernel's answer is not understood, or comes too late: `goes_on` is asked again and again.
+pub(crate) fn unix(goes_on: &dyn Fn() -> bool) -> Result<Option<HashMap<u64, UnixSocket>>, Errno> {
     let mut sockets = HashMap::new();
     // struct unix_diag_req: family, protocol, padding, states, inode, what to show, cookie
     let mut request = vec![UNIX, 0, 0, 0];
     for word in [u32::MAX, 0, SHOW_PEER, 0, 0] {
         request.extend_from_slice(&word.to_ne_bytes());
     }
-    let whole = dump(&request, |datagram| {
+    let whole = dump(&request, goes_on, |datagram| {
         let (seen, last) = unix_sockets(datagram)?;
         sockets.extend(seen);
         Ok((sockets.len(), last))
@@ -72,14 +74,14 @@ pub(crate) fn unix() -> Result<Option<HashMap<u64, UnixSocket>>, Errno> {
 }
 
 /// Every TCP socket of the own network namespace that a process has, by its inode; the same otherwise.
-pub(crate) fn tcp() -> Result<Option<HashMap<u64, Tcp>>, Errno> {
+pub(crate) fn tcp(goes_on: &dyn Fn() -> bool) -> Result<Option<HashMap<u64, Tcp>>, Errno> {
     let mut sockets = HashMap::new();
     for family in [INET, INET6] {
         // struct inet_diag_req_v2: family, protocol, extensions, padding, states, the addresses asked for (all)
         let mut request = vec![family, TCP, 0, 0];
         request.extend_from_slice(&u32::MAX.to_ne_bytes());
         request.resize(request.len() + 48, 0);
-        let whole = dump(&request, |datagram| {
+        let whole = dump(&request, goes_on, |datagram| {
             let (seen, last) = tcp_sockets(datagram)?;
             sockets.extend(seen);
             Ok((sockets.len(), last))
@@ -95,6 +97,7 @@ pub(crate) fn tcp() -> Result<Option<HashMap<u64, Tcp>>, Errno> {
 /// sockets it has by now. Whether the list came to its end.
 fn dump(
     request: &[u8],
+    goes_on: &dyn Fn() -> bool,
     mut each: impl FnMut(&[u8]) -> Result<(usize, bool), ParseError>,
 ) -> Result<bool, Errno> {
     let socket = rustix::net::socket_with(
@@ -111,13 +114,18 @@ fn dump(
     message.extend_from_slice(request);
     retry(|| rustix::net::send(&socket, &message, SendFlags::empty()))?;
     let mut buffer = vec![0; DATAGRAM];
+    let mut read = 0;
     loop {
+        if read > BYTES_LIMIT || !goes_on() {
+            return Ok(false);
+        }
         // The kernel answers while it is asked: an answer that is not there now will never be.
         let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
         let (length, whole) = retry(|| rustix::net::recv(&socket, buffer.as_mut_slice(), flags))?;
         if length < whole || length == 0 {
             return Ok(false);
         }
+        read += length;
         match each(buffer.get(..length).unwrap_or_default()) {
             Ok((_, true)) => return Ok(true),
             Ok((count, false)) if count <= SOCKET_LIMIT => {}
@@ -331,6 +339,13 @@ mod tests {
         let listening = Tcp { state: TcpState::Listening, local: of("127.0.0.1:22"), remote: of("[::]:0") };
         assert!(last);
         assert_eq!(sockets, [(9, waiting), (10, listening)]);
+    }
+
+    #[test]
+    fn a_list_that_is_stopped_is_none() {
+        // Also where the kernel gives none at all.
+        assert!(!matches!(tcp(&|| false), Ok(Some(_))));
+        assert!(!matches!(unix(&|| false), Ok(Some(_))));
     }
 
     #[test]
