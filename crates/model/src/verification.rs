@@ -17,11 +17,21 @@ pub struct Verification {
     /// The commit that was checked out there, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// Its exit code; `None` where a signal ended it.
+    /// Its exit code; `None` where a signal ended it, and where its time was over: then it is worth nothing.
     pub exit_code: Option<i32>,
     /// The signal that ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
+    /// The time that it had, where it was ended because that was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timed_out_ms: Option<u64>,
     /// How long it took.
     pub took_ms: u64,
+}
+
+impl Verification {
+    /// Whether it ended by itself, in time, and with 0.
+    pub const fn passed(&self) -> bool {
+        matches!((self.exit_code, self.timed_out_ms), (Some(0), None))
+    }
 }

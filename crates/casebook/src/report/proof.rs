@@ -24,7 +24,11 @@ fn runs<'a>(events: &'a [Event], incident: &str) -> Vec<(&'a Event, &'a Verifica
     found
 }
 
-fn outcome(verification: &Verification) -> String {
+/// How it ended, in words.
+pub(super) fn outcome(verification: &Verification) -> String {
+    if let Some(limit) = verification.timed_out_ms {
+        return format!("FAILED: it did not end within {} and was ended", words::span_of(limit));
+    }
     match (verification.exit_code, verification.signal) {
         (Some(0), _) => "exit code 0".to_owned(),
         (Some(code), _) => format!("FAILED with exit code {code}"),
@@ -75,7 +79,7 @@ pub fn tests(events: &[Event], incident: &str) -> Vec<Line> {
 /// Whether everything that was run last ended with 0; `None` where nothing was run.
 pub fn all_passed(events: &[Event], incident: &str) -> Option<bool> {
     let runs = runs(events, incident);
-    (!runs.is_empty()).then(|| runs.iter().all(|(_, verification)| verification.exit_code == Some(0)))
+    (!runs.is_empty()).then(|| runs.iter().all(|(_, verification)| verification.passed()))
 }
 
 /// Rules that are on; where none is, who has to see to it.

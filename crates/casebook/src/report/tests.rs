@@ -172,6 +172,7 @@ fn verification(exit_code: i32) -> EventKind {
             commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
             exit_code: Some(exit_code),
             signal: None,
+            timed_out_ms: None,
             took_ms: 12_000,
         }),
     }

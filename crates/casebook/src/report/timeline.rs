@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::curve::{Curve, died};
 use super::onset::{Onset, onset};
-use super::words;
+use super::{proof, words};
 
 /// Rows of a timeline, at most: the first and the last ones are kept.
 pub const MOST_ROWS: usize = 120;
@@ -262,11 +262,7 @@ fn said(kind: &EventKind, curve: Option<&Curve>) -> Option<String> {
             soak.operations.map(|n| format!(" and {n} operations")).unwrap_or_default()
         ),
         EventKind::VerificationRan { verification } => {
-            let how = verification.exit_code.map_or_else(
-                || verification.signal.map_or("nobody saw how".to_owned(), words::signal_name),
-                |code| format!("exit code {code}"),
-            );
-            format!("Verification: {}: {how}", words::code(&verification.command))
+            format!("Verification: {}: {}", words::code(&verification.command), proof::outcome(verification))
         }
         EventKind::RecycleStarted { target, name, role, reason, .. } => {
             format!("{} {name} {target} is replaced: {}", capital(role), reason.describe())

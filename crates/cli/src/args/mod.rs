@@ -257,6 +257,7 @@ impl Command {
         match self {
             Self::Run(_) | Self::Up(_) | Self::Soak(_) => true,
             Self::Mcp(args) => args.files.is_none(),
+            Self::Report(args) => args.verify,
             _ => false,
         }
     }

@@ -2,17 +2,19 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use scupper_casebook::report::changes::{Change, Place};
 use scupper_casebook::report::{Kind, markdown};
+use scupper_model::parse_duration;
 
 use super::STATE_HELP;
 
 /// Which report, from what, and where it goes.
 #[derive(Args, Debug)]
 #[command(
-    override_usage = "scupper report [FLAGS] ID\n       scupper report --verify [--test FILE::NAME] ID -- COMMAND...",
+    override_usage = "scupper report [FLAGS] ID\n       scupper report --verify [--test FILE::NAME] [--timeout TIME] ID -- COMMAND...",
     after_help = "Examples:\n  \
         scupper report ISS-0001\n  \
         scupper report ISS-0001 --kind delta --out reports/leak.md --html reports/leak.html\n  \
@@ -59,6 +61,9 @@ pub(crate) struct ReportArgs {
     /// A test that the command runs
     #[arg(long = "test", value_name = "FILE::NAME", value_parser = test, requires = "verify")]
     pub tests: Vec<String>,
+    /// End the command and everything that it started after this time: that counts as failed
+    #[arg(long, value_name = "TIME", value_parser = timeout, default_value = "10m", requires = "verify")]
+    pub timeout: Duration,
     /// Templates to use instead of the built-in ones: audit.md, delta.md, postmortem.md, issue.md
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,
@@ -107,6 +112,14 @@ fn change(text: &str) -> Result<Change, String> {
     let (place, what) = text.split_once('=').unwrap_or((text, ""));
     let place = place.parse::<Place>().map_err(|error| error.to_string())?;
     Ok(Change { place, what: markdown::inline(what.trim()), snippet: None })
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(Duration::ZERO) => Err("nothing ends in no time: write 10m or 2h".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn test(text: &str) -> Result<String, String> {

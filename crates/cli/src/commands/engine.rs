@@ -1,10 +1,10 @@
-//! What `run`, `up` and `soak` have in common: where events go, where metrics are served, and the engine itself.
+//! What `run`, `up`, `soak` and `report --verify` have in common: where events go, where metrics are served, and the engine itself.
 
 use anyhow::Context;
 use scupper_model::UnitSpec;
 use scupper_supervise::record::Records;
 use scupper_supervise::shell::{
-    self, Joins, Leasehold, Observer, Options, ParentExit, Reload, SuperviseError,
+    self, Joins, Leasehold, Observer, Options, ParentExit, Reload, Sink, SuperviseError,
 };
 
 use crate::config::{self, OnParentExit, Opens, Output};
@@ -56,8 +56,18 @@ pub(super) fn follow(
     records: Records,
     observer: Box<dyn Observer>,
 ) -> Result<u8, Failure> {
+    follow_into(unit, output, records, Box::new(EventSink::new(output)), observer)
+}
+
+/// The same, where somebody else takes its events.
+pub(super) fn follow_into(
+    unit: UnitSpec,
+    output: &Output,
+    records: Records,
+    sink: Box<dyn Sink>,
+    observer: Box<dyn Observer>,
+) -> Result<u8, Failure> {
     let options = options(output, records)?;
-    let sink = Box::new(EventSink::new(output));
     // An exit code of 125 would be the command's.
     Ok(shell::observe(unit, options, sink, observer)?)
 }

@@ -44,6 +44,7 @@ pub(crate) fn output(command: Command) -> Output {
         Command::Up(args) => up::output(args),
         Command::Soak(args) => soak::output(*args),
         Command::Mcp(args) => mcp::output(*args),
+        Command::Report(args) => report::output(&args),
         _ => Output::default(),
     }
 }

@@ -74,7 +74,7 @@ fn checked(args: &SoakArgs) -> Result<Output, Failure> {
 }
 
 /// stdout is the result's alone: the command gets stderr in its place. No proxy stands between.
-fn keep_stdout() -> std::io::Result<OwnedFd> {
+pub(super) fn keep_stdout() -> std::io::Result<OwnedFd> {
     let kept = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
     rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
     Ok(kept)

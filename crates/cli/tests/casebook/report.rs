@@ -1,10 +1,11 @@
 //! `scupper report`: written from evidence, by the real program, of events that a real `scupper run` recorded.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::scene::Room;
+use crate::scene::{PATIENCE, Room, wait_for};
 
 const ID: &str = "ISS-0001";
 
@@ -278,6 +279,44 @@ fn r080_only_what_was_run_counts_as_verification() {
     let text = room.answer(&["report", ID, "--kind", "delta"]).out;
     assert!(text.contains("FAILED, ended by SIGKILL") && !text.contains("hunter2"), "{text}");
     assert!(!text.contains("/no/such/program"), "{text}");
+}
+
+/// R080: a command that does not end is ended with all it started, and counts as failed, whatever it says at the end.
+#[test]
+fn waits_r080_what_does_not_end_in_time_is_ended_and_not_passed() {
+    let room = recorded("active");
+    // It answers TERM with 0, and its helper hides in a session of its own.
+    let program = "trap 'exit 0' TERM; setsid sleep 300 & while :; do sleep 0.1; done";
+    let ended = room.answer(&["report", "--verify", "--timeout", "2s", ID, "--", "sh", "-c", program]);
+    assert!(ended.code == 1 && ended.out.contains("did not end within 2 s and was ended"), "{ended:?}");
+    assert_eq!(room.living(), [0; 0]);
+    let text = room.answer(&["report", ID, "--kind", "delta"]);
+    assert!(text.code == 1 && text.out.contains("FAILED: it did not end within 2 s"), "{text:?}");
+    let never = room.answer(&["report", "--verify", "--timeout", "0s", ID, "--", "true"]);
+    assert!(never.code == 2 && never.err.contains("nothing ends in no time"), "{never:?}");
+}
+
+/// R080: what somebody stopped has shown nothing, and nothing of it stays.
+#[test]
+fn r080_of_what_is_stopped_nothing_is_recorded() {
+    let room = recorded("active");
+    let before = events(&room).len();
+    let arguments = ["report", "--verify", ID, "--", "sh", "-c", "echo $$ >main.pid; exec sleep 300"];
+    let mut stopped = room.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("the command runs", PATIENCE, || {
+        let file = fs::read_to_string(room.work("main.pid")).unwrap_or_default();
+        if file.ends_with('\n') { Ok(()) } else { Err(file) }
+    });
+    assert!(room.living().len() >= 3);
+    let pid = rustix::process::Pid::from_child(&stopped);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let status = stopped.wait().unwrap();
+    let mut said = String::new();
+    stopped.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(said.contains("was stopped before it ended: nothing was recorded"), "{said}");
+    assert_eq!(room.living(), [0; 0]);
+    assert_eq!(events(&room).len(), before);
 }
 
 #[test]

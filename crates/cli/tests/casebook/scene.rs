@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use crate::running::Scene;
+use crate::running::{self, Scene};
 #[allow(unused_imports, reason = "each module uses what it needs")]
 pub(crate) use crate::running::{PATIENCE, wait_for};
 
@@ -72,6 +72,12 @@ impl Room {
         let mut command = self.scene.scupper(args);
         command.current_dir(self.work("")).env("HOME", self.scene.path("home")).env("TZ", "UTC");
         command
+    }
+
+    /// Every process that lives and was started by such a command: its home tells it from all others.
+    pub(crate) fn living(&self) -> Vec<i32> {
+        let home = format!("HOME={}", self.scene.path("home").display());
+        running::pids().filter(|pid| running::has_environment(*pid, &home) && running::alive(*pid)).collect()
     }
 
     /// Runs it to its end.

@@ -305,8 +305,10 @@ fn a_verification_is_read_back_and_wakes_nobody() {
         commit: None,
         exit_code: None,
         signal: Some(9),
+        timed_out_ms: Some(1000),
         took_ms: 1200,
     };
+    assert!(!verification.passed());
     let kind = EventKind::VerificationRan { verification: Box::new(verification) };
     let text = serde_json::to_string(&kind).unwrap();
     assert_eq!(serde_json::from_str::<EventKind>(&text).unwrap(), kind, "{text}");

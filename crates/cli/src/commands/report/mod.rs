@@ -16,6 +16,7 @@ use serde_json::Value;
 use self::keep::Kept;
 use crate::args::ReportArgs;
 use crate::chart;
+use crate::config::Output;
 use crate::documents;
 use crate::failure::{FINDINGS, Failure};
 use crate::output::Printer;
@@ -34,6 +35,11 @@ pub(super) fn run(args: &ReportArgs, printer: &mut Printer) -> Result<u8, Failur
         return verify::run(args, id, printer);
     }
     write(args, id, kind, printer)
+}
+
+/// Where `--verify` keeps what happens, for the guardian.
+pub(super) fn output(args: &ReportArgs) -> Output {
+    Output { state: args.state.clone(), ..Output::default() }
 }
 
 fn write(args: &ReportArgs, id: &str, kind: Kind, printer: &mut Printer) -> Result<u8, Failure> {
