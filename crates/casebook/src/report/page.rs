@@ -318,7 +318,7 @@ fn shown(ranking: &Ranking) -> Vec<SuspectShown> {
         };
         let mut lines: Vec<Line> = suspect.evidence_for.iter().take(4).map(|one| line(one, "")).collect();
         lines.extend(suspect.evidence_against.iter().take(2).map(|one| line(one, "against it: ")));
-        let memory = suspect.unit == "bytes";
+        let memory = suspect.unit == Some("bytes");
         let amount = |value: f64| if memory { words::bytes(value) } else { words::number(value) };
         let each = match (suspect.per_operation, suspect.per_hour) {
             (Some(each), _) => format!("Each leak: {} per operation", amount(each)),
@@ -326,7 +326,9 @@ fn shown(ranking: &Ranking) -> Vec<SuspectShown> {
             (None, None) => "Each leak: size unknown".to_owned(),
         };
         lines.push(Line::plain(each));
-        SuspectShown { name: format!("{} ({})", capital(&suspect.name), suspect.strength.name()), lines }
+        let strength =
+            suspect.strength.map_or_else(String::new, |strength| format!(" ({})", strength.name()));
+        SuspectShown { name: format!("{}{strength}", capital(&suspect.name)), lines }
     };
     ranking.suspects.iter().take(MOST_SUSPECTS).map(of).collect()
 }
@@ -470,13 +472,12 @@ fn confidence(curve: Option<&Curve>, ranking: &Ranking, source: &Source) -> Vec<
         );
         lines.push(Line::of(text, [said.event]));
     }
-    if let Some(first) = ranking.first() {
-        lines.push(Line::plain(format!(
-            "The first suspect is {}: {} points of 99.",
-            first.strength.name(),
-            first.score
-        )));
-    }
+    lines.push(match ranking.named().and_then(|first| first.strength.zip(first.score)) {
+        Some((strength, score)) => {
+            Line::plain(format!("The first suspect is {}: {score} points of 99.", strength.name()))
+        }
+        None => Line::plain("The cause is unknown: too little speaks for any suspect to name it."),
+    });
     if source.unreadable > 0 {
         lines.push(Line::plain(format!(
             "{} recorded events cannot be read by this version.",

@@ -13,7 +13,7 @@ use super::facts::Line;
 use super::timeline::Moments;
 use super::uptime::Uptime;
 use super::words::{self, float};
-use crate::suspects::Ranking;
+use crate::suspects::{Ranking, Strength};
 
 /// One question with its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,12 +44,12 @@ pub fn whys(
         whys.push(held(curve, comparison));
         whys.push(why(
             "Why is what it holds not given back?",
-            match ranking.first() {
+            match ranking.named() {
                 Some(suspect) => Line::assumed(format!(
                     "The likeliest suspect: {} ({}). Which code keeps it was not seen from outside; a heap profile would \
                      prove or refute it.",
                     suspect.name,
-                    suspect.strength.name()
+                    suspect.strength.map_or("unknown", Strength::name)
                 )),
                 None => Line::assumed("Not known: nothing that was recorded from outside says which code keeps it."),
             },

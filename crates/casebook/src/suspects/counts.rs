@@ -254,9 +254,13 @@ fn by_helpers(facts: &Facts, leads: &mut Leads) {
     for who in facts.outlives.iter().filter_map(|helper| helper.started_by) {
         lead.add_process(Some(who), &facts.name_of(Some(who), None));
     }
-    let several = if count > 1 { format!("{count} helpers outlive") } else { "a helper outlives".to_owned() };
+    let several = if count > 1 {
+        format!("{count} helpers outlive what they were started for")
+    } else {
+        "a helper outlives what it was started for".to_owned()
+    };
     let text = format!(
-        "{several} what it was started for, the first a {} `{}`{}: {}",
+        "{several}, the first a {} `{}`{}: {}",
         words::shown(&first.kind),
         words::shown(&first.name),
         memory_of(&facts.outlives),

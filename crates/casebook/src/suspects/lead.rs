@@ -195,12 +195,18 @@ impl Lead {
     /// As it is told.
     pub fn told(mut self, context: &Context) -> Suspect {
         let growth = self.growth();
-        let unit = if self.quantity() == Quantity::Bytes { "bytes" } else { "count" };
+        let unit = match self.cause {
+            Cause::NotALeak | Cause::Unknown => None,
+            _ if self.quantity() == Quantity::Bytes => Some("bytes"),
+            _ => Some("count"),
+        };
         for list in [&mut self.for_, &mut self.against] {
             list.sort_by_key(|evidence| std::cmp::Reverse(evidence.points.abs()));
             list.truncate(MOST_EVIDENCE);
         }
-        let score = u8::try_from(self.points.clamp(0, 99)).unwrap_or(0);
+        // That nobody knows is no suspicion.
+        let score = Some(u8::try_from(self.points.clamp(0, 99)).unwrap_or(0));
+        let score = score.filter(|_| self.cause != Cause::Unknown);
         let checks = checks::of(&self, context);
         self.unknown.dedup();
         let mut name = self.cause.title().to_owned();
@@ -220,7 +226,7 @@ impl Lead {
             what: self.what,
             processes: self.who,
             score,
-            strength: Strength::of(score),
+            strength: score.map(Strength::of),
             unit,
             grown: growth.grown,
             per_hour: growth.per_hour,

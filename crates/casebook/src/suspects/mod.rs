@@ -49,7 +49,7 @@ const MOST_SUSPECTS: usize = 8;
 const LEAST_TOLD: i32 = 10;
 /// Below so many points of the first one, the cause is unknown.
 const LEAST_TO_NAME: i32 = 25;
-/// What `unknown` and `not_a_leak` are worth where they are the answer.
+/// What `not_a_leak` is worth where it is the answer.
 const CONCLUSION: i32 = 50;
 
 /// What is known of a unit, a run or a process.
@@ -74,11 +74,19 @@ pub fn rank(known: &Known<'_>) -> Ranking {
     let mut found = leads.into_sorted();
     found.retain(|lead| lead.points >= LEAST_TOLD);
     let best = found.first().map_or(0, |lead| lead.points);
+    found.truncate(MOST_SUSPECTS - 1);
+    let mut unknown = facts.unknown();
     if best < LEAST_TO_NAME {
         let conclusion = relate::conclusion(&facts, CONCLUSION);
-        found.insert(0, conclusion);
+        if conclusion.cause == Cause::Unknown {
+            if !found.is_empty() {
+                unknown.insert(0, "the cause: too little speaks for any of these to name it".to_owned());
+            }
+            found.push(conclusion);
+        } else {
+            found.insert(0, conclusion);
+        }
     }
-    found.truncate(MOST_SUSPECTS);
     let suspects = found.into_iter().map(|lead| lead.told(&context)).collect();
-    Ranking { schema: suspect::SCHEMA, seen: facts.seen(known), suspects, unknown: facts.unknown() }
+    Ranking { schema: suspect::SCHEMA, seen: facts.seen(known), suspects, unknown }
 }

@@ -190,7 +190,7 @@ pub(super) fn conclusion(facts: &Facts, points: i32) -> Lead {
     let passed = facts.soaks.last().filter(|(soak, ..)| soak.outcome == SoakOutcome::Passed);
     let grew = facts.trails.iter().any(Trail::grew);
     if grew || (calm.clone().next().is_none() && passed.is_none()) {
-        return unknown(facts, points, grew);
+        return unknown(facts, grew);
     }
     let mut lead = Lead::new(Cause::NotALeak, "");
     if let Some((soak, _, source)) = passed {
@@ -216,9 +216,8 @@ pub(super) fn conclusion(facts: &Facts, points: i32) -> Lead {
     lead
 }
 
-fn unknown(facts: &Facts, points: i32, grew: bool) -> Lead {
+fn unknown(facts: &Facts, grew: bool) -> Lead {
     let mut lead = Lead::new(Cause::Unknown, "");
-    lead.points = points;
     let because = if grew {
         "something grew, and it grows no more or is explained by nothing that was watched"
     } else if facts.says_nothing() && facts.trails.is_empty() {

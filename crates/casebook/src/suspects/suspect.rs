@@ -15,16 +15,23 @@ pub struct Ranking {
     pub schema: &'static str,
     /// What it rests on.
     pub seen: Seen,
-    /// The suspects. Never empty: `unknown` and `not_a_leak` are answers as well.
+    /// The suspects. Never empty: `unknown` and `not_a_leak` are answers as well. Where `unknown` is among them, at the end,
+    /// too little speaks for any of the others to name it.
     pub suspects: Vec<Suspect>,
     /// What is not known of all of it.
     pub unknown: Vec<String>,
 }
 
 impl Ranking {
-    /// The first of them.
+    /// The first of them, however little speaks for it.
     pub fn first(&self) -> Option<&Suspect> {
         self.suspects.first()
+    }
+
+    /// The one that is named as the answer; `None` where that is unknown.
+    pub fn named(&self) -> Option<&Suspect> {
+        let unknown = self.suspects.iter().any(|suspect| suspect.cause == Cause::Unknown);
+        self.first().filter(|_| !unknown)
     }
 }
 
@@ -91,12 +98,12 @@ pub struct Suspect {
     pub what: Option<String>,
     /// In which processes.
     pub processes: Vec<Process>,
-    /// Points, 0 to 99: a sum of evidence, no probability.
-    pub score: u8,
+    /// Points, 0 to 99: a sum of evidence, no probability. That the cause is not known has none.
+    pub score: Option<u8>,
     /// What that means.
-    pub strength: Strength,
-    /// `bytes` or `count`.
-    pub unit: &'static str,
+    pub strength: Option<Strength>,
+    /// What its numbers are: `bytes` or `count`; `None` where it has none.
+    pub unit: Option<&'static str>,
     /// How much of it came while it was watched.
     pub grown: Option<f64>,
     /// How much more there is each hour.

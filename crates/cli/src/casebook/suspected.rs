@@ -46,9 +46,10 @@ pub(crate) fn of(evidence: &Evidence, recorded: &Recorded) -> anyhow::Result<Vec
         events.push(recorded.event.clone());
     }
     let ranking = suspects::rank(&Known { events: &events, ..Known::default() });
-    let named = ranking.suspects.into_iter().filter(|one| one.cause.is_leak() && one.score >= LEAST_SCORE);
+    let enough = |score: Option<u8>| score.is_some_and(|score| score >= LEAST_SCORE);
+    let named = ranking.suspects.into_iter().filter(|one| one.cause.is_leak() && enough(one.score));
     let told = named.map(|one| Suspect {
-        score: Some(f64::from(one.score) / 100.0),
+        score: one.score.map(|score| f64::from(score) / 100.0),
         evidence: one.evidence_for.into_iter().filter_map(|evidence| evidence.id).collect(),
         name: one.name,
     });

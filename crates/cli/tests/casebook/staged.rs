@@ -143,8 +143,11 @@ fn waits_r034_the_planted_cause_is_ranked_first() {
     assert!(missed.len() <= 1, "{missed:#?}");
     for (kind, play) in HEALTHY.iter().zip(healthy) {
         let (room, why) = play.why();
-        let first = why["suspects"][0]["cause"].as_str().unwrap();
-        assert!(["not_a_leak", "cache_plateau", "unknown"].contains(&first), "{kind}: {why}");
+        // Named is the first, unless the answer is that nobody knows, which stands last.
+        let causes: Vec<&str> =
+            why["suspects"].as_array().unwrap().iter().map(|one| one["cause"].as_str().unwrap()).collect();
+        let named = causes.first().filter(|_| !causes.contains(&"unknown"));
+        assert!(named.is_none_or(|named| ["not_a_leak", "cache_plateau"].contains(named)), "{kind}: {why}");
         assert_ne!(room.answer(&["why", &room.unit]).code, 1);
     }
 }

@@ -67,7 +67,7 @@ fn a_count_explains_memory_only_where_its_pieces_can_be_so_large() {
     // A thread in ten minutes does not take 600 MiB with it: memory is a suspect in its own right.
     let ranking = ranked(vec![memory_leaks(), threads(6.0)]);
     let memory = ranking.suspects.iter().find(|suspect| suspect.cause == Cause::RetainedHeap).unwrap();
-    assert!(memory.evidence_against.is_empty() && memory.score >= 50, "{memory:#?}");
+    assert!(memory.evidence_against.is_empty() && memory.score >= Some(50), "{memory:#?}");
     let threads = ranking.suspects.iter().find(|suspect| suspect.cause == Cause::Threads).unwrap();
     assert!(
         threads.evidence_against.iter().any(|evidence| evidence.text.contains("another cause")),
@@ -110,7 +110,7 @@ fn processes_that_pile_up_explain_what_their_tree_counts() {
         helper,
     ];
     let ranking = expect(kinds, Cause::ChildTree, "chromium");
-    assert!(ranking.suspects.iter().skip(1).all(|suspect| suspect.score < 40), "{ranking:#?}");
+    assert!(ranking.suspects.iter().skip(1).all(|suspect| suspect.score < Some(40)), "{ranking:#?}");
 }
 
 /// The same where nobody told of a helper by itself: what the tree counts is not the main process's.
@@ -125,7 +125,7 @@ fn children_that_nobody_named_explain_what_their_tree_counts() {
         compared(&[], vec![change(ResourceKind::Child, "chromium --type=renderer", 1, 6)]),
     ];
     let ranking = expect(kinds, Cause::ChildTree, "chromium");
-    assert!(ranking.suspects.iter().skip(1).all(|suspect| suspect.score < 20), "{ranking:#?}");
+    assert!(ranking.suspects.iter().skip(1).all(|suspect| suspect.score < Some(20)), "{ranking:#?}");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_limit_or_a_death_without_a_verdict_is_a_weak_suspicion() {
     ] {
         let ranking = expect(vec![crossed(resource)], cause, "");
         let first = ranking.first().unwrap();
-        assert_eq!(first.strength, Strength::Weak);
+        assert_eq!(first.strength, Some(Strength::Weak));
         assert!(first.unknown.iter().any(|unknown| unknown.contains("without end")), "{first:#?}");
     }
     let certificate = Certificate {
@@ -179,5 +179,5 @@ fn a_limit_or_a_death_without_a_verdict_is_a_weak_suspicion() {
         Cause::RetainedHeap,
         "v8",
     );
-    assert!(ranking.first().unwrap().score > 70, "{ranking:#?}");
+    assert!(ranking.first().unwrap().score > Some(70), "{ranking:#?}");
 }

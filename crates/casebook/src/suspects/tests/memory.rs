@@ -14,7 +14,7 @@ fn memory_is_told_by_its_place_and_by_what_it_grows_along() {
         "C heap",
     );
     let first = ranking.first().unwrap();
-    assert_eq!((first.grows, first.strength), (Grows::WithLoad, Strength::Strong));
+    assert_eq!((first.grows, first.strength), (Grows::WithLoad, Some(Strength::Strong)));
     let said = |part: &str| first.evidence_for.iter().any(|evidence| evidence.text.contains(part));
     assert!(
         said("grows with work") && said("it never fell by more than") && said("native code"),
@@ -99,7 +99,7 @@ fn what_stopped_or_was_given_back_is_no_leak() {
         ),
     ] {
         let ranking = expect(kinds, cause, "");
-        assert!(ranking.suspects.iter().skip(1).all(|suspect| suspect.score < 40), "{ranking:#?}");
+        assert!(ranking.suspects.iter().skip(1).all(|suspect| suspect.score < Some(40)), "{ranking:#?}");
     }
     // It grew, was flat at its end and used again while work went on: a cache at its bound.
     let curve = (0..40).map(|at| 40 + at.min(20)).collect();
@@ -121,7 +121,7 @@ fn what_stopped_or_was_given_back_is_no_leak() {
 #[test]
 fn a_soak_that_passed_speaks_against_and_one_that_failed_for() {
     let score =
-        |kinds| ranked(kinds).suspects.iter().find(|s| s.cause == Cause::RetainedHeap).map_or(0, |s| s.score);
+        |kinds| ranked(kinds).suspects.iter().find(|s| s.cause == Cause::RetainedHeap).and_then(|s| s.score);
     let alone = score(vec![memory_leaks()]);
     assert!(score(vec![memory_leaks(), soak(SoakOutcome::Failed)]) > alone);
     assert!(score(vec![memory_leaks(), soak(SoakOutcome::Passed)]) < alone);

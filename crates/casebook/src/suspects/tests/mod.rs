@@ -166,12 +166,12 @@ fn expect(kinds: Vec<EventKind>, cause: Cause, what: &str) -> Ranking {
     assert!(first.what.as_deref().unwrap_or_default().contains(what), "{first:#?}");
     for suspect in &ranking.suspects {
         assert_eq!(suspect.class, suspect.cause.class());
-        assert!(!suspect.checks.is_empty() && suspect.score <= 99, "{suspect:#?}");
+        assert!(!suspect.checks.is_empty() && suspect.score <= Some(99), "{suspect:#?}");
         for evidence in suspect.evidence_for.iter().chain(&suspect.evidence_against) {
             assert!(evidence.id.is_some() && evidence.at.is_some(), "{evidence:?}");
         }
     }
-    let scores: Vec<u8> = ranking.suspects.iter().map(|suspect| suspect.score).collect();
+    let scores: Vec<Option<u8>> = ranking.suspects.iter().map(|suspect| suspect.score).collect();
     assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
     ranking
 }

@@ -15,7 +15,7 @@ fn what_is_not_known_is_said() {
     assert!(unknown[0].contains("too little"), "{unknown:?}");
     // Memory alone names neither its place nor what it grows along.
     let bare = ranked(vec![verdict(Watched::Memory, Verdict::Growing, HOUR_OF_MIB)]);
-    assert_eq!(bare.first().unwrap().strength, Strength::Weak);
+    assert_eq!(bare.first().unwrap().strength, Some(Strength::Weak));
     assert!(bare.unknown.iter().any(|unknown| unknown.contains("was not recorded")), "{:?}", bare.unknown);
     let lost = ranked(vec![EventKind::EvidenceGap { lost: 3, message: String::new() }]);
     assert!(lost.unknown[0].contains("3 events were lost"), "{:?}", lost.unknown);
@@ -74,4 +74,51 @@ fn numbers_that_make_no_sense_break_nothing() {
     // The same events give the same ranking.
     let again = ranked(vec![memory_leaks()]);
     assert_eq!(again, ranked(vec![memory_leaks()]));
+}
+
+/// That the cause is not known is no suspicion: it has no score, no strength and no unit, and stands behind whoever is suspected
+/// a little.
+#[test]
+fn unknown_has_no_score_and_stands_last() {
+    let nothing = rank(&Known::default());
+    let json = serde_json::to_value(&nothing).unwrap();
+    for none in ["score", "strength", "unit"] {
+        assert!(json["suspects"][0][none].is_null(), "{none}: {json:#}");
+    }
+    assert_eq!((nothing.suspects.len(), nothing.named()), (1, None));
+    // It grew once, and is flat since: nobody is named.
+    let grew = || verdict(Watched::Threads, Verdict::Growing, 3600.0);
+    let ranking = ranked(vec![grew(), verdict(Watched::Threads, Verdict::Stable, 0.0)]);
+    let causes: Vec<Cause> = ranking.suspects.iter().map(|suspect| suspect.cause).collect();
+    assert_eq!(causes, [Cause::Threads, Cause::Unknown], "{ranking:#?}");
+    assert_eq!((ranking.named(), ranking.suspects[1].score), (None, None));
+    assert!(ranking.unknown[0].contains("too little speaks for any of these"), "{:?}", ranking.unknown);
+    assert_eq!(ranked(vec![grew()]).named().unwrap().cause, Cause::Threads);
+}
+
+/// Memory of helpers that was not read is not 0.
+#[test]
+fn memory_of_helpers_that_was_not_read_is_said() {
+    let helper = |pid, rss_bytes| EventKind::HelperOutlives {
+        target: who(pid),
+        name: "chromium".into(),
+        kind: "browser".into(),
+        started_by: Some(who(7)),
+        processes: 5,
+        rss_bytes,
+        operations_before: None,
+        operations_seen: None,
+        lines: Vec::new(),
+        because: "others like it lived 2 s".into(),
+    };
+    let some = Some(Bytes::mib(200));
+    for (helpers, said) in [
+        (vec![helper(20, None), helper(21, None)], "`chromium`; their memory was not read: others"),
+        (vec![helper(20, some), helper(21, None)], "200.0 MiB in 1 of them; the memory of 1 was not read"),
+        (vec![helper(20, some), helper(21, some)], "400.0 MiB together"),
+    ] {
+        let ranking = expect(helpers, Cause::ChildTree, "chromium");
+        let text = &ranking.first().unwrap().evidence_for[0].text;
+        assert!(text.contains(said), "{text}");
+    }
 }

@@ -7,7 +7,7 @@ mod incident;
 mod known;
 mod said;
 
-use scupper_casebook::suspects::{self, Cause, Known, Ranking};
+use scupper_casebook::suspects::{self, Known, Ranking};
 use serde::Serialize;
 
 use self::known::Found;
@@ -56,8 +56,8 @@ fn asked(asked: &Asked) -> String {
 }
 
 fn code(ranking: &Ranking) -> u8 {
-    match ranking.first().map(|first| first.cause) {
-        None | Some(Cause::Unknown) => UNUSABLE,
+    match ranking.named().map(|named| named.cause) {
+        None => UNUSABLE,
         Some(cause) if cause.is_leak() => FINDINGS,
         Some(_) => 0,
     }

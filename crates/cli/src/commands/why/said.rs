@@ -60,9 +60,9 @@ fn rests_on(ranking: &Ranking) -> String {
 fn one(text: &mut String, number: usize, suspect: &Suspect) {
     let Suspect { name, score, strength, evidence_for, evidence_against, .. } = suspect;
     // A conclusion is no suspicion: its score orders it, and says nothing.
-    let worth = match suspect.cause {
-        Cause::Unknown | Cause::NotALeak => String::new(),
-        _ => format!(", score {score}: {}", strength.name()),
+    let worth = match (suspect.cause, score, strength) {
+        (Cause::NotALeak, ..) | (_, None, _) | (_, _, None) => String::new(),
+        (_, Some(score), Some(strength)) => format!(", score {score}: {}", strength.name()),
     };
     let _ = writeln!(text, "{number}. {}  [{}{worth}]", line(name), suspect.cause.name());
     let mut row = |label: &str, said: &str| {
@@ -108,7 +108,7 @@ fn cited(evidence: &Evidence) -> String {
 }
 
 fn grows(suspect: &Suspect) -> Option<String> {
-    let quantity = if suspect.unit == "bytes" { Quantity::Bytes } else { Quantity::Count };
+    let quantity = if suspect.unit == Some("bytes") { Quantity::Bytes } else { Quantity::Count };
     let amount = |value: f64| {
         let sign = if value >= 0.0 { "+" } else { "" };
         format!("{sign}{}", figures::amount(quantity, value))
