@@ -67,7 +67,6 @@ fn phase_entries(page: &Page<'_>, titles: &[&str]) -> Vec<Vec<String>> {
         let title = title.to_lowercase();
         title.starts_with("phase") && titles.iter().any(|word| title.contains(word))
     })
-    .into_iter()
     .flat_map(|(_, lines)| items(lines))
     .take(MOST_ITEMS)
     .map(|item| significant(&item.text))
@@ -87,7 +86,6 @@ fn symptoms(page: &Page<'_>, findings: &mut Findings) {
             let title = title.to_lowercase();
             !title.starts_with("problem") && !title.contains("audit")
         })
-        .into_iter()
         .flat_map(|(_, lines)| items(lines))
         .take(2 * MOST_ITEMS)
         .map(|item| significant(&item.text))

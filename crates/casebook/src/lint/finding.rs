@@ -1,5 +1,7 @@
 //! What was found in one document, in the order of its lines.
 
+use std::collections::HashSet;
+
 use scupper_model::redact_line;
 use serde::Serialize;
 
@@ -27,14 +29,17 @@ pub struct Finding {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     found: Vec<Finding>,
+    /// Rules and lines of what was found: only there something may be found twice.
+    places: HashSet<(Rule, usize)>,
+    /// How many of them are no errors.
+    lesser: usize,
     left_out: usize,
 }
 
 impl Findings {
     /// Whether there is room for another one so bad; where there is none it counts as left out, and needs no message.
     pub fn has_room(&mut self, severity: Severity) -> bool {
-        let has_room = self.found.len() < MOST_FINDINGS
-            || (severity == Severity::Error && self.found.iter().any(|kept| kept.severity < Severity::Error));
+        let has_room = self.found.len() < MOST_FINDINGS || (severity == Severity::Error && self.lesser > 0);
         if !has_room {
             self.left_out += 1;
         }
@@ -49,20 +54,22 @@ impl Findings {
     /// As bad as is said here.
     pub fn add_as(&mut self, severity: Severity, rule: Rule, line: usize, message: impl Into<String>) {
         let finding = Finding { severity, rule, line: line.max(1), message: message.into() };
-        if self.found.contains(&finding) {
+        if self.places.contains(&(rule, finding.line)) && self.found.contains(&finding) {
+            return;
+        }
+        if !self.has_room(severity) {
             return;
         }
         // An error is never left out for the sake of a remark.
-        if self.found.len() >= MOST_FINDINGS {
+        if self.found.len() >= MOST_FINDINGS
+            && let Some(index) = self.found.iter().rposition(|kept| kept.severity < Severity::Error)
+        {
             self.left_out += 1;
-            if severity < Severity::Error {
-                return;
-            }
-            let Some(index) = self.found.iter().rposition(|kept| kept.severity < Severity::Error) else {
-                return;
-            };
+            self.lesser -= 1;
             self.found.swap_remove(index);
         }
+        self.lesser += usize::from(severity < Severity::Error);
+        self.places.insert((rule, finding.line));
         self.found.push(finding);
     }
 
@@ -108,6 +115,23 @@ mod tests {
         assert!(list.iter().any(|finding| finding.rule == Rule::DuplicateId));
         let end = list.last().map(|finding| (finding.rule, finding.message.as_str()));
         assert_eq!(end, Some((Rule::TooMany, "51 more findings are left out")));
+    }
+
+    #[test]
+    fn what_is_found_twice_is_told_once_and_errors_leave_no_room_for_more() {
+        let mut findings = Findings::default();
+        for _ in 0..3 {
+            findings.add(Rule::Emoji, 7, "a face");
+            findings.add(Rule::Emoji, 7, "another face");
+        }
+        for line in 1..=MOST_FINDINGS + 1 {
+            findings.add(Rule::DuplicateId, line, "twice");
+        }
+        assert!(!findings.has_room(Severity::Error));
+        let list = findings.into_list();
+        assert!(list.iter().take(MOST_FINDINGS).all(|finding| finding.rule == Rule::DuplicateId), "{list:?}");
+        // Two faces, one error, and the one that was asked for.
+        assert_eq!(list.last().unwrap().message, "4 more findings are left out");
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub(super) enum Stage {
 /// Looks at the whole page.
 pub(super) fn check(page: &Page<'_>, stage: Stage, around: &dyn Surroundings, findings: &mut Findings) {
     for line in &page.too_long {
+        if !findings.has_room(Severity::Info) {
+            continue;
+        }
         findings.add(Rule::LineTooLong, *line, "the line is longer than 64 KiB: its end was not looked at");
     }
     let measured = measured_criteria(page);
@@ -85,7 +88,7 @@ fn placeholder(line: &Line<'_>, stage: Stage, is_measured: bool, findings: &mut 
                 format!("{open} that nobody has written yet: {}", quoted(text)),
             );
         }
-        Some(Empty::FitsAny) if is_entry && !is_measured => {
+        Some(Empty::FitsAny) if is_entry && !is_measured && findings.has_room(Severity::Info) => {
             findings.add_as(
                 Severity::Info,
                 Rule::Placeholder,
@@ -107,26 +110,50 @@ pub(super) fn claims(prose: &str, line: usize, findings: &mut Findings) {
     }
 }
 
+/// Files that the links of one page lead to and that are looked for, at most.
+const MOST_LOOKED_FOR: usize = 2_000;
+
 fn links(page: &Page<'_>, around: &dyn Surroundings, findings: &mut Findings) {
     let mut anchors: Option<HashSet<String>> = None;
+    let mut files: HashMap<&str, bool> = HashMap::new();
+    let mut not_looked = None;
     for line in page.written() {
         for target in targets(&line.prose) {
-            let why = if target.is_empty() {
-                Some("a link leads nowhere".to_owned())
+            let path = target.split(['#', '?']).next().unwrap_or_default();
+            let is_broken = if target.is_empty() {
+                true
             } else if let Some(anchor) = target.strip_prefix('#') {
                 let anchors = anchors.get_or_insert_with(|| self::anchors(page));
-                let is_there = anchor.is_empty() || anchors.contains(&anchor.to_lowercase());
-                (!is_there).then(|| format!("there is no heading for {}", quoted(target)))
+                !anchor.is_empty() && !anchors.contains(&anchor.to_lowercase())
             } else if is_address(target) {
-                None
+                false
+            } else if let Some(is_broken) = files.get(path) {
+                *is_broken
+            } else if files.len() >= MOST_LOOKED_FOR {
+                not_looked.get_or_insert(line.number);
+                false
             } else {
-                let path = target.split(['#', '?']).next().unwrap_or_default().replace("%20", " ");
-                (around.file(&path) == Known::No).then(|| format!("there is no file {}", quoted(&path)))
+                let is_broken = around.file(&path.replace("%20", " ")) == Known::No;
+                files.insert(path, is_broken);
+                is_broken
             };
-            if let Some(why) = why {
-                findings.add(Rule::BrokenLink, line.number, why);
+            if !is_broken || !findings.has_room(Severity::Warning) {
+                continue;
             }
+            let why = if target.is_empty() {
+                "a link leads nowhere".to_owned()
+            } else if target.starts_with('#') {
+                format!("there is no heading for {}", quoted(target))
+            } else {
+                format!("there is no file {}", quoted(&path.replace("%20", " ")))
+            };
+            findings.add(Rule::BrokenLink, line.number, why);
         }
+    }
+    if let Some(line) = not_looked {
+        let message =
+            format!("more than {MOST_LOOKED_FOR} files are linked: from here on they were not looked for");
+        findings.add_as(Severity::Info, Rule::BrokenLink, line, message);
     }
 }
 
@@ -208,7 +235,7 @@ fn tell(language: &str, code: &[&str], first: usize, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::around::Nowhere;
+    use super::super::around::{Linked, Nowhere, Recorded, Source};
     use super::*;
 
     fn rules(text: &str, stage: Stage) -> Vec<(Severity, Rule)> {
@@ -252,6 +279,51 @@ mod tests {
         check(&Page::of(text), Stage::Open, &Nowhere, &mut findings);
         let list = findings.into_list();
         assert_eq!(list.iter().map(|f| (f.line, f.rule)).collect::<Vec<_>>(), [(4, Rule::SnippetCannotWork)]);
+    }
+
+    /// Counts the files that are looked for.
+    struct Counting(std::cell::Cell<usize>);
+
+    impl Surroundings for Counting {
+        fn now(&self) -> Option<scupper_model::Timestamp> {
+            None
+        }
+        fn source(&self, _: &str, _: Option<&str>) -> Source {
+            Source::NotLooked
+        }
+        fn commit(&self, _: &str) -> Known {
+            Known::NotLooked
+        }
+        fn recorded(&self, _: &str) -> Recorded {
+            Recorded::NotLooked
+        }
+        fn incident(&self, _: &str) -> Linked {
+            Linked::NotLooked
+        }
+        fn file(&self, _: &str) -> Known {
+            self.0.set(self.0.get() + 1);
+            Known::No
+        }
+    }
+
+    #[test]
+    fn however_many_links_there_are_few_files_are_looked_for() {
+        let looked_for = |text: &str| {
+            let counting = Counting(std::cell::Cell::new(0));
+            let mut findings = Findings::default();
+            check(&Page::of(text), Stage::Open, &counting, &mut findings);
+            (counting.0.get(), findings.into_list())
+        };
+        assert_eq!(looked_for(&"[a](b)\n[a](c#d)\n".repeat(10_000)).0, 2);
+        let many: String = (0..MOST_LOOKED_FOR).map(|n| format!("[a]({n})\n")).collect();
+        let (exactly, list) = looked_for(&many);
+        assert_eq!(exactly, MOST_LOOKED_FOR);
+        assert!(!list.iter().any(|finding| finding.message.contains("not looked for")), "{list:?}");
+        let (no_more, list) = looked_for(&format!("{many}[a](x)\n[a](0)\n[a](y)\n"));
+        assert_eq!(no_more, MOST_LOOKED_FOR);
+        // There is no room for it among 200 warnings, and so many are left out.
+        let end = list.last().map(|finding| (finding.rule, finding.message.clone()));
+        assert_eq!(end, Some((Rule::TooMany, "1802 more findings are left out".to_owned())));
     }
 
     #[test]

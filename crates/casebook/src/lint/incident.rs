@@ -406,8 +406,7 @@ fn normal(text: &str) -> String {
 }
 
 fn same(a: &str, b: &str) -> bool {
-    let lines = |text: &str| text.trim().lines().map(str::trim_end).map(str::to_owned).collect::<Vec<_>>();
-    lines(a) == lines(b)
+    a.trim().lines().map(str::trim_end).eq(b.trim().lines().map(str::trim_end))
 }
 
 /// The first line that differs, from 1.

@@ -45,11 +45,6 @@ impl Line<'_> {
     pub fn indent(&self) -> usize {
         self.raw.len() - self.raw.trim_start_matches(' ').len()
     }
-
-    /// The title of a heading.
-    pub fn title(&self) -> &str {
-        self.raw.trim().trim_start_matches('#').trim().trim_end_matches('#').trim()
-    }
 }
 
 /// An entry of a list, with everything that belongs to it.
@@ -70,13 +65,15 @@ pub(super) struct Page<'a> {
     pub lines: Vec<Line<'a>>,
     /// Lines of which only the beginning is looked at.
     pub too_long: Vec<usize>,
+    /// Of each heading which line it is, its level and its title: what is asked for by title looks at these alone.
+    headings: Vec<(usize, u8, &'a str)>,
 }
 
 impl<'a> Page<'a> {
     /// Reads it.
     pub fn of(text: &'a str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut page = Self { lines: Vec::new(), too_long: Vec::new() };
+        let mut page = Self { lines: Vec::new(), too_long: Vec::new(), headings: Vec::new() };
         let mut reader = Reader { fence: None, comment: false, front_matter: has_front_matter(text) };
         for (index, whole) in text.split('\n').enumerate() {
             let whole = whole.strip_suffix('\r').unwrap_or(whole);
@@ -86,6 +83,9 @@ impl<'a> Page<'a> {
             }
             let (kind, text, prose) = reader.read(raw, index == 0);
             let breaks = raw.ends_with("  ");
+            if let Kind::Heading(level) = kind {
+                page.headings.push((index, level, title_of(raw)));
+            }
             page.lines.push(Line { number: index + 1, raw, text, prose, kind, breaks });
         }
         page
@@ -93,46 +93,37 @@ impl<'a> Page<'a> {
 
     /// The first heading of level 1: its title and line.
     pub fn title(&self) -> Option<(&str, usize)> {
-        self.lines.iter().find(|line| line.kind == Kind::Heading(1)).map(|line| (line.title(), line.number))
+        self.headings().find(|(level, _, _)| *level == 1).map(|(_, title, line)| (title, line))
     }
 
     /// The headings: level, title, line.
     pub fn headings(&self) -> impl Iterator<Item = (u8, &str, usize)> {
-        self.lines.iter().filter_map(|line| match line.kind {
-            Kind::Heading(level) => Some((level, line.title(), line.number)),
-            _ => None,
-        })
+        self.headings.iter().map(|(index, level, title)| (*level, *title, index + 1))
     }
 
-    /// The first section whose title begins with this, in whatever case: the lines after its heading, up to the next one of its
+    /// The first section whose title begins with this (plain letters), in whatever case: the lines after its heading, up to the next one of its
     /// level or above. With the heading's line.
     pub fn section(&self, title: &str) -> Option<(usize, &[Line<'a>])> {
         self.section_where(|found| {
-            let found = found.to_lowercase();
-            found == title
-                || found.strip_prefix(title).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+            found.split_at_checked(title.len()).is_some_and(|(beginning, rest)| {
+                beginning.eq_ignore_ascii_case(title) && !rest.starts_with(char::is_alphanumeric)
+            })
         })
     }
 
     /// The first section whose title is as asked for.
     pub fn section_where(&self, is_it: impl Fn(&str) -> bool) -> Option<(usize, &[Line<'a>])> {
-        self.sections_where(is_it).into_iter().next()
+        self.sections_where(is_it).next()
     }
 
     /// All of them.
-    pub fn sections_where(&self, is_it: impl Fn(&str) -> bool) -> Vec<(usize, &[Line<'a>])> {
-        let mut found = Vec::new();
-        for (index, line) in self.lines.iter().enumerate() {
-            let Kind::Heading(level) = line.kind else { continue };
-            if !is_it(line.title()) {
-                continue;
-            }
-            let rest = self.lines.get(index + 1..).unwrap_or_default();
-            let ends = |line: &Line<'_>| matches!(line.kind, Kind::Heading(other) if other <= level);
-            let length = rest.iter().position(ends).unwrap_or(rest.len());
-            found.push((line.number, rest.get(..length).unwrap_or_default()));
-        }
-        found
+    pub fn sections_where(&self, is_it: impl Fn(&str) -> bool) -> impl Iterator<Item = (usize, &[Line<'a>])> {
+        let found = self.headings.iter().enumerate().filter(move |(_, (_, _, title))| is_it(title));
+        found.map(|(nth, (index, level, _))| {
+            let next = self.headings.iter().skip(nth + 1).find(|(_, other, _)| other <= level);
+            let end = next.map_or(self.lines.len(), |(index, _, _)| *index);
+            (index + 1, self.lines.get(index + 1..end).unwrap_or_default())
+        })
     }
 
     /// Prose and headings.
@@ -155,6 +146,11 @@ impl<'a> Page<'a> {
             .filter(|line| line.kind == Kind::Prose)
             .filter_map(|line| field(line.raw).map(|(name, value)| (name, value, line)))
     }
+}
+
+/// What a heading says.
+fn title_of(raw: &str) -> &str {
+    raw.trim().trim_start_matches('#').trim().trim_end_matches('#').trim()
 }
 
 /// `**Name:** value` or `**Name**: value`, also as an entry of a list.
@@ -394,6 +390,23 @@ mod tests {
         let (line, lines) = page.section("tests added").unwrap();
         assert_eq!((line, items(lines).len()), (1, 2));
         assert!(page.section("tests").is_some() && page.section("test").is_none());
+    }
+
+    #[test]
+    fn a_section_is_looked_for_among_headings_alone_and_only_until_it_is_found() {
+        let text = format!(
+            "# T\n{}## Evidence\n- a\n## Evidence\n- b\n{}",
+            "x\n".repeat(1_000),
+            "## z\n".repeat(1_000)
+        );
+        let page = Page::of(&text);
+        let asked = std::cell::Cell::new(0);
+        let found = page.section_where(|title| {
+            asked.set(asked.get() + 1);
+            title == "Evidence"
+        });
+        let lines: Vec<&str> = found.unwrap().1.iter().map(|line| line.raw).collect();
+        assert_eq!((lines, asked.get()), (vec!["- a"], 2));
     }
 
     #[test]

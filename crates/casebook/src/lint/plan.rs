@@ -56,6 +56,7 @@ pub(super) fn check(
         for line in &page.lines {
             if line.kind == Kind::Prose
                 && marker(line.raw.trim()).is_some_and(|(_, rest)| ticked(rest).0 == Some(false))
+                && findings.has_room(Severity::Error)
             {
                 findings.add(
                     Rule::DoneWithOpenBox,
@@ -127,7 +128,6 @@ fn coverage(page: &Page<'_>, findings: &mut Findings) {
     // What is listed as not covered has been seen.
     let told: String = page
         .sections_where(|title| !title.to_lowercase().starts_with("original request"))
-        .into_iter()
         .filter(|(line, _)| page.title().is_none_or(|(_, title)| title != *line))
         .flat_map(|(_, lines)| lines)
         .filter(|line| line.kind == Kind::Prose)

@@ -1,10 +1,12 @@
 //! Rules for reports, by the sections they have: whys, changes, evidence, tests, documentation, verification, links, prevention.
 
+use std::collections::HashSet;
+
 use super::around::{Linked, Recorded, Surroundings};
 use super::finding::{Findings, quoted};
 use super::general::Stage;
 use super::page::{Item, Page, items};
-use super::rule::Rule;
+use super::rule::{Rule, Severity};
 use super::wording::{
     cites, has_count, has_digit, has_measure, has_window, has_workload, is_assumption, issue_ids,
     says_unknown, words,
@@ -366,7 +368,9 @@ fn timeline(page: &Page<'_>, findings: &mut Findings) {
     let mut last: Option<moment::Moment> = None;
     for line in lines {
         let Some(found) = moment::first_in(line.raw) else { continue };
-        if let Some(before) = last.filter(|before| found.at < before.at) {
+        if let Some(before) = last.filter(|before| found.at < before.at)
+            && findings.has_room(Severity::Error)
+        {
             findings.add(
                 Rule::TimeBackwards,
                 line.number,
@@ -391,8 +395,13 @@ fn linked(page: &Page<'_>, stage: Stage, around: &dyn Surroundings, findings: &m
         named
             .extend(lines.iter().flat_map(|line| issue_ids(line.raw).map(|id| (id.to_owned(), line.number))));
     }
-    named.dedup_by(|a, b| a.0 == b.0);
-    for (id, line) in named {
+    let mut known = HashSet::new();
+    named.retain(|(id, _)| known.insert(id.clone()));
+    if let Some((_, line)) = named.get(MOST_ASKED) {
+        let message = format!("more than {MOST_ASKED} incidents are named: the rest was not looked up");
+        findings.add(Rule::EvidenceNotChecked, *line, message);
+    }
+    for (id, line) in named.into_iter().take(MOST_ASKED) {
         match around.incident(&id) {
             Linked::State(standing) => {
                 if stage == Stage::Finished
@@ -417,7 +426,7 @@ fn linked(page: &Page<'_>, stage: Stage, around: &dyn Surroundings, findings: &m
 pub(super) fn recorded(page: &Page<'_>, around: &dyn Surroundings, findings: &mut Findings) {
     let mut not_looked = None;
     let mut asked = 0;
-    for line in &page.lines {
+    'page: for line in &page.lines {
         if line.kind == super::page::Kind::FrontMatter {
             continue;
         }
@@ -425,7 +434,9 @@ pub(super) fn recorded(page: &Page<'_>, around: &dyn Surroundings, findings: &mu
         for id in &ids {
             asked += 1;
             if asked > MOST_ASKED {
-                return;
+                let message = format!("more than {MOST_ASKED} events are cited: the rest was not compared");
+                findings.add(Rule::EvidenceNotChecked, line.number, message);
+                break 'page;
             }
             match around.recorded(id) {
                 Recorded::Absent => {
@@ -463,7 +474,7 @@ pub(super) fn recorded(page: &Page<'_>, around: &dyn Surroundings, findings: &mu
     }
 }
 
-/// Events of one document that are looked up, at most.
+/// Events, and incidents, of one document that are looked up, at most.
 const MOST_ASKED: usize = 2_000;
 
 /// The beginning of a hash.
