@@ -1,25 +1,21 @@
-//! What can be seen: agents, cleanups, events, memory, the registry itself.
+//! What can be seen: agents, cleanups, events, the registry itself.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::Value;
-use scupper_detect::Verdict;
 use scupper_model::{Bytes, Timestamp};
 
 use super::RedisStore;
 use super::check::{field, name, verdict};
-use super::keys::{PREFIX, SEED_SETS, ours};
+use super::keys::{SEED_SETS, ours};
 use super::link::info;
-use super::members::{directive, process};
 use super::reply::{Odd, Parts, Read, bytes, damaged, list, number, text, whole};
 use super::seed::judge;
+use super::shown::{Stored, seed_view, stored};
 use super::sweeping::reason;
-use crate::rules::Judged;
 use crate::{
-    AgentId, AgentView, ClaimView, Clock, CoordinatorId, CoordinatorView, Epoch, Event, EventId, Fence,
-    FleetGrowth, Happened, Incarnation, NAMED_LIMIT, Page, Phase, Reason, SecretHash, Standing, Status,
-    StoreError, SystemClock, Timing, Totals,
+    AgentId, AgentView, ClaimView, Clock, CoordinatorView, Event, EventId, Fence, Happened, Page, Phase,
+    Reason, Status, StoreError, SystemClock, Timing,
 };
 
 /// Entries of one page at most.
@@ -28,28 +24,6 @@ const PAGE: usize = 1000;
 const VIEWED: usize = 100;
 /// Cleanups that are listed at most.
 const CLAIMS: usize = 10_000;
-/// Fields of a minute's memory that are read in one call.
-const SCANNED: u64 = 1000;
-
-/// One agent as it is stored.
-struct Stored {
-    id: AgentId,
-    lives: Option<String>,
-    deadline: Option<u64>,
-    state: String,
-    epoch: Option<u64>,
-    ttl: u64,
-    process: Option<crate::Process>,
-    secret: Option<SecretHash>,
-    since: Option<u64>,
-    coordinator: Option<CoordinatorId>,
-    seen: Option<u64>,
-    reason: Option<Reason>,
-    fence: Option<u64>,
-    by: Option<CoordinatorId>,
-    directive: Option<String>,
-    report: Option<String>,
-}
 
 impl RedisStore {
     pub(super) fn do_check(&self) -> Result<(), StoreError> {
@@ -75,7 +49,6 @@ impl RedisStore {
             let mut parts = Parts::of(said)?;
             let now = Timestamp(parts.number()?);
             // Of a record that is not understood nothing is known but whose it is.
-
             let found = parts
                 .rest()
                 .zip(ids)
@@ -264,111 +237,6 @@ impl RedisStore {
             .flag(matches!(what, Happened::HeartbeatSent { .. }));
         self.run("recording an event", &self.scripts.announce, &arguments).map(drop)
     }
-
-    pub(super) fn do_memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
-        let key = format!("{PREFIX}mem:{minute}");
-        let (mut taken, mut cursor) = (HashMap::new(), "0".to_owned());
-        loop {
-            let mut scan = redis::cmd("HSCAN");
-            scan.arg(&key).arg(&cursor).arg("COUNT").arg(SCANNED);
-            let (next, found) = self.command("reading the fleet's memory", &scan, |said| {
-                let mut parts = Parts::of(said)?;
-                Ok((parts.text()?, list(parts.next()?)?))
-            })?;
-            for pair in found.chunks_exact(2) {
-                if let [who, size] = pair
-                    && let Some((who, size)) = sample(who, size)
-                {
-                    taken.insert(who, size);
-                }
-            }
-            if next == "0" {
-                break;
-            }
-            cursor = next;
-        }
-        Ok(taken)
-    }
-
-    pub(super) fn do_totals(&self) -> Result<Totals, StoreError> {
-        let mut arguments = self.arguments();
-        arguments.number(NAMED_LIMIT as u64);
-        self.call("adding up the fleet's memory", &self.scripts.totals, &arguments, totals)
-    }
-}
-
-impl Stored {
-    /// There is something, and it is not understood.
-    fn odd(id: AgentId) -> Self {
-        Self {
-            id,
-            lives: None,
-            deadline: None,
-            state: "?".to_owned(),
-            epoch: None,
-            ttl: 0,
-            process: None,
-            secret: None,
-            since: None,
-            coordinator: None,
-            seen: None,
-            reason: None,
-            fence: None,
-            by: None,
-            directive: None,
-            report: None,
-        }
-    }
-
-    /// `None` where there is nothing of it.
-    fn view(self, now: Timestamp) -> Option<AgentView> {
-        let standing = match (self.state.as_str(), self.deadline) {
-            ("R", _) => Standing::Reaping,
-            ("L", Some(deadline)) if self.lives.is_some() && deadline < now.0 => Standing::Expired,
-            ("L", Some(_)) if self.lives.is_some() => Standing::Active,
-            ("", None) if self.lives.is_none() => return None,
-            _ => Standing::Unknown,
-        };
-        Some(AgentView {
-            last_seen: self.seen.or_else(|| Some(self.deadline?.saturating_sub(self.ttl))).map(Timestamp),
-            deadline: self.deadline.map(Timestamp),
-            id: self.id,
-            epoch: self.epoch.map(Epoch),
-            standing,
-            since: self.since.map(Timestamp),
-            process: self.process,
-            coordinator: self.coordinator,
-            directive: self.directive.as_deref().and_then(directive),
-            report: self.report.and_then(|report| serde_json::from_str(&report).ok()),
-            secret: self.secret,
-        })
-    }
-}
-
-fn stored(mut parts: Parts) -> Read<Stored> {
-    let id = parts.parse()?;
-    let (lives, deadline, state) = (parts.some_text()?, parts.some_number()?, parts.text()?);
-    let (epoch, ttl) = (parts.some()?, parts.some_number()?.unwrap_or(0));
-    let host = parts.known()?;
-    let identity = parts.some_text()?;
-    Ok(Stored {
-        id,
-        lives,
-        deadline,
-        state,
-        epoch,
-        ttl,
-        process: process(host, identity.as_deref()),
-        secret: parts.some_text()?.map(|hex| secret(&hex).ok_or(Odd)).transpose()?,
-        since: parts.some_number()?,
-        coordinator: parts.known()?,
-        seen: parts.some_number()?,
-        reason: parts.some_text()?.map(|word| reason(&word)).transpose()?,
-        fence: parts.some()?,
-        by: parts.known()?,
-        directive: parts.some_text()?,
-        report: parts.some_text()?,
-    })
 }
 
 fn status(said: Value) -> Read<Status> {
@@ -394,89 +262,12 @@ fn status(said: Value) -> Read<Status> {
     Ok(Status { store, now, round_trip, phase, members, expired, claims, coordinators, memory })
 }
 
-/// What is not understood in one of its lists is left out: the sums stand.
-fn totals(said: Value) -> Read<Totals> {
-    let mut parts = Parts::of(said)?;
-    let (now, members) = (Timestamp(parts.number()?), parts.number()?);
-    // A sum may be off where the registry was tampered with: below 0 is nothing.
-    let sum = |parts: &mut Parts| Ok(Bytes(u64::try_from(parts.parse::<i64>()?).unwrap_or(0)));
-    let rss = sum(&mut parts)?;
-    let heap_used = parts.some::<i64>()?.map(|heap| Bytes(u64::try_from(heap).unwrap_or(0)));
-    let store = parts.some_number()?.map(Bytes);
-    let (verdicts, largest) = (list(parts.next()?)?, list(parts.next()?)?);
-    let leaks = list(parts.next()?)?;
-    let mut growth = Parts::of(parts.next()?)?;
-    let (baseline, current, grown) = (sum(&mut growth)?, sum(&mut growth)?, growth.number()?);
-    let verdict = |pair: &[Value]| {
-        let [word, count] = pair else { return None };
-        let word = text(word).ok()?;
-        let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.name() == word)?;
-        Some((verdict, number(count).ok()?))
-    };
-    let size = |pair: &[Value]| {
-        let [id, size] = pair else { return None };
-        Some((text(id).ok()?.parse().ok()?, Bytes(number(size).ok()?)))
-    };
-    let mut leaks: Vec<AgentId> = leaks.iter().filter_map(|id| text(id).ok()?.parse().ok()).collect();
-    leaks.sort();
-    Ok(Totals {
-        now,
-        members,
-        rss,
-        heap_used,
-        store,
-        growth: FleetGrowth::of(baseline.0, current.0, grown),
-        largest: largest.chunks_exact(2).filter_map(size).collect(),
-        verdicts: verdicts.chunks_exact(2).filter_map(verdict).collect(),
-        leaks,
-    })
-}
-
-fn seed_view(id: AgentId, judged: &Judged) -> AgentView {
-    let (standing, last_seen) = match judged {
-        Judged::Alive { last_seen } => (Standing::Active, Some(*last_seen)),
-        Judged::Orphan { last_seen, .. } => (Standing::Expired, *last_seen),
-        Judged::Unknown { .. } => (Standing::Unknown, None),
-    };
-    AgentView {
-        id,
-        epoch: None,
-        standing,
-        last_seen,
-        deadline: None,
-        since: None,
-        process: None,
-        coordinator: None,
-        directive: None,
-        report: None,
-        secret: None,
-    }
-}
-
 /// Where a list of the seed's members goes on.
 fn place(from: &str) -> Option<(usize, String, usize)> {
     let (set, rest) = from.strip_prefix('~')?.split_once(':')?;
     let (cursor, given) = rest.split_once(':')?;
     cursor.parse::<u64>().ok()?;
     Some((set.parse().ok()?, cursor.to_owned(), given.parse().ok()?))
-}
-
-fn secret(hex: &str) -> Option<SecretHash> {
-    let mut bytes = [0; 32];
-    if hex.len() != 64 || !hex.is_ascii() {
-        return None;
-    }
-    for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-        *byte = u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()?;
-    }
-    Some(SecretHash(bytes))
-}
-
-fn sample(who: &Value, size: &Value) -> Option<(Incarnation, Bytes)> {
-    let who = text(who).ok()?;
-    let (epoch, id) = who.split_once('|')?;
-    let who = Incarnation { id: id.parse().ok()?, epoch: Epoch(epoch.parse().ok()?) };
-    Some((who, Bytes(number(size).ok()?)))
 }
 
 /// `1795333740123-7` as text that sorts.
@@ -509,14 +300,6 @@ mod tests {
         assert_eq!(place("~1:77:3"), Some((1, "77".to_owned(), 3)));
         for odd in ["", "~", "~1", "~1:x:3", "~1:2", "1:2:3", "~-1:2:3"] {
             assert_eq!(place(odd), None, "{odd}");
-        }
-    }
-
-    #[test]
-    fn a_secret_is_64_digits_or_none() {
-        assert_eq!(secret(&"0a".repeat(32)), Some(SecretHash([10; 32])));
-        for odd in ["", "0a", &"zz".repeat(32), &"é".repeat(32)] {
-            assert_eq!(secret(odd), None);
         }
     }
 }

@@ -3,7 +3,8 @@
 //! - `link`: connections, and their errors; `check`: whether a server can be a registry.
 //! - `keys`, `scripts`: where everything is, and the Lua that changes it. Whatever must hold at once is one script, and the
 //!   server's clock is the only one. What they decide is said in plain functions in `rules/`.
-//! - `members`, `sweeping`, `reaping`, `looking`: the calls, one by one; `told`: what goes along with a heartbeat.
+//! - `members`, `sweeping`, `reaping`, `looking`, `taken`: the calls, one by one; `shown`: an agent as it is read; `told`: what
+//!   goes along with a heartbeat.
 //! - `seed`: agents that were written to seed 004 and know nothing of epochs. Its keys and channels are also written for ours
 //!   (the mirror), so that its readers see them; `?seed=off` in the address leaves both out, for a cheaper heartbeat.
 //!
@@ -19,7 +20,9 @@ mod reaping;
 mod reply;
 mod scripts;
 mod seed;
+mod shown;
 mod sweeping;
+mod taken;
 mod told;
 
 use std::collections::HashMap;

@@ -103,28 +103,26 @@ if reports > 0 then
     redis.call('EXPIRE', minute, 1200)
   end
   if fresh > 0 then
+    -- By how much a sum changes with what one agent says. What it takes is kept as this pair; what it does not know any more is
+    -- forgotten.
+    local function change(size, was, kept, first, second, forget, key, id)
+      if size ~= '' then
+        local place = #kept
+        kept[place + 1], kept[place + 2] = first, second
+        return size - (was or 0)
+      end
+      if not was then return 0 end
+      redis.call(forget, P .. key, id)
+      return -was
+    end
     local old, judged = redis.call('ZMSCORE', P .. 'big', unpack(ids)), redis.call('HMGET', P .. 'verdict', unpack(ids))
     local heaps = redis.call('HMGET', P .. 'heap', unpack(ids))
     local rss, heap, big, used = 0, 0, {}, {}
     for k = 1, fresh do
       local id, from = ids[k], news[k]
       local size, uses, verdict, was = ARGV[from + 2], ARGV[from + 3], ARGV[from + 4], judged[k] or ''
-      if size ~= '' then
-        rss = rss + size - (old[k] or 0)
-        big[#big + 1] = size
-        big[#big + 1] = id
-      elseif old[k] then
-        rss = rss - old[k]
-        redis.call('ZREM', P .. 'big', id)
-      end
-      if uses ~= '' then
-        heap = heap + uses - (heaps[k] or 0)
-        used[#used + 1] = id
-        used[#used + 1] = uses
-      elseif heaps[k] then
-        heap = heap - heaps[k]
-        redis.call('HDEL', P .. 'heap', id)
-      end
+      rss = rss + change(size, old[k], big, size, id, 'ZREM', 'big', id)
+      heap = heap + change(uses, heaps[k], used, id, uses, 'HDEL', 'heap', id)
       if verdict ~= was then
         if was ~= '' then redis.call('HINCRBY', P .. 'tot', 'v:' .. was, -1) end
         if verdict ~= '' then

@@ -21,12 +21,14 @@
 #![allow(dead_code, reason = "each test binary uses some of it")]
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
+pub mod lists;
 pub mod members;
 pub mod outages;
 pub mod races;
 pub mod reaps;
 pub mod scene;
 pub mod sweeps;
+pub mod taken;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,11 +98,11 @@ macro_rules! promises {
             members::a_departure_that_is_asked_for_again_goes_on
             members::an_agent_is_asked_to_do_something
             members::many_beats_are_answered_in_their_order
-            members::r104_memory_is_kept_by_the_minute
-            members::r103_totals_are_of_the_members_and_of_what_each_said_last
-            members::r105_growth_is_of_those_who_were_there_a_window_ago
-            members::long_lists_come_in_pages
-            members::events_follow_each_other
+            taken::r104_memory_is_kept_by_the_minute
+            taken::r103_totals_are_of_the_members_and_of_what_each_said_last
+            taken::r105_growth_is_of_those_who_were_there_a_window_ago
+            lists::long_lists_come_in_pages
+            lists::events_follow_each_other
             sweeps::r093_a_lease_ends_after_its_last_millisecond
             sweeps::r093_an_agents_own_lease_counts
             sweeps::who_beats_is_never_claimed
