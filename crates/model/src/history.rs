@@ -139,7 +139,8 @@ pub enum MemoryKind {
     Heap,
     /// Arenas of the C library: what its threads have from `malloc`.
     Arena,
-    /// Other anonymous mappings: large blocks, other heaps, caches of a runtime.
+    /// Other anonymous mappings: large blocks, other heaps, caches of a runtime, and arenas of a C library that cannot be
+    /// told by how they are laid out.
     Anonymous,
     /// Stacks of threads, as far as they are known as such (by the page that guards them).
     Stack,
@@ -149,6 +150,25 @@ pub enum MemoryKind {
     Shared,
     /// Swapped out.
     Swap,
+}
+
+impl MemoryKind {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Heap, Self::Arena, Self::Anonymous, Self::Stack, Self::File, Self::Shared, Self::Swap];
+
+    /// The words for a person.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Heap => "heap",
+            Self::Arena => "arenas of malloc",
+            Self::Anonymous => "anonymous mappings",
+            Self::Stack => "stacks of threads",
+            Self::File => "pages of files",
+            Self::Shared => "shared memory",
+            Self::Swap => "swapped out",
+        }
+    }
 }
 
 /// One kind of memory at two times, in bytes. `None` is unknown, never 0.

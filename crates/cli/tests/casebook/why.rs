@@ -10,7 +10,7 @@ use scupper_model::{
     ResourceChange, ResourceKind, RunId, StartTime, Timestamp, Watched,
 };
 
-use crate::scene::Room;
+use crate::scene::{PATIENCE, Room, wait_for};
 
 const RUN: &str = "00000000000070008000000000000001";
 const GONE: i32 = 2_000_000_000;
@@ -150,6 +150,13 @@ fn the_curve_of_what_is_suspected_first_is_drawn() {
             .filter(roxmltree::Node::is_text)
             .any(|node| node.text().unwrap().contains("close wait"))
     );
+    // It is written whole beside its place: what a link leads to is left alone.
+    let kept = room.write("kept.txt", "kept");
+    std::os::unix::fs::symlink(&kept, room.work("link.svg")).unwrap();
+    let answer = room.answer(&["why", "web", "--svg", "link.svg"]);
+    assert_eq!((answer.code, answer.err.lines().count()), (2, 1), "{answer:?}");
+    assert!(answer.err.contains("cannot write link.svg"), "{answer:?}");
+    assert_eq!(room.read("kept.txt"), "kept");
     let answer = room.answer(&["why", "web", "--svg", "no/such/folder/why.svg"]);
     assert_eq!(answer.code, 2);
     assert!(
@@ -211,28 +218,49 @@ impl Drop for Sleeper {
 #[test]
 fn a_process_that_nobody_watched_is_unknown() {
     let room = Room::new();
-    let child = Command::new("sleep")
-        .arg("60")
+    // Files of its own by names that no number tells apart.
+    let script = "import itertools, sys, time\n\
+        where = sys.argv[1]\n\
+        names = itertools.product('ghijklm', repeat=3)\n\
+        files = [open(f'{where}/{a}{b}{c}', 'w') for a, b, c in itertools.islice(names, 130)]\n\
+        open(f'{where}/ready', 'w').close()\n\
+        time.sleep(60)";
+    std::fs::create_dir(room.work("files")).unwrap();
+    let child = Command::new("python3")
+        .args(["-c", script])
+        .arg(room.work("files"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
     let sleeper = Sleeper(child.unwrap());
+    let ready = room.work("files/ready");
+    wait_for("it has opened its files", PATIENCE, || {
+        if ready.exists() { Ok(()) } else { Err(format!("no {}", ready.display())) }
+    });
     let pid = sleeper.0.id().to_string();
     let why = room.json(&["why", &pid, "--json"]);
     assert_eq!(why["suspects"][0]["cause"], "unknown", "{why}");
+    let holds = why["holds"].as_array().unwrap();
     assert!(
-        why["holds"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|held| held["what"] == "/dev/null" && held["count"].as_u64() >= Some(3)),
+        holds.iter().any(|held| held["what"] == "/dev/null" && held["count"].as_u64() >= Some(3)),
         "{why}"
     );
+    // 130 files, `/dev/null` and a thread at least: what is not listed is counted.
+    let more = why["holds_more"].as_u64().unwrap();
+    assert!(holds.len() as u64 + more >= 132 && more > 0, "{why}");
+    assert_eq!(why["holds_unread"], serde_json::json!([]));
+    let memory = |kind: &str| {
+        let all = why["holds_memory"].as_array().unwrap();
+        all.iter().find(|memory| memory["kind"] == kind).and_then(|memory| memory["bytes"].as_u64())
+    };
+    assert!(memory("file") > Some(1 << 20) && memory("heap") > Some(0), "{why}");
     let answer = room.answer(&["why", &pid]);
     assert_eq!(answer.code, 2);
     assert!(
         answer.out.contains("one look says nothing of growth")
+            && answer.out.contains("more kinds of things are not shown: --json shows the first 100")
+            && answer.out.contains(" memory  heap ")
             && answer.err.contains(&format!("scupper attach {pid}")),
         "{answer:?}"
     );

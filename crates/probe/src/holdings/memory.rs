@@ -101,17 +101,8 @@ struct Mappings {
 
 impl Mappings {
     fn new(threads: Option<usize>) -> Self {
-        let kinds = [
-            MemoryKind::Heap,
-            MemoryKind::Arena,
-            MemoryKind::Anonymous,
-            MemoryKind::Stack,
-            MemoryKind::File,
-            MemoryKind::Shared,
-            MemoryKind::Swap,
-        ];
         Self {
-            found: kinds.into_iter().map(|kind| (kind, 0)).collect(),
+            found: MemoryKind::ALL.into_iter().map(|kind| (kind, 0)).collect(),
             stacks: (0, 0),
             threads,
             before: None,

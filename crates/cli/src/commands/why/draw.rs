@@ -1,6 +1,5 @@
 //! The curve of what is suspected first, with its fit, its forecast and what happened meanwhile.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
@@ -9,6 +8,7 @@ use scupper_casebook::suspects::{Cause, Ranking, Suspect};
 use scupper_model::{Event, Watched};
 
 use crate::chart;
+use crate::documents;
 use crate::failure::Failure;
 
 /// Writes the picture.
@@ -21,7 +21,7 @@ pub(super) fn svg(path: &Path, events: &[Event], ranking: &Ranking) -> Result<()
             .hint("series are recorded when they grow, and when a unit ends"));
     };
     let picture = chart::svg(&[drawn]).context("cannot draw the chart")?;
-    fs::write(path, picture).with_context(|| format!("cannot write {}", path.display()))?;
+    documents::write(path, &picture)?;
     Ok(())
 }
 

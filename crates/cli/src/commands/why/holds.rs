@@ -1,8 +1,14 @@
 //! What a process holds at one look, by signature: all there is of one that nobody watched. It says nothing of growth.
 
-use scupper_model::{Identity, ResourceKind};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use scupper_model::{Identity, MemoryKind, ResourceKind};
 use scupper_probe::Proc;
-use scupper_probe::holdings::{self, Bounds};
+use scupper_probe::holdings::{self, Bounds, Holdings};
+use scupper_supervise::shell::clock::Clock;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -10,9 +16,24 @@ use crate::failure::Failure;
 /// Descriptors that are looked at one by one.
 const MOST_DESCRIPTORS: u64 = 65_536;
 /// Bytes of `smaps` that are read.
-const MOST_TEXT: usize = 4 << 20;
-/// What is told: most of the same first.
-const TOLD: usize = 24;
+const MOST_TEXT: usize = 32 << 20;
+/// The look is broken off after this time, and says what it has not read. Where it hangs in the kernel, it is given up.
+const LONGEST: Duration = Duration::from_secs(5);
+const GIVEN_UP: Duration = Duration::from_secs(10);
+/// Signatures that are listed: most of the same first.
+const LISTED: usize = 100;
+
+/// What a process holds.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Holds {
+    pub holds: Vec<Holding>,
+    /// Signatures beyond those.
+    pub holds_more: usize,
+    /// Its memory by kind. What is unknown is not there.
+    pub holds_memory: Vec<Memory>,
+    /// What could not be read, and why.
+    pub holds_unread: Vec<String>,
+}
 
 /// So many things with one signature.
 #[derive(Clone, Debug, Serialize)]
@@ -23,18 +44,56 @@ pub(super) struct Holding {
     pub bytes: Option<u64>,
 }
 
+/// Memory of one kind.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Memory {
+    pub kind: MemoryKind,
+    pub bytes: u64,
+}
+
 /// One look.
-pub(super) fn now(proc_: &Proc, who: &Identity) -> Result<Vec<Holding>, Failure> {
-    let bounds = Bounds { descriptors: MOST_DESCRIPTORS, memory_text: MOST_TEXT, goes_on: &|| true };
-    let Some(found) = holdings::read(proc_, who, bounds)? else {
-        return Err(Failure::usage(format!("{who} ended while it was looked at")));
+pub(super) fn now(proc_: &Proc, who: &Identity) -> Result<Holds, Failure> {
+    let (answers, answered) = mpsc::sync_channel(1);
+    let (path, target) = (proc_.path().to_owned(), *who);
+    let look = move || {
+        let clock = Clock::start();
+        let goes_on = || clock.now() < LONGEST;
+        let bounds = Bounds { descriptors: MOST_DESCRIPTORS, memory_text: MOST_TEXT, goes_on: &goes_on };
+        let found = Proc::open(&path).and_then(|proc_| holdings::read(&proc_, &target, bounds));
+        let _ = answers.send(found);
     };
-    let mut all: Vec<Holding> = found
-        .table
-        .into_iter()
-        .map(|((kind, what), held)| Holding { kind, what, count: held.count, bytes: held.bytes })
-        .collect();
-    all.sort_by_key(|holding| std::cmp::Reverse(holding.count));
-    all.truncate(TOLD);
-    Ok(all)
+    thread::Builder::new()
+        .name("scupper-closer".into())
+        .spawn(look)
+        .context("cannot start a thread to look on")?;
+    match answered.recv_timeout(GIVEN_UP) {
+        Ok(found) => match found? {
+            Some(found) => Ok(Holds::of(found)),
+            None => Err(Failure::usage(format!("pid {} ended while it was looked at", who.pid))),
+        },
+        Err(_) => {
+            let message = format!(
+                "cannot see what pid {} holds: the look took longer than {} s and was given up",
+                who.pid,
+                GIVEN_UP.as_secs()
+            );
+            Err(Failure::usage(message).hint("something hangs in the kernel; `/proc/PID/stack` may say what"))
+        }
+    }
+}
+
+impl Holds {
+    fn of(found: Holdings) -> Self {
+        let mut holds: Vec<Holding> = found
+            .table
+            .into_iter()
+            .map(|((kind, what), held)| Holding { kind, what, count: held.count, bytes: held.bytes })
+            .collect();
+        holds.sort_by_key(|holding| std::cmp::Reverse(holding.count));
+        let holds_more = holds.len().saturating_sub(LISTED);
+        holds.truncate(LISTED);
+        let memory = found.memory.into_iter().map(|(kind, bytes)| Memory { kind, bytes });
+        let unread = found.unread.into_iter().map(|(part, why)| format!("{}: {why}", part.name()));
+        Self { holds, holds_more, holds_memory: memory.collect(), holds_unread: unread.collect() }
+    }
 }

@@ -9,7 +9,7 @@ use scupper_probe::Proc;
 use scupper_supervise::control::UnitStatus;
 use scupper_supervise::shell::clock;
 
-use super::holds::{self, Holding};
+use super::holds::{self, Holds};
 use super::incident;
 use crate::args::{Asked, WhyArgs};
 use crate::casebook::evidence::Evidence;
@@ -28,7 +28,7 @@ pub(super) struct Found {
     /// Where one process is asked about.
     pub only: Option<Identity>,
     /// What a process of no unit holds.
-    pub holds: Option<Vec<Holding>>,
+    pub holds: Option<Holds>,
     /// For the person who asked.
     pub notes: Vec<String>,
 }

@@ -22,8 +22,8 @@ struct Report<'r> {
     /// What was asked about.
     asked: String,
     /// What a process that no unit of Scupper has holds now: one look, which says nothing of growth.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    holds: Option<&'r [holds::Holding]>,
+    #[serde(flatten)]
+    holds: Option<&'r holds::Holds>,
 }
 
 pub(super) fn run(args: &WhyArgs, printer: &mut Printer) -> Result<u8, Failure> {
@@ -36,9 +36,9 @@ pub(super) fn run(args: &WhyArgs, printer: &mut Printer) -> Result<u8, Failure> 
     let Found { title, holds, notes, .. } = &found;
     if args.json {
         let asked = asked(&args.asked);
-        printer.json(&Report { ranking: &ranking, asked, holds: holds.as_deref() })?;
+        printer.json(&Report { ranking: &ranking, asked, holds: holds.as_ref() })?;
     } else {
-        printer.line(&said::text(title, &ranking, holds.as_deref()))?;
+        printer.line(&said::text(title, &ranking, holds.as_ref()))?;
     }
     for note in notes {
         printer.note(&format!("note: {note}"));

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use scupper_casebook::suspects::{Cause, Evidence, Ranking, Suspect};
 use scupper_detect::Quantity;
-use scupper_model::{Grows, printable};
+use scupper_model::{Grows, MemoryKind, printable};
 
-use super::holds::Holding;
+use super::holds::Holds;
 use crate::output::figures;
 
 /// Suspects that are told at all.
@@ -16,9 +16,11 @@ const TOLD: usize = 3;
 const LINES: usize = 4;
 /// Characters of a line.
 const WIDTH: usize = 150;
+/// Kinds of things that a process holds, of each of which there may be many.
+const HELD: usize = 10;
 
 /// The whole answer.
-pub(super) fn text(title: &str, ranking: &Ranking, holds: Option<&[Holding]>) -> String {
+pub(super) fn text(title: &str, ranking: &Ranking, holds: Option<&Holds>) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{title}: {}", rests_on(ranking));
     for (number, suspect) in ranking.suspects.iter().take(TOLD).enumerate() {
@@ -33,14 +35,44 @@ pub(super) fn text(title: &str, ranking: &Ranking, holds: Option<&[Holding]>) ->
         let _ = writeln!(text, "\nunknown: {}", line(unknown));
     }
     if let Some(holds) = holds {
-        let _ = writeln!(text, "\nholds now (one look says nothing of growth):");
-        for holding in holds.iter().take(10) {
-            let kind = serde_json::to_value(holding.kind).ok();
-            let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
-            let _ = writeln!(text, "{:>7}  {kind:<13} {}", holding.count, line(&holding.what));
-        }
+        held(&mut text, holds);
     }
     text
+}
+
+/// What a process holds now.
+fn held(text: &mut String, holds: &Holds) {
+    let _ = writeln!(text, "\nholds now (one look says nothing of growth):");
+    for holding in holds.holds.iter().take(HELD) {
+        let kind = serde_json::to_value(holding.kind).ok();
+        let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
+        let _ = writeln!(text, "{:>7}  {kind:<13} {}", holding.count, line(&holding.what));
+    }
+    let (listed, beyond) = (holds.holds.len(), holds.holds_more);
+    let more = listed.saturating_sub(HELD) + beyond;
+    if more > 0 {
+        let all = if beyond == 0 { "them".to_owned() } else { format!("the first {listed}") };
+        let _ = writeln!(text, "         {more} more kinds of things are not shown: --json shows {all}");
+    }
+    let bytes = |bytes: u64| {
+        #[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
+        figures::amount(Quantity::Bytes, bytes as f64)
+    };
+    let known = holds.holds_memory.iter().filter(|memory| memory.bytes > 0);
+    let mut memory: Vec<String> =
+        known.map(|memory| format!("{} {}", memory.kind.describe(), bytes(memory.bytes))).collect();
+    let unknown = MemoryKind::ALL
+        .into_iter()
+        .filter(|kind| holds.holds_memory.iter().all(|memory| memory.kind != *kind))
+        .map(MemoryKind::describe);
+    let unknown: Vec<&str> = unknown.collect();
+    if !unknown.is_empty() {
+        memory.push(format!("not known: {}", unknown.join(", ")));
+    }
+    let _ = writeln!(text, " memory  {}", memory.join("; "));
+    for unread in &holds.holds_unread {
+        let _ = writeln!(text, "unknown  {}", line(unread));
+    }
 }
 
 fn rests_on(ranking: &Ranking) -> String {
@@ -126,4 +158,55 @@ fn grows(suspect: &Suspect) -> Option<String> {
         Grows::Undetermined => {}
     }
     (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use scupper_model::ResourceKind;
+
+    use super::super::holds::{Holding, Memory};
+    use super::*;
+
+    #[test]
+    fn what_is_not_shown_and_what_is_not_known_is_said() {
+        let kinds = ('a'..='z').map(|name| Holding {
+            kind: ResourceKind::File,
+            what: format!("/srv/{name}"),
+            count: 2,
+            bytes: None,
+        });
+        let mut holds = Holds {
+            holds: kinds.collect(),
+            holds_more: 0,
+            holds_memory: vec![
+                Memory { kind: MemoryKind::File, bytes: 3 << 20 },
+                Memory { kind: MemoryKind::Swap, bytes: 0 },
+            ],
+            holds_unread: vec!["memory by kind: not allowed to read /proc/7/smaps".to_owned()],
+        };
+        let of = |holds: &Holds| {
+            let mut text = String::new();
+            held(&mut text, holds);
+            text
+        };
+        let text = of(&holds);
+        let has = |text: &str, line: &str| text.lines().any(|seen| seen == line);
+        assert!(has(&text, "         16 more kinds of things are not shown: --json shows them"), "{text}");
+        assert!(
+            has(
+                &text,
+                " memory  pages of files 3 MiB; not known: heap, arenas of malloc, anonymous mappings, stacks of threads, \
+                 shared memory"
+            ),
+            "{text}"
+        );
+        assert!(has(&text, "unknown  memory by kind: not allowed to read /proc/7/smaps"), "{text}");
+        assert_eq!(text.lines().filter(|line| line.contains("/srv/")).count(), HELD);
+        holds.holds_more = 5;
+        let text = of(&holds);
+        assert!(
+            has(&text, "         21 more kinds of things are not shown: --json shows the first 26"),
+            "{text}"
+        );
+    }
 }
