@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::Row;
 use rusqlite::types::Value;
-use scupper_model::{Event, RunId, Timestamp, UnitName};
+use scupper_model::{Event, Pid, RunId, Timestamp, UnitName};
 
 use crate::store::milliseconds;
 use crate::{EvidenceError, Store};
@@ -26,6 +26,8 @@ pub struct Query {
     pub run: Option<RunId>,
     /// Of one of these kinds (`unit_exited`); of any kind where empty.
     pub kinds: Vec<String>,
+    /// That tell of a process with this number: in the identity of somebody, whoever it was.
+    pub pid: Option<Pid>,
     /// That happened then or later.
     pub since: Option<Timestamp>,
     /// That happened before then.
@@ -137,6 +139,11 @@ impl Query {
         }
         if let Some(row) = self.after_row {
             add("id > ?", Value::Integer(row));
+        }
+        if let Some(pid) = self.pid {
+            // Lines are JSON without white space, in which a field's name cannot be part of a text: its quotes are escaped there.
+            conditions.push("(instr(body, ?) > 0 OR instr(body, ?) > 0)".to_owned());
+            values.extend([',', '}'].map(|end| Value::Text(format!("\"pid\":{pid}{end}"))));
         }
         if !self.kinds.is_empty() {
             conditions.push(format!("kind IN ({})", vec!["?"; self.kinds.len()].join(", ")));

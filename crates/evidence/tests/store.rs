@@ -12,9 +12,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{NOW, at, is_sound, loud, messages, notice, open, routine};
+use common::{NOW, at, is_sound, kept, loud, messages, notice, open, routine};
 use scupper_evidence::{EvidenceError, Options, Query, SCHEMA_VERSION, Store};
-use scupper_model::{Bytes, EventKind, Profile, RunId, Timestamp, redact_command};
+use scupper_model::{Bytes, EventKind, Identity, Pid, Profile, RunId, StartTime, Timestamp, redact_command};
 use tempfile::tempdir;
 
 #[test]
@@ -99,6 +99,22 @@ fn queries_select_and_order() {
         store.events(&Query::default()).unwrap().pop().unwrap().event.unwrap(),
         notice_like(5, &store)
     );
+
+    // A process by its number: as it stands in an identity, not in what somebody wrote.
+    let who = |pid| Identity {
+        pid: Pid::new(pid).unwrap(),
+        start_time: StartTime(1),
+        boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse().unwrap(),
+    };
+    let told = at(EventKind::Trouble { message: r#"of "pid":47, and 47"#.into() }, Timestamp(NOW.0 + 6));
+    store
+        .insert(&[at(kept(who(47)), Timestamp(NOW.0 + 7)), at(kept(who(471)), Timestamp(NOW.0 + 8)), told])
+        .unwrap();
+    let moments = |pid| -> Vec<u64> {
+        let query = Query { pid: Pid::new(pid), ..Query::default() };
+        store.events(&query).unwrap().into_iter().map(|stored| stored.event.unwrap().at.0 - NOW.0).collect()
+    };
+    assert_eq!((moments(47), moments(471), moments(4)), (vec![7], vec![8], vec![]));
 }
 
 fn notice_like(n: u64, store: &Store) -> scupper_model::Event {
