@@ -1,4 +1,4 @@
-"""A client of a server that closes every connection at once.  client.py PORT leak|pool|files [LIMIT]
+"""A client of a server that closes every connection at once.  client.py PORT leak|pool|files LIMIT
 
 leak   keeps each connection that the server has closed
 pool   keeps four, and closes those that the server has closed
@@ -10,10 +10,8 @@ import socket
 import sys
 import time
 
-port, how = int(sys.argv[1]), sys.argv[2]
-if len(sys.argv) > 3:
-    limit = int(sys.argv[3])
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+port, how, limit = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
 def connect():
@@ -31,6 +29,6 @@ while True:
         kept.append(connect())
     if how == "pool" and len(kept) > 4:
         kept.pop(0).close()
-    if len(kept) > 380:
+    if len(kept) > limit - 50:
         time.sleep(1000)
     time.sleep(0.2)

@@ -232,12 +232,12 @@ fn heavy_r071_r120_what_piles_up_is_told_with_its_class_and_the_time_that_is_lef
     let flags = ["--horizon", "short"];
     let scenes: [Scene; 4] = std::array::from_fn(|_| Scene::new());
     let [sockets, files, pool, memory] = &scenes;
-    let client = |scene: &Scene, how: &str| scene.run_script(&flags, "client.py", &[&port, how, "600"]);
+    let client = |scene: &Scene, how: &str| scene.run_script(&flags, "client.py", &[&port, how, "1000"]);
     let running = [
         client(sockets, "leak"),
         client(files, "files"),
         client(pool, "pool"),
-        memory.run_script(&flags, "leak.py", &["--rate", "3", "--cap", "400"]),
+        memory.run_script(&flags, "leak.py", &["--rate", "3", "--cap", "600"]),
     ];
     let status = wait_for_status(sockets, "connections are told to pile up", |status| {
         series(status, "close_wait").first().is_some_and(|one| grows(one)) && grows(status)
@@ -247,8 +247,8 @@ fn heavy_r071_r120_what_piles_up_is_told_with_its_class_and_the_time_that_is_lef
     let (value, per_hour) =
         (close_wait["value"].as_f64().unwrap(), close_wait["slope_per_hour"].as_f64().unwrap());
     let left = close_wait["time_to_limit_seconds"].as_f64().unwrap();
-    // Its own limit is 600 descriptors, of which it uses a few beside.
-    let expected = (600.0 - value - 6.0) / per_hour * 3600.0;
+    // Its own limit is 1000 descriptors, of which it uses a few beside.
+    let expected = (1000.0 - value - 6.0) / per_hour * 3600.0;
     assert!(left > expected / 2.0 - 5.0 && left < expected * 2.0 + 5.0, "{left} {expected} {close_wait}");
     let (_, table) = sockets.ask(&["ps", "--processes"]);
     assert!(
@@ -256,7 +256,7 @@ fn heavy_r071_r120_what_piles_up_is_told_with_its_class_and_the_time_that_is_lef
         "{table}"
     );
     let main = &status["processes"][0]["connections"];
-    assert!(main["close_wait"].as_u64() > Some(20) && main["descriptor_limit"] == 600, "{main}");
+    assert!(main["close_wait"].as_u64() > Some(20) && main["descriptor_limit"] == 1000, "{main}");
     let event =
         sockets.wait_for_event("verdict_changed", |event| event["series"] == "close_wait" && grows(event));
     assert_eq!(event["class"], "sockets", "{event}");

@@ -1,7 +1,8 @@
 //! Nearer looks, at what moved alone: what a helper is, once for each program it becomes; which connections wait to be closed, now and then.
 //!
-//! A unit at rest pays nothing for it: a helper's kind is found out once (four links), and connections are read only of processes whose number of descriptors has changed or that had connections, never for more than a hundredth of
-//! the time.
+//! A unit at rest pays nothing for it: a helper's kind is found out once (four links), and connections are read only of
+//! processes whose number of descriptors has changed or that had connections, never for more than a hundredth of a
+//! processor. On a loaded machine a reading takes long because others are at work; that is no reason to read less often.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use crate::unit::{Look, Role, Seen};
 const STARTED: Duration = Duration::from_secs(10);
 /// Descriptors that are looked at in one reading of connections, in all.
 const MOST_DESCRIPTORS: u64 = 16_384;
-/// Between two readings, times what one took: at most a hundredth of the time.
+/// Between two readings, times the processor time that one took: at most a hundredth of a processor.
 const REST: u32 = 100;
 
 /// What was found out by nearer looks.
@@ -50,13 +51,13 @@ impl Nearer {
         if look.whole {
             self.forget(look);
             if now >= self.next {
-                let began = clock::since_boot();
+                let began = clock::processor_time();
                 self.read_connections(look, proc);
                 let every = match horizon {
                     Horizon::Long => Duration::from_secs(5),
                     Horizon::Short => Duration::from_secs(1),
                 };
-                self.next = now + every.max(clock::since_boot().saturating_sub(began) * REST);
+                self.next = now + every.max(clock::processor_time().saturating_sub(began) * REST);
             }
         }
     }
