@@ -1,8 +1,13 @@
 //! Memory by kind, from `smaps`: what grows is most often a heap, and sometimes a stack, an arena or shared memory.
 //!
 //! The kernel names `[heap]` and `[stack]` and no other anonymous mapping. What is a thread's stack or an arena of the C
-//! library is told by how they are laid out: a stack lies behind a guard that nobody may touch, an arena begins at a
-//! multiple of 64 MiB and is reserved to its end (`HEAP_MAX_SIZE` of glibc's malloc/arena.c).
+//! library is told by how they are laid out. A stack lies behind a guard that nobody may touch. An arena consists of heaps
+//! (`new_heap()` of glibc's malloc/arena.c): each begins at a multiple of 64 MiB, is reserved to the next one without a
+//! claim to swap (`MAP_NORESERVE`, `nr` among its flags), and is opened as it fills. Full ones look like one mapping with
+//! the next. That flag tells them from the heap of a Go program, which is laid out alike.
+//!
+//! Where none of it can be told (a fixture without flags, another C library, a host that reserves strictly), arenas are
+//! among the anonymous mappings, and that word is true of them.
 
 use std::collections::BTreeMap;
 
@@ -76,6 +81,18 @@ struct Mapping {
     kind: Kind,
     rss: u64,
     anonymous: u64,
+    /// Whether it has no claim to swap.
+    unclaimed: bool,
+}
+
+/// What may be heaps of an arena, until what lies behind is known.
+#[derive(Clone, Copy, Debug)]
+struct Heaps {
+    mapping: Mapping,
+    /// Whether it may be a stack instead.
+    stack: bool,
+    /// Where what was reserved behind it ends.
+    reserved: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +114,10 @@ struct Mappings {
     threads: Option<usize>,
     before: Option<Mapping>,
     current: Option<Mapping>,
+    heaps: Option<Heaps>,
+    /// Memory of what would be heaps that are full, and whether others are heaps for certain.
+    full: u64,
+    has_arenas: bool,
 }
 
 impl Mappings {
@@ -107,6 +128,9 @@ impl Mappings {
             threads,
             before: None,
             current: None,
+            heaps: None,
+            full: 0,
+            has_arenas: false,
         }
     }
 
@@ -120,32 +144,66 @@ impl Mappings {
                 current.anonymous = bytes;
             } else if let Some(bytes) = amount(line, b"Swap:") {
                 self.add(MemoryKind::Swap, bytes);
+            } else if let Some(flags) = line.strip_prefix(b"VmFlags:") {
+                current.unclaimed = flags.split(u8::is_ascii_whitespace).any(|flag| flag == b"nr");
             }
         }
     }
 
-    /// A mapping is understood when the one behind it is known.
     fn next(&mut self, next: Option<Mapping>) {
         let done = self.current.take();
         if let Some(mapping) = done {
+            self.reserves_or_settles(&mapping);
+            let stack = is_stack(self.before.as_ref(), &mapping);
             match mapping.kind {
                 Kind::Known(kind) => self.add(kind, mapping.rss),
                 Kind::OfFile => {
                     self.add(MemoryKind::Anonymous, mapping.anonymous);
                     self.add(MemoryKind::File, mapping.rss.saturating_sub(mapping.anonymous));
                 }
-                Kind::Unnamed if is_arena(&mapping, next.as_ref()) => {
-                    self.add(MemoryKind::Arena, mapping.rss);
+                Kind::Unnamed if may_be_heaps(&mapping) => {
+                    self.heaps = Some(Heaps { mapping, stack, reserved: mapping.end });
                 }
-                Kind::Unnamed if is_stack(self.before.as_ref(), &mapping) => {
-                    self.stacks = (self.stacks.0.saturating_add(mapping.rss), self.stacks.1 + 1);
-                }
-                Kind::Unnamed => self.add(MemoryKind::Anonymous, mapping.rss),
+                Kind::Unnamed => self.unnamed(mapping.rss, stack),
                 Kind::Nobody => {}
             }
         }
         self.before = done;
         self.current = next;
+    }
+
+    /// What lies behind heaps says whether they are some.
+    fn reserves_or_settles(&mut self, mapping: &Mapping) {
+        match &mut self.heaps {
+            Some(heaps)
+                if mapping.closed && mapping.kind == Kind::Unnamed && mapping.start == heaps.reserved =>
+            {
+                heaps.reserved = mapping.end;
+            }
+            _ => self.settle(),
+        }
+    }
+
+    fn settle(&mut self) {
+        let Some(Heaps { mapping, stack, reserved }) = self.heaps.take() else { return };
+        // To the end of the last of them. A guard that lies behind that looks like a part of it.
+        let end = mapping.end.checked_next_multiple_of(ARENA).unwrap_or(u64::MAX);
+        if mapping.end == end {
+            self.full = self.full.saturating_add(mapping.rss);
+        } else if reserved >= end {
+            self.has_arenas = true;
+            self.add(MemoryKind::Arena, mapping.rss);
+        } else {
+            self.unnamed(mapping.rss, stack);
+        }
+    }
+
+    fn unnamed(&mut self, bytes: u64, stack: bool) {
+        if stack {
+            self.stacks = (self.stacks.0.saturating_add(bytes), self.stacks.1 + 1);
+        } else {
+            self.add(MemoryKind::Anonymous, bytes);
+        }
     }
 
     fn add(&mut self, kind: MemoryKind, bytes: u64) {
@@ -155,6 +213,9 @@ impl Mappings {
 
     fn finish(mut self) -> MemoryByKind {
         self.next(None);
+        self.settle();
+        // Of an arena all heaps are full but its last, as a rule. Without any that is not, these are somebody's blocks.
+        self.add(if self.has_arenas { MemoryKind::Arena } else { MemoryKind::Anonymous }, self.full);
         // More than there are threads: some runtime guards its heap in the same way, and nobody can tell which are which.
         let (bytes, count) = self.stacks;
         let plausible = self.threads.is_some_and(|threads| count <= threads);
@@ -163,11 +224,8 @@ impl Mappings {
     }
 }
 
-fn is_arena(mapping: &Mapping, next: Option<&Mapping>) -> bool {
-    let reserved = |next: &Mapping| {
-        next.closed && next.start == mapping.end && next.end == mapping.start.saturating_add(ARENA)
-    };
-    !mapping.closed && mapping.start.is_multiple_of(ARENA) && next.is_some_and(reserved)
+fn may_be_heaps(mapping: &Mapping) -> bool {
+    !mapping.closed && mapping.unclaimed && mapping.start.is_multiple_of(ARENA)
 }
 
 /// Whether it has a size that somebody chose.
@@ -200,7 +258,15 @@ fn header(line: &[u8]) -> Option<Mapping> {
     let path = fields.next().unwrap_or_default().trim_ascii();
     let inode: u64 = parse::number(rest.trim_ascii())?;
     let kind = kind_of(path, inode, permissions.last() == Some(&b's'));
-    Some(Mapping { start, end, closed: permissions.starts_with(b"---"), kind, rss: 0, anonymous: 0 })
+    Some(Mapping {
+        start,
+        end,
+        closed: permissions.starts_with(b"---"),
+        kind,
+        rss: 0,
+        anonymous: 0,
+        unclaimed: false,
+    })
 }
 
 fn kind_of(path: &[u8], inode: u64, shared: bool) -> Kind {
@@ -249,14 +315,85 @@ mod tests {
         )
     }
 
+    fn unclaimed(range: &str, permissions: &str, rss: u64) -> String {
+        mapping(range, permissions, 0, "", rss, rss).replace("VmFlags: rd wr", "VmFlags: rd wr mr mw me nr")
+    }
+
+    fn arena_and_anonymous(mappings: &[String]) -> (u64, u64) {
+        let found = by_kind(mappings.concat().as_bytes(), Some(1));
+        (found[&MemoryKind::Arena] / 1024, found[&MemoryKind::Anonymous] / 1024)
+    }
+
+    /// As seen of a process whose thread has filled two of its three heaps.
+    #[test]
+    fn heaps_of_an_arena_are_told_also_when_they_are_full() {
+        let of = arena_and_anonymous;
+        let last = [
+            unclaimed("7f0078000000-7f007b77d000", "rw-p", 5),
+            unclaimed("7f007b77d000-7f007c000000", "---p", 0),
+        ];
+        let full = unclaimed("7f007c000000-7f0080000000", "rw-p", 60);
+        let almost = [
+            unclaimed("7f0074000000-7f0077fff000", "rw-p", 50),
+            unclaimed("7f0077fff000-7f0078000000", "---p", 0),
+        ];
+        let all: Vec<_> = almost.iter().chain(&last).chain([&full]).cloned().collect();
+        assert_eq!(of(&all), (115, 0));
+        // Full ones that follow each other are one mapping, also with the one that is not full.
+        let merged = [
+            unclaimed("7f0008000000-7f0010000000", "rw-p", 128),
+            unclaimed("7f0014000000-7f0018001000", "rw-p", 65),
+            unclaimed("7f0018001000-7f001c000000", "---p", 0),
+        ];
+        assert_eq!(of(&merged), (193, 0));
+        // What was given back is closed anew, and what is closed behind the end looks like a part of it.
+        let shrunk = [
+            unclaimed("7f0014000000-7f0014001000", "rw-p", 7),
+            mapping("7f0014001000-7f0014002000", "---p", 0, "", 0, 0),
+            unclaimed("7f0014002000-7f0018001000", "---p", 0),
+        ];
+        assert_eq!(of(&shrunk), (7, 0));
+    }
+
+    #[test]
+    fn what_only_lies_where_an_arena_would_is_anonymous() {
+        let of = arena_and_anonymous;
+        // One block, and nobody else looks like an arena.
+        assert_eq!(of(&[unclaimed("7f007c000000-7f0080000000", "rw-p", 60)]), (0, 60));
+        // A Go program's heap.
+        let go = [
+            mapping("c000000000-c000400000", "rw-p", 0, "", 9, 9),
+            mapping("c000400000-c004000000", "---p", 0, "", 0, 0),
+        ];
+        assert_eq!(of(&go), (0, 9));
+        // Not reserved to the end, or somewhere else; elsewhere than a multiple.
+        let cut = [
+            unclaimed("7f0078000000-7f007b77d000", "rw-p", 5),
+            unclaimed("7f007b77d000-7f007bfff000", "---p", 0),
+        ];
+        assert_eq!(of(&cut), (0, 5));
+        let apart = [
+            unclaimed("7f0078000000-7f007b77d000", "rw-p", 5),
+            unclaimed("7f007b77e000-7f007c000000", "---p", 0),
+        ];
+        assert_eq!(of(&apart), (0, 5));
+        let shifted = [
+            unclaimed("7f0078001000-7f007b77d000", "rw-p", 5),
+            unclaimed("7f007b77d000-7f007c000000", "---p", 0),
+        ];
+        assert_eq!(of(&shifted), (0, 5));
+        // The end of all addresses.
+        assert_eq!(of(&[unclaimed("fffffffffc000000-ffffffffffffffff", "rw-p", 3)]), (0, 3));
+    }
+
     #[test]
     fn kinds_are_told_by_name_and_by_how_they_are_laid_out() {
         let text = [
             mapping("1000-2000", "r-xp", 12, "/usr/bin/python3", 100, 4),
             mapping("2000-3000", "rw-p", 0, "[heap]", 200, 200),
             // An arena and what it has reserved.
-            mapping("7f0004000000-7f0004100000", "rw-p", 0, "", 300, 300),
-            mapping("7f0004100000-7f0008000000", "---p", 0, "", 0, 0),
+            unclaimed("7f0004000000-7f0004100000", "rw-p", 300),
+            unclaimed("7f0004100000-7f0008000000", "---p", 0),
             // A guard and its stack.
             mapping("7f1000000000-7f1000001000", "---p", 0, "", 0, 0),
             mapping("7f1000001000-7f1000801000", "rw-p", 0, "", 400, 400),
@@ -283,7 +420,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(text in "([0-9a-f]{1,18}-[0-9a-f]{1,18} [rwxps-]{4} [0-9]{1,3} 0:0 [0-9]{1,3} ?[a-z\\[\\]]{0,4}\n|Rss: [0-9]{0,22} kB\n|.{0,20}\n){0,20}", threads: Option<usize>) {
+        fn no_text_panics(text in "([0-9a-f]{1,18}-[0-9a-f]{1,18} [rwxps-]{4} [0-9]{1,3} 0:0 [0-9]{1,3} ?[a-z\\[\\]]{0,4}\n|Rss: [0-9]{0,22} kB\n|VmFlags: nr\n|[0-9a-f]{1,8}000000-[0-9a-f]{1,9}000000 (rw-|---)p 0 0:0 0\n|.{0,20}\n){0,20}", threads: Option<usize>) {
             let _ = by_kind(text.as_bytes(), threads);
         }
     }
