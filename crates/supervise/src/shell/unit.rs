@@ -47,8 +47,6 @@ use scupper_knowledge::notify;
 /// Longest time between two whole looks (descriptors, threads, swap, CPU time, OOM counters) where no limit asks for
 /// more. `ps` and the metrics page have one made when they ask.
 const WHOLE_LOOK: Duration = Duration::from_secs(30);
-/// PSS is asked for above this share of the nearest limit.
-const PSS_FROM_PERCENT: u64 = 90;
 
 /// What all units of an engine share.
 #[derive(Debug)]

@@ -39,8 +39,6 @@ use crate::watch::{Plan, Watch};
 
 /// Longest time between two whole looks (descriptors, threads, sockets, swap, CPU time).
 const WHOLE_LOOK: Duration = Duration::from_secs(30);
-/// PSS is asked for above this share of the limit, in percent.
-const PSS_FROM_PERCENT: u64 = 90;
 /// Time between two times that pages of the program are given back.
 const TRIM: Duration = Duration::from_secs(10);
 /// By then what only the start needed can be given back.
@@ -321,7 +319,8 @@ impl Watcher {
         let age = self.age + now;
         let detail = self.detail(now);
         let mut look = self.following.look(&self.proc, detail, now);
-        self.confirm_size(&mut look, now);
+        let bound = Bounds::resolve(&self.setup.limits, self.memory).of(Resource::Memory);
+        self.pss.confirm(&mut look, bound, now);
         look.slope = self.following.note_size(now, look.size);
         self.nearer.add(&mut look, self.following.tree(), &self.proc, now, self.setup.horizon);
         let mut facts = self.watch.observe(now, age, &mut look);
@@ -349,17 +348,6 @@ impl Watcher {
         let every = pace::to_count(self.age + now, self.setup.horizon).unwrap_or(WHOLE_LOOK);
         self.next_whole = now + every.min(WHOLE_LOOK).min(now.max(Duration::from_secs(1)));
         Some(Detail { memory_split: true, fds: true, sockets: true, pss: false })
-    }
-
-    fn confirm_size(&mut self, look: &mut Look, now: Duration) {
-        let bound = Bounds::resolve(&self.setup.limits, self.memory).of(Resource::Memory);
-        let nearest = [bound.soft, bound.hard].into_iter().flatten().min();
-        let near = nearest.is_some_and(|limit| look.size.0 > limit / 100 * PSS_FROM_PERCENT);
-        if near && look.tree.processes > 1 {
-            let living = look.processes.iter().filter(|seen| !seen.zombie);
-            let members: Vec<Pid> = living.map(|seen| seen.identity.pid).collect();
-            look.size = self.pss.confirm(now, &members, look.size);
-        }
     }
 
     fn show(&mut self) {

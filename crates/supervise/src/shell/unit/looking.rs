@@ -5,7 +5,7 @@ use std::time::Duration;
 use scupper_model::{EventKind, Pid, Resource, UnitPhase};
 use scupper_probe::{Detail, ProbeError};
 
-use super::{Fact, PSS_FROM_PERCENT, Surrounding, UnitShell, WHOLE_LOOK};
+use super::{Fact, Surrounding, UnitShell, WHOLE_LOOK};
 use crate::shell::ownership::UnitCgroup;
 use crate::unit::{Activity, Input, Look, Role, Seen, pace};
 
@@ -67,7 +67,8 @@ impl UnitShell {
         let whole = detail.is_some();
         let mut look = self.tree.look(&around.proc, detail, now);
         look.unsettled = std::mem::take(&mut self.newly_adopted);
-        self.confirm_size(&mut look, now);
+        let bound = self.machine.settings().bounds.of(Resource::Memory);
+        self.pss.confirm(&mut look, bound, now);
         look.slope = self.tree.note_size(now, look.size);
         let horizon = self.machine.settings().horizon;
         self.nearer.add(&mut look, &self.tree, &around.proc, now, horizon);
@@ -161,17 +162,6 @@ impl UnitShell {
         }
         self.last_whole = now;
         Some(Detail { memory_split: true, fds: true, sockets, pss: false })
-    }
-
-    pub(in crate::shell) fn confirm_size(&mut self, look: &mut Look, now: Duration) {
-        let bound = self.machine.settings().bounds.of(Resource::Memory);
-        let nearest = [bound.soft, bound.hard].into_iter().flatten().min();
-        let near = nearest.is_some_and(|limit| look.size.0 > limit / 100 * PSS_FROM_PERCENT);
-        if near && look.tree.processes > 1 {
-            let members: Vec<Pid> =
-                look.processes.iter().filter(|p| !p.zombie).map(|p| p.identity.pid).collect();
-            look.size = self.pss.confirm(now, &members, look.size);
-        }
     }
 
     pub(in crate::shell) fn needs_judging(&self, look: &Look) -> bool {

@@ -1,0 +1,136 @@
+//! Sizes of trees whose PSS is what the test says: readable, late, or not to be had.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use scupper_model::{BootId, StartTime, TreeSample};
+
+use super::*;
+use crate::unit::{Role, Seen};
+
+const MIB: u64 = 1 << 20;
+const HARD: Bound = Bound { soft: None, hard: Some(140 * MIB) };
+
+/// A prefork master, two workers, and one that comes later: each shares 20 MiB with the others.
+const MASTER: i32 = 4_194_304 + 1;
+const FIRST: i32 = MASTER + 1;
+const SECOND: i32 = MASTER + 2;
+const LATER: i32 = MASTER + 3;
+
+fn identity(pid: i32) -> Identity {
+    let boot_id = "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().unwrap();
+    Identity { pid: Pid::new(pid).unwrap(), start_time: StartTime(1), boot_id }
+}
+
+/// A look at who weighs so many MiB.
+fn look(members: &[(i32, u64)]) -> Look {
+    let process = |(pid, mib): &(i32, u64)| Seen {
+        identity: identity(*pid),
+        parent: None,
+        role: Role::Helper,
+        name: "x".into(),
+        program: "x".into(),
+        age: Duration::ZERO,
+        became_at: Duration::ZERO,
+        spared: false,
+        zombie: false,
+        rss: Some(Bytes::mib(*mib)),
+        growth: 0,
+        slope: None,
+        cpu: None,
+        leak: None,
+        counts: [None; 4],
+        connections: None,
+        kind: None,
+    };
+    Look {
+        processes: members.iter().map(process).collect(),
+        size: Bytes::mib(members.iter().map(|(_, mib)| mib).sum()),
+        tree: TreeSample { processes: 3, ..TreeSample::default() },
+        ..Look::default()
+    }
+}
+
+fn size(reader: &mut PssReader, seconds: f64, members: &[(i32, u64)]) -> u64 {
+    let mut look = look(members);
+    reader.confirm(&mut look, HARD, Duration::from_secs_f64(seconds));
+    look.size.0 / MIB
+}
+
+/// 20 MiB of each are shared, of which it is told a part; the sizes are those of the first look below.
+fn shares(_: &Proc, pid: Pid) -> Option<Bytes> {
+    match pid.get() {
+        MASTER => Some(Bytes::mib(10)),
+        FIRST | SECOND => Some(Bytes::mib(50)),
+        LATER => Some(Bytes::mib(5)),
+        _ => None,
+    }
+}
+
+/// Looks again at the same moment until the size is known: on a loaded machine answers are late.
+fn known_as(reader: &mut PssReader, seconds: f64, members: &[(i32, u64)], expected: u64) {
+    let clock = Clock::start();
+    while size(reader, seconds, members) != expected {
+        reader.short_rest_until = Duration::ZERO;
+        assert!(clock.now() < Duration::from_secs(20), "{reader:?}");
+    }
+}
+
+/// What is shared leaves the sum with the member that shared it, and a new member is no growth.
+#[test]
+fn r043_a_member_that_goes_takes_its_double_count_along() {
+    let mut reader = PssReader { read: shares, ..PssReader::default() };
+    // 170 in sum, 20 of each counted more than once.
+    known_as(&mut reader, 1.0, &[(MASTER, 30), (FIRST, 70), (SECOND, 70)], 110);
+    // One has grown past the limit by what is its own, and is killed: the others are what they were.
+    assert_eq!(size(&mut reader, 1.1, &[(MASTER, 30), (FIRST, 101), (SECOND, 70)]), 141);
+    assert_eq!(size(&mut reader, 1.2, &[(MASTER, 30), (SECOND, 119)]), 109);
+    // Its replacement is read at once, and not only when the others are read again.
+    reader.rest_until = Duration::MAX;
+    known_as(&mut reader, 1.3, &[(MASTER, 30), (SECOND, 119), (LATER, 25)], 114);
+    assert_eq!(reader.known.len(), 3);
+}
+
+/// As long as it may yet be read, a tree is not above a limit for what may be counted twice. What one process holds alone,
+/// no other counts; and what stays unread counts in full.
+#[test]
+fn r043_a_late_answer_ends_nobody_for_a_double_count() {
+    static HANGS: AtomicBool = AtomicBool::new(true);
+    fn hangs(proc: &Proc, pid: Pid) -> Option<Bytes> {
+        while HANGS.load(Ordering::Relaxed) {
+            thread::yield_now();
+        }
+        shares(proc, pid)
+    }
+    let mut reader = PssReader { read: hangs, ..PssReader::default() };
+    let tree = [(MASTER, 30), (FIRST, 70), (SECOND, 70)];
+    assert_eq!(size(&mut reader, 1.0, &tree), 140, "not above it");
+    assert_eq!(size(&mut reader, 1.1, &[(MASTER, 30), (FIRST, 150), (SECOND, 70)]), 250, "at once");
+    assert_eq!(size(&mut reader, 1.9, &tree), 140);
+    assert_eq!(size(&mut reader, 2.0, &tree), 170, "it was late");
+    // The late answer is still one.
+    HANGS.store(false, Ordering::Relaxed);
+    known_as(&mut reader, 2.1, &tree, 110);
+}
+
+/// Where PSS cannot be read, the sum decides, and at once.
+#[test]
+fn r043_where_pss_cannot_be_read_the_sum_decides() {
+    let mut reader = PssReader { read: |_, _| None, ..PssReader::default() };
+    let tree = [(MASTER, 30), (FIRST, 70), (SECOND, 70)];
+    known_as(&mut reader, 1.0, &tree, 170);
+}
+
+/// Whoever ends while it is read has no memory any more, and is known already.
+#[test]
+fn r043_who_ends_while_it_is_read_shares_what_it_shared() {
+    static GONE: AtomicBool = AtomicBool::new(false);
+    fn ends(proc: &Proc, pid: Pid) -> Option<Bytes> {
+        if GONE.load(Ordering::Relaxed) && pid.get() == FIRST { None } else { shares(proc, pid) }
+    }
+    let mut reader = PssReader { read: ends, ..PssReader::default() };
+    let tree = [(MASTER, 30), (FIRST, 70), (SECOND, 70)];
+    known_as(&mut reader, 1.0, &tree, 110);
+    GONE.store(true, Ordering::Relaxed);
+    reader.rest_until = Duration::ZERO;
+    assert_eq!(size(&mut reader, 30.0, &tree), 110);
+}
