@@ -6,6 +6,7 @@
 //! it should is refused.
 
 mod edit;
+mod editing;
 mod lines;
 mod outline;
 mod read;
@@ -19,6 +20,7 @@ use thiserror::Error;
 pub use outline::{CheckBox, Fence, Heading, Link, ListItem, Outline};
 pub use value::Value;
 
+use editing::Editing;
 use read::{Front, Place};
 
 const BOM: char = '\u{feff}';
@@ -155,7 +157,7 @@ impl Document {
 
     /// The line of a key, from 1.
     pub fn line_of(&self, path: &[&str]) -> Option<usize> {
-        let at = edit::place_of(&self.entries, &self.places, path)?.key_at;
+        let at = editing::place_of(&self.entries, &self.places, path)?.key_at;
         let start = self.front.as_ref()?.start;
         Some(lines::number(&self.text, start.saturating_add(at)))
     }
@@ -225,7 +227,7 @@ impl Document {
     /// Edits the front matter, which comes into being where there is none.
     fn change(
         &mut self,
-        edit: impl FnOnce(&mut edit::Editing) -> Result<(), DocumentError>,
+        edit: impl FnOnce(&mut Editing) -> Result<(), DocumentError>,
     ) -> Result<(), DocumentError> {
         let (before, front, after) = match &self.front {
             Some(range) => {
@@ -234,7 +236,7 @@ impl Document {
             }
             None => (self.text.get(..self.body_at).unwrap_or_default(), "", self.body()),
         };
-        let mut editing = edit::Editing {
+        let mut editing = Editing {
             text: front.to_owned(),
             entries: self.entries.clone(),
             places: self.places.clone(),
@@ -252,7 +254,23 @@ impl Document {
             let gap = if after.is_empty() || after.starts_with(['\n', '\r']) { "" } else { end };
             format!("{before}{DASHES}{end}{}{DASHES}{end}{gap}{after}", editing.text)
         };
-        *self = Self::parse(&text)?;
+        let begins = before.len();
+        let front = begins..begins + editing.text.len();
+        match lines::front_matter(&text)? {
+            // What the edit has read stands where it is looked for: it need not be read again.
+            Some((found, body_at)) if self.front.is_some() && found == front => {
+                let Editing { entries, places, .. } = editing;
+                *self = Self {
+                    front: Some(front),
+                    body_at,
+                    entries,
+                    places,
+                    line_end: lines::line_end(&text),
+                    text,
+                };
+            }
+            _ => *self = Self::parse(&text)?,
+        }
         Ok(())
     }
 }
