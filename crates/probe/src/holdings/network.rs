@@ -141,7 +141,7 @@ impl Network {
                 let local = local.get_or_insert_with(|| Local::of(proc_, pid));
                 let may = asked <= MOST_ASKED && local.has_socket(proc_, pid, socket.number);
                 let name = may.then(|| protocol(proc_, pid, socket.number)).flatten();
-                format!("{} not connected", name.as_deref().unwrap_or("socket"))
+                unlisted(name.as_deref())
             };
             add(table, ResourceKind::Socket, what, None);
         }
@@ -156,6 +156,14 @@ impl Network {
         } else {
             format!("tcp {state} outbound to {}", tcp.remote)
         }
+    }
+}
+
+/// A socket that no table has. Of those that are made to be connected that says something.
+fn unlisted(protocol: Option<&str>) -> String {
+    match protocol {
+        Some(name @ ("tcp" | "tcpv6" | "udp" | "udpv6")) => format!("{name} not connected"),
+        name => name.unwrap_or("socket").to_owned(),
     }
 }
 

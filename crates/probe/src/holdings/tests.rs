@@ -77,7 +77,8 @@ fn r024_connections_are_told_by_state_direction_and_peer() {
          alone = socket.socket(socket.AF_UNIX)\n\
          never = [socket.socket() for _ in range(4)]\n\
          datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
-         datagrams.connect(('127.0.0.1', 9))",
+         datagrams.connect(('127.0.0.1', 9))\n\
+         routes = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)",
     );
     let sockets = |begin: &str| count(&holdings, ResourceKind::Socket, begin);
     assert_eq!(sockets("tcp LISTEN on 127.0.0.1:#"), 1, "{:?}", holdings.table);
@@ -88,6 +89,8 @@ fn r024_connections_are_told_by_state_direction_and_peer() {
     assert_eq!(sockets("unix stream"), 3);
     assert_eq!(sockets("tcp not connected"), 4);
     assert_eq!(sockets("udp to 127.0.0.1:9"), 1);
+    // Which is connected to nobody, and was not made to be.
+    assert_eq!((sockets("netlink"), sockets("netlink ")), (1, 0), "{:?}", holdings.table);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a process holds at one look, by signature: all there is of one that nobody watched. It says nothing of growth.
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -26,13 +26,17 @@ const LISTED: usize = 100;
 /// What a process holds.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Holds {
-    pub holds: Vec<Holding>,
+    #[serde(rename = "holds")]
+    pub things: Vec<Holding>,
     /// Signatures beyond those.
-    pub holds_more: usize,
+    #[serde(rename = "holds_more")]
+    pub more: usize,
     /// Its memory by kind. What is unknown is not there.
-    pub holds_memory: Vec<Memory>,
+    #[serde(rename = "holds_memory")]
+    pub memory: Vec<Memory>,
     /// What could not be read, and why.
-    pub holds_unread: Vec<String>,
+    #[serde(rename = "holds_unread")]
+    pub unread: Vec<String>,
 }
 
 /// So many things with one signature.
@@ -66,34 +70,41 @@ pub(super) fn now(proc_: &Proc, who: &Identity) -> Result<Holds, Failure> {
         .name("scupper-closer".into())
         .spawn(look)
         .context("cannot start a thread to look on")?;
-    match answered.recv_timeout(GIVEN_UP) {
-        Ok(found) => match found? {
-            Some(found) => Ok(Holds::of(found)),
-            None => Err(Failure::usage(format!("pid {} ended while it was looked at", who.pid))),
-        },
-        Err(_) => {
-            let message = format!(
-                "cannot see what pid {} holds: the look took longer than {} s and was given up",
-                who.pid,
-                GIVEN_UP.as_secs()
-            );
-            Err(Failure::usage(message).hint("something hangs in the kernel; `/proc/PID/stack` may say what"))
+    let found = match answered.recv_timeout(GIVEN_UP) {
+        Ok(found) => found,
+        Err(error) => {
+            let pid = who.pid;
+            let failure = Failure::usage(format!("cannot see what pid {pid} holds: {}", given_up(error)));
+            return Err(failure.hint(format!("`/proc/{pid}/status` says what it does")));
         }
+    };
+    match found? {
+        Some(found) => Ok(Holds::of(found)),
+        None => Err(Failure::usage(format!("pid {} ended while it was looked at", who.pid))),
+    }
+}
+
+fn given_up(error: RecvTimeoutError) -> String {
+    match error {
+        RecvTimeoutError::Timeout => {
+            format!("the look took longer than {} s and was given up", GIVEN_UP.as_secs())
+        }
+        RecvTimeoutError::Disconnected => "the look failed".to_owned(),
     }
 }
 
 impl Holds {
     fn of(found: Holdings) -> Self {
-        let mut holds: Vec<Holding> = found
+        let mut things: Vec<Holding> = found
             .table
             .into_iter()
             .map(|((kind, what), held)| Holding { kind, what, count: held.count, bytes: held.bytes })
             .collect();
-        holds.sort_by_key(|holding| std::cmp::Reverse(holding.count));
-        let holds_more = holds.len().saturating_sub(LISTED);
-        holds.truncate(LISTED);
-        let memory = found.memory.into_iter().map(|(kind, bytes)| Memory { kind, bytes });
-        let unread = found.unread.into_iter().map(|(part, why)| format!("{}: {why}", part.name()));
-        Self { holds, holds_more, holds_memory: memory.collect(), holds_unread: unread.collect() }
+        things.sort_by_key(|holding| std::cmp::Reverse(holding.count));
+        let more = things.len().saturating_sub(LISTED);
+        things.truncate(LISTED);
+        let memory = found.memory.into_iter().map(|(kind, bytes)| Memory { kind, bytes }).collect();
+        let unread = found.unread.into_iter().map(|(part, why)| format!("{}: {why}", part.name())).collect();
+        Self { things, more, memory, unread }
     }
 }

@@ -43,12 +43,12 @@ pub(super) fn text(title: &str, ranking: &Ranking, holds: Option<&Holds>) -> Str
 /// What a process holds now.
 fn held(text: &mut String, holds: &Holds) {
     let _ = writeln!(text, "\nholds now (one look says nothing of growth):");
-    for holding in holds.holds.iter().take(HELD) {
+    for holding in holds.things.iter().take(HELD) {
         let kind = serde_json::to_value(holding.kind).ok();
         let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
         let _ = writeln!(text, "{:>7}  {kind:<13} {}", holding.count, line(&holding.what));
     }
-    let (listed, beyond) = (holds.holds.len(), holds.holds_more);
+    let (listed, beyond) = (holds.things.len(), holds.more);
     let more = listed.saturating_sub(HELD) + beyond;
     if more > 0 {
         let all = if beyond == 0 { "them".to_owned() } else { format!("the first {listed}") };
@@ -58,19 +58,19 @@ fn held(text: &mut String, holds: &Holds) {
         #[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
         figures::amount(Quantity::Bytes, bytes as f64)
     };
-    let known = holds.holds_memory.iter().filter(|memory| memory.bytes > 0);
+    let known = holds.memory.iter().filter(|memory| memory.bytes > 0);
     let mut memory: Vec<String> =
         known.map(|memory| format!("{} {}", memory.kind.describe(), bytes(memory.bytes))).collect();
     let unknown = MemoryKind::ALL
         .into_iter()
-        .filter(|kind| holds.holds_memory.iter().all(|memory| memory.kind != *kind))
+        .filter(|kind| holds.memory.iter().all(|memory| memory.kind != *kind))
         .map(MemoryKind::describe);
     let unknown: Vec<&str> = unknown.collect();
     if !unknown.is_empty() {
         memory.push(format!("not known: {}", unknown.join(", ")));
     }
     let _ = writeln!(text, " memory  {}", memory.join("; "));
-    for unread in &holds.holds_unread {
+    for unread in &holds.unread {
         let _ = writeln!(text, "unknown  {}", line(unread));
     }
 }
@@ -176,13 +176,13 @@ mod tests {
             bytes: None,
         });
         let mut holds = Holds {
-            holds: kinds.collect(),
-            holds_more: 0,
-            holds_memory: vec![
+            things: kinds.collect(),
+            more: 0,
+            memory: vec![
                 Memory { kind: MemoryKind::File, bytes: 3 << 20 },
                 Memory { kind: MemoryKind::Swap, bytes: 0 },
             ],
-            holds_unread: vec!["memory by kind: not allowed to read /proc/7/smaps".to_owned()],
+            unread: vec!["memory by kind: not allowed to read /proc/7/smaps".to_owned()],
         };
         let of = |holds: &Holds| {
             let mut text = String::new();
@@ -202,7 +202,7 @@ mod tests {
         );
         assert!(has(&text, "unknown  memory by kind: not allowed to read /proc/7/smaps"), "{text}");
         assert_eq!(text.lines().filter(|line| line.contains("/srv/")).count(), HELD);
-        holds.holds_more = 5;
+        holds.more = 5;
         let text = of(&holds);
         assert!(
             has(&text, "         21 more kinds of things are not shown: --json shows the first 26"),
