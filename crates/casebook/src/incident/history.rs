@@ -35,10 +35,31 @@ pub struct Moved {
 /// Where a chain breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// The move, counted from 1.
+    /// The move, counted from 1; 0 where there is none.
     pub position: usize,
-    /// What is wrong.
+    /// In which way.
+    pub breach: Breach,
+    /// What is wrong, in words.
     pub problem: String,
+}
+
+/// In which way a history does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breach {
+    /// There is none.
+    Missing,
+    /// A move cannot be read.
+    Unreadable,
+    /// A digest does not fit.
+    Digest,
+    /// A move does not begin where the one before it ended, or the record does not stand where the last one ended.
+    Gap,
+    /// A move happened before the one before it.
+    Time,
+    /// The table has no such move, and nobody forced it.
+    Transition,
+    /// What the moves rest on is not what it was: what a soak has to show, evidence, a change, who moved it when.
+    Basis,
 }
 
 impl Moved {
@@ -117,21 +138,22 @@ pub fn check(history: &[Moved]) -> Vec<Broken> {
     let mut broken = Vec::new();
     let mut before: Option<&Moved> = None;
     for (index, moved) in history.iter().enumerate() {
-        let mut say = |problem: String| broken.push(Broken { position: index + 1, problem });
+        let mut say =
+            |breach, problem: String| broken.push(Broken { position: index + 1, breach, problem });
         if moved.digest(before.map(|before| before.sha256.as_str())) != moved.sha256 {
-            say("its digest does not fit: it, or the one before it, was changed after it was written"
+            say(Breach::Digest, "its digest does not fit: it, or the one before it, was changed after it was written"
                 .to_owned());
         }
         if moved.from != before.map(|before| before.to) {
-            say("it does not begin where the one before it ended".to_owned());
+            say(Breach::Gap, "it does not begin where the one before it ended".to_owned());
         }
         if before.is_some_and(|before| before.at > moved.at) {
-            say("it happened before the one before it".to_owned());
+            say(Breach::Time, "it happened before the one before it".to_owned());
         }
         if let Some(from) = moved.from.filter(|_| !moved.forced)
             && from.step_to(moved.to).is_none()
         {
-            say(format!("{from} -> {} is not allowed, and it was not forced", moved.to));
+            say(Breach::Transition, format!("{from} -> {} is not allowed, and it was not forced", moved.to));
         }
         before = Some(moved);
     }

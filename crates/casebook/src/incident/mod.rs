@@ -19,7 +19,7 @@ mod write;
 
 pub use episode::{Episode, Priority, Trigger, episode, family, fingerprint};
 pub use evidence::{Evidence, Recorded, sha256};
-pub use history::{Broken, MOST_MOVES, Moved};
+pub use history::{Breach, Broken, MOST_MOVES, Moved};
 pub use moves::{Checks, MoveError, Refused, Request, Standing, is_placeholder};
 pub use open::{Again, Opening};
 pub use record::{Change, Incident, IncidentError, Suspect, file_name, id_of, number};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use scupper_model::{Bytes, Timestamp, UnitName, format_duration};
 
-use super::history::{self, Broken, Moved};
+use super::history::{self, Breach, Broken, Moved};
 use super::soak::{Observed, Required, Verdict};
 use super::write::MOST_EVIDENCE;
 use super::{Evidence, state::NoState, state::State};
@@ -100,7 +100,11 @@ impl Incident {
         for (index, value) in lines.iter().enumerate() {
             match Moved::read(value) {
                 Ok(moved) => history.push(moved),
-                Err(problem) => unreadable.push(Broken { position: index + 1, problem }),
+                Err(problem) => unreadable.push(Broken {
+                    position: index + 1,
+                    breach: Breach::Unreadable,
+                    problem,
+                }),
             }
         }
         Ok(Self { document, ours, id, state, history, unreadable, agreed: false })
@@ -227,16 +231,17 @@ impl Incident {
         broken.extend(history::check(&self.history));
         let Some(last) = self.history.last() else {
             if self.fingerprint().is_some() {
-                broken.push(Broken { position: 0, problem: "the history is missing".to_owned() });
+                let problem = "the history is missing".to_owned();
+                broken.push(Broken { position: 0, breach: Breach::Missing, problem });
             }
             return broken;
         };
         let position = self.history.len();
         if last.to != self.state {
             let problem = format!("it ends in {}, and the record is in {}", last.to, self.state);
-            broken.push(Broken { position, problem });
+            broken.push(Broken { position, breach: Breach::Gap, problem });
         }
-        let mut say = |problem: String| broken.push(Broken { position, problem });
+        let mut say = |problem: String| broken.push(Broken { position, breach: Breach::Basis, problem });
         if let Some(agreed) = self.agreed_needs().filter(|_| !self.agreed)
             && self.needs().as_deref() != Some(agreed)
         {
@@ -256,12 +261,10 @@ impl Incident {
         }
         let metadata = |key| self.document.text_of(&["state_metadata", key]);
         if metadata("transitioned_at").is_some_and(|at| at != last.at.to_string()) {
-            let problem = "state_metadata.transitioned_at is not the time of the last move".to_owned();
-            broken.push(Broken { position, problem });
+            say("state_metadata.transitioned_at is not the time of the last move".to_owned());
         }
         if metadata("transitioned_by").is_some_and(|by| by != last.by) {
-            let problem = "state_metadata.transitioned_by is not who made the last move".to_owned();
-            broken.push(Broken { position, problem });
+            say("state_metadata.transitioned_by is not who made the last move".to_owned());
         }
         broken
     }

@@ -8,7 +8,7 @@ use super::finding::{Findings, quoted};
 use super::report::first;
 use super::rule::Rule;
 use crate::document::Document;
-use crate::incident::{Incident, State, Verdict};
+use crate::incident::{Breach, Incident, State, Verdict};
 
 /// The time of the last move.
 pub(super) fn last_move(document: &Document) -> Option<Timestamp> {
@@ -22,10 +22,12 @@ pub(super) fn check(document: &Document, around: &dyn Surroundings, findings: &m
     let line = |path: &[&str]| document.line_of(path).or_else(|| document.line_of(&["state"])).unwrap_or(1);
     let history = line(&["scupper", "history"]);
     for broken in incident.tampered() {
-        let rule = match broken.problem.as_str() {
-            problem if problem.contains("is not allowed") => Rule::Transition,
-            problem if problem.contains("happened before") => Rule::TimeBackwards,
-            _ => Rule::HistoryChain,
+        let rule = match broken.breach {
+            Breach::Transition => Rule::Transition,
+            Breach::Time => Rule::TimeBackwards,
+            Breach::Missing | Breach::Unreadable | Breach::Digest | Breach::Gap | Breach::Basis => {
+                Rule::HistoryChain
+            }
         };
         let which = if broken.position == 0 { String::new() } else { format!("move {}: ", broken.position) };
         findings.add(rule, history, format!("{which}{}", broken.problem));
