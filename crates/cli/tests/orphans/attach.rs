@@ -103,9 +103,8 @@ fn r118_safety_7_attach_never_signals() {
     // Above what it is told is the limit, judged by a rule that everything breaks.
     let flags = ["--mem-hard", "1M", "--grow", "1K/1s", "--fail-on-leak", "--every", "50ms"];
     // The time is over, then somebody stops it, then ^C, then TERM, and at last KILL.
-    let running = attach(&scene, &[&flags[..], &["--for", "2s", &pid]].concat());
-    is_watched(&scene);
-    running.wait();
+    attach(&scene, &[&flags[..], &["--for", "2s", &pid]].concat()).wait();
+    assert_eq!(recorded(&scene, "attached").len(), 1, "{}", scene.text("stderr"));
     let running = attach(&scene, &[&flags[..], &[&pid]].concat());
     is_watched(&scene);
     let stop = scene.scupper(&["stop", &scene.unit]).output().unwrap();
@@ -135,7 +134,7 @@ fn waits_a_leak_is_seen_as_run_sees_it() {
     let scene = Scene::new();
     let stranger = Stranger::python(GROWS, &[]);
     let pid = stranger.pid().to_string();
-    let flags = ["--grow", "20M/2s", "--fail-on-leak", "--json", "--for", "20s", "--mem-hard", "2G"];
+    let flags = ["--grow", "20M/2s", "--fail-on-leak", "--json", "--mem-hard", "2G"];
     let running = attach(&scene, &[&flags[..], &[&pid]].concat());
     let unit = is_watched(&scene);
     assert_eq!(unit["record"]["policy"], "observe");
@@ -146,11 +145,26 @@ fn waits_a_leak_is_seen_as_run_sees_it() {
         let told = (&unit["verdict"], &unit["time_to_limit_seconds"]);
         if told.0 == "leaking" && told.1.is_u64() { Ok(()) } else { Err(unit.to_string()) }
     });
+    // Printed whole, however far it has come by now.
+    let printed = || {
+        let text = scene.text("stdout");
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let sizes = whole.lines().filter_map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            (line["schema"] == "scupper.sample/1").then(|| line["size_bytes"].as_u64().unwrap())
+        });
+        sizes.collect::<Vec<u64>>()
+    };
+    wait_for("its growth is shown", PATIENCE, || {
+        let sizes = printed();
+        let enough =
+            sizes.len() >= 10 && sizes.last() > sizes.first().map(|first| first + (20 << 20)).as_ref();
+        if enough { Ok(()) } else { Err(format!("{sizes:?}")) }
+    });
+    running.signal(2);
     assert_eq!(running.wait().code(), Some(1), "{}", scene.text("stderr"));
     let lines = lines(&scene);
     let samples: Vec<&Value> = lines.iter().filter(|line| line["schema"] == "scupper.sample/1").collect();
-    let sizes: Vec<u64> = samples.iter().map(|line| line["size_bytes"].as_u64().unwrap()).collect();
-    assert!(sizes.len() >= 10 && sizes.last().unwrap() > &(sizes[0] + (20 << 20)), "{sizes:?}");
     assert!(samples.iter().any(|sample| sample["whole"] == true && sample["tree"]["fds"]["known"] != 0));
     for kind in ["attached", "verdict_changed", "leak_found", "detached"] {
         assert!(lines.iter().any(|line| line["event"] == kind), "{kind} on stdout");
@@ -164,13 +178,14 @@ fn waits_a_leak_is_seen_as_run_sees_it() {
 
 #[test]
 fn it_ends_with_the_process_and_says_how_that_ended() {
-    for (script, how) in [
-        ("import time; time.sleep(1.5); raise SystemExit(7)", "code=7"),
-        ("import os, time; time.sleep(1.5); os.kill(os.getpid(), 9)", "signal=KILL"),
-    ] {
+    for (script, how) in [("raise SystemExit(7)", "code=7"), ("os.kill(os.getpid(), 9)", "signal=KILL")] {
         let scene = Scene::new();
-        let mut stranger = Stranger::python(script, &[]);
+        let end = scene.path("end").display().to_string();
+        let waits = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.02)\n";
+        let mut stranger = Stranger::python(&format!("{waits}{script}"), &[&end]);
         let running = attach(&scene, &[&stranger.pid().to_string()]);
+        is_watched(&scene);
+        fs::write(&end, "").unwrap();
         stranger.0.wait().unwrap();
         assert_eq!(running.wait().code(), Some(0), "{}", scene.text("stderr"));
         let died = &recorded(&scene, "unit_exited")[0];
@@ -220,6 +235,10 @@ fn the_whole_tree_is_followed_and_found_by_its_topmost_process() {
         let mut found = shown(&scene);
         found.sort_unstable();
         if found == all { Ok(()) } else { Err(format!("{found:?}, not {all:?}")) }
+    });
+    wait_for("both sleep", PATIENCE, || {
+        let asleep = below.iter().filter(|pid| super::scene::comm(**pid) == "sleep").count();
+        if asleep == 2 { Ok(()) } else { Err(asleep.to_string()) }
     });
     // The one in between ends: who was below it is still of the tree.
     let middle = below.iter().copied().find(|pid| super::scene::comm(*pid) != "sleep").unwrap();
@@ -276,7 +295,7 @@ fn on_a_terminal_one_line_says_how_it_is() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/orphans/terminal.py");
     let mut person = Command::new("python3");
     person.arg(script).arg(scene.path("shown"));
-    person.args([r"2s +\w+ +[\d.]+ MiB in 1 process", "^C", "--", SCUPPER, "attach"]);
+    person.args([r"\d+s +\w+ +[\d.]+ MiB in 1 process", "^C", "--", SCUPPER, "attach"]);
     person.arg(stranger.pid().to_string());
     scene.dress(&mut person);
     let out = person.output().unwrap();
@@ -322,12 +341,14 @@ fn the_metrics_page_shows_what_is_watched() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let running = attach(&scene, &["--metrics", &port.to_string(), &stranger.pid().to_string()]);
     is_watched(&scene);
-    let mut stream = std::net::TcpStream::connect(port).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    let mut page = String::new();
-    stream.read_to_string(&mut page).unwrap();
     let processes = format!("scupper_unit_processes{{unit=\"{}\"}} 1", scene.unit);
-    assert!(page.contains(&processes), "{page}");
+    wait_for("the page shows it", PATIENCE, || {
+        let mut stream = std::net::TcpStream::connect(port).map_err(|error| error.to_string())?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        if page.contains(&processes) { Ok(()) } else { Err(page) }
+    });
     running.signal(15);
     assert_eq!(running.wait().code(), Some(0));
 }

@@ -10,35 +10,12 @@ use super::machine::Machine;
 use super::scene::{PATIENCE, SCUPPER, wait_for};
 
 mod ending;
+mod numbers;
 mod picked;
+mod spared;
 mod stage;
 
 use self::stage::{abandoned, kill_scupper, none_lives, on_a_terminal, orphan, pid_of, pids, record, sorted};
-
-/// Waits until a process is gone and takes its number for a stranger, who has a child; writes down both.
-const STRANGER: &str = "
-import os, sys, time
-number = int(sys.argv[1])
-open(sys.argv[2] + '.up', 'w').write('up')
-while True:
-    try: os.kill(number, 0)
-    except ProcessLookupError: break
-again, to = os.pipe()
-while True:
-    open('/proc/sys/kernel/ns_last_pid', 'w').write(str(number - 1))
-    stranger = os.fork()
-    if stranger == 0:
-        if os.getpid() != number: os._exit(0)
-        child = os.fork()
-        if child: os.write(to, str(child).encode())
-        time.sleep(1000)
-        os._exit(0)
-    if stranger == number: break
-    os.waitpid(stranger, 0)
-open(sys.argv[2] + '.new', 'w').write(os.read(again, 32).decode())
-os.rename(sys.argv[2] + '.new', sys.argv[2])
-time.sleep(1000)
-";
 
 /// Safety 7: without `--yes` nobody is signalled, and the plan says who would be.
 #[test]
@@ -70,7 +47,8 @@ fn r115_an_abandoned_tree_ends() {
     let living: Vec<i32> = kids.values().copied().filter(|pid| machine.alive(*pid)).collect();
     assert!(living.len() >= 4 && living.contains(&deaf), "{kids:?}");
     let cgroup = record_of_the_dead(&machine, "web")["cgroup"].as_str().map(str::to_owned);
-    let said = machine.scupper(&["reap", "--yes", "--grace", "1s", "--json"]);
+    // Long enough for all but the deaf one, on a loaded machine too.
+    let said = machine.scupper(&["reap", "--yes", "--grace", "4s", "--json"]);
     assert_eq!(said.code, 0, "{said:?}");
     none_lives(&machine, living.clone(), &said);
     let json = said.json();
@@ -259,89 +237,6 @@ fn a_person_who_names_it_is_asked_no_more() {
     none_lives(&machine, [other], &said);
 }
 
-/// Safety 5: a process that is not judged left behind is refused, whoever names it.
-#[test]
-fn r118_safety_5_a_live_process_is_refused_and_so_are_self_and_ancestors() {
-    let Some(machine) = Machine::start() else { return };
-    let live = machine.start_command(&[
-        "python3",
-        "-S",
-        "-c",
-        "import subprocess; subprocess.run(['sleep', '1000'])",
-    ]);
-    let child = wait_for("it has a child", PATIENCE, || {
-        let below = machine
-            .living()
-            .into_iter()
-            .find(|pid| machine.stat(*pid).is_some_and(|stat| stat[1] == live.to_string()));
-        below.ok_or_else(String::new)
-    });
-    for pid in [child, 1] {
-        let said = machine.scupper(&["reap", &pid.to_string(), "--yes"]);
-        assert_eq!(said.code, 2, "{said:?}");
-        assert!(said.err.contains(&pid.to_string()), "{said:?}");
-    }
-    // The shell that runs it is an ancestor of it.
-    let shell = "scupper() { \"$SCUPPER\" \"$@\"; }; scupper reap $$ --yes; echo code=$?";
-    let answer = machine.run(&["env", &format!("SCUPPER={SCUPPER}"), "sh", "-c", shell]);
-    assert!(answer.out.contains("code=2"), "{answer:?}");
-    let said = machine.scupper(&["reap", "999999", "--yes"]);
-    assert_eq!(said.code, 2, "{said:?}");
-    let said = machine.scupper(&["reap", "no-such-group", "--yes"]);
-    assert_eq!(said.code, 2, "{said:?}");
-    assert!(machine.alive(live) && machine.alive(child));
-}
-
-/// Safety 2: a record names a pid that is somebody else's by now. R115: who has it is spared.
-#[test]
-fn r118_safety_2_a_reused_pid_is_spared() {
-    let Some(machine) = Machine::start() else { return };
-    let kids = abandoned(&machine, "web");
-    let deaf = kids["deaf"];
-    machine.kill(deaf, 9);
-    wait_for(
-        "it is gone",
-        PATIENCE,
-        || if machine.stat(deaf).is_some() { Err(String::new()) } else { Ok(()) },
-    );
-    // The next process gets its number: a stranger, without mark and outside of the unit's cgroup.
-    let last = (deaf - 1).to_string();
-    let stranger = machine.run(&[
-        "sh",
-        "-c",
-        &format!("echo {last} > /proc/sys/kernel/ns_last_pid; setsid sleep 1000 > /dev/null 2>&1 & echo $!"),
-    ]);
-    assert_eq!(stranger.out.trim(), deaf.to_string(), "{stranger:?}");
-    let path = machine.scene.path("run/scupper/web.json");
-    let mut record = record_of_the_dead(&machine, "web");
-    record["main"]["pid"] = deaf.into();
-    fs::write(&path, record.to_string()).unwrap();
-    let said = machine.scupper(&["reap", "--yes", "--grace", "500ms", "--json"]);
-    assert!(machine.alive(deaf), "the stranger was ended: {said:?}");
-    assert!(!pids(&said.json()["ended"]).contains(&deaf), "{said:?}");
-    assert!(!pids(&said.json()["signalled"]).contains(&deaf), "{said:?}");
-}
-
-/// Safety 2: a member ends on its TERM, and before anybody looks again its number is a stranger's, whose child is
-/// nobody's to end.
-#[test]
-fn r118_safety_2_a_child_of_whoever_has_a_members_number_by_now_is_spared() {
-    let Some(machine) = Machine::start() else { return };
-    let member = orphan(&machine);
-    let file = machine.scene.path("stranger").to_string_lossy().into_owned();
-    machine.start_command(&["python3", "-S", "-c", STRANGER, &member.to_string(), &file]);
-    wait_for("somebody waits for its number", PATIENCE, || {
-        if machine.scene.text("stranger.up") == "up" { Ok(()) } else { Err(machine.scene.text("others")) }
-    });
-    let said = machine.scupper(&["reap", &member.to_string(), "--yes", "--json"]);
-    let child: i32 = wait_for("the number is taken", PATIENCE, || {
-        machine.scene.text("stranger").parse().map_err(|_| machine.scene.text("others"))
-    });
-    assert!(machine.alive(member) && machine.alive(child), "a stranger was ended: {said:?}");
-    assert_eq!((said.code, pids(&said.json()["ended"])), (0, vec![member]), "{said:?}");
-    assert_eq!(pids(&said.json()["signalled"]), [member], "{said:?}");
-}
-
 /// Safety 4: what somebody keeps between the two looks is spared.
 #[test]
 fn r118_safety_4_what_is_kept_between_the_looks_is_spared() {
@@ -396,73 +291,6 @@ fn a_timer_ends_what_is_certain() {
     }
 }
 
-/// Safety 1: where what is kept cannot be read, nothing is certain and nobody is ended.
-#[test]
-fn r118_safety_1_an_unreadable_answer_means_keep() {
-    let Some(machine) = Machine::start() else { return };
-    let kids = abandoned(&machine, "web");
-    fs::create_dir_all(machine.scene.path("state/scupper")).unwrap();
-    fs::write(machine.scene.path("state/scupper/keeps.json"), "{ damaged").unwrap();
-    let said = machine.scupper(&["reap", "--yes", "--grace", "500ms"]);
-    assert!(kids.values().any(|pid| machine.alive(*pid)), "{said:?}");
-    assert!(said.code != 0, "{said:?}");
-    assert!(machine.events("reap").iter().all(|event| event["event"] != "signal_sent"));
-}
-
-/// Policy, and no orphan: what a living parent holds and does not use is ended by its pid alone.
-#[test]
-fn what_is_held_idle_is_ended_only_by_its_pid() {
-    const HOLDS: &str = "
-import subprocess, sys, time
-child = subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-open(sys.argv[1], 'w').write(str(child.pid))
-time.sleep(1000)
-";
-    let Some(machine) = Machine::start() else { return };
-    let file = machine.scene.path("held").to_string_lossy().into_owned();
-    let holder = machine.start_command(&["python3", "-S", "-c", HOLDS, &file]);
-    let held: i32 = wait_for("it holds a server", PATIENCE, || {
-        machine.scene.text("held").parse().map_err(|_| machine.scene.text("others"))
-    });
-    wait_for("it counts as idle", PATIENCE, || {
-        let scan = machine.scupper(&["scan", "--idle", "1s", "--json"]).json();
-        if pids(&scan["held_idle"]) == [held] { Ok(()) } else { Err(scan["held_idle"].to_string()) }
-    });
-    let said = machine.scupper(&["reap", "--idle", "1s", "--yes"]);
-    assert_eq!((said.code, machine.alive(held)), (0, true), "{said:?}");
-    let said = machine.scupper(&["reap", &held.to_string(), "--idle", "1s", "--yes"]);
-    assert_eq!((said.code, machine.alive(held), machine.alive(holder)), (0, false, true), "{said:?}");
-    let events = machine.events("reap");
-    let sent: Vec<&Value> = events.iter().filter(|event| event["event"] == "signal_sent").collect();
-    assert_eq!((sent.len(), &sent[0]["reason"]), (1, &"held_idle".into()), "{events:?}");
-}
-
-/// Safety 5: whoever may not judge a process may not end it, and is told so.
-#[test]
-fn r118_safety_5_another_users_process_is_refused() {
-    let Some(machine) = Machine::start() else { return };
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: not root, who alone can become another user");
-        return;
-    }
-    let likely = orphan(&machine);
-    std::os::unix::fs::chown(machine.scene.dir.path(), Some(65534), Some(65534)).unwrap();
-    let scupper = machine.scene.path("scupper").to_string_lossy().into_owned();
-    fs::copy(SCUPPER, &scupper).unwrap();
-    let home = machine.scene.dir.path().to_string_lossy().into_owned();
-    let mut argv = vec!["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env"];
-    let (runtime, state) =
-        (format!("XDG_RUNTIME_DIR={home}/theirs"), format!("XDG_STATE_HOME={home}/theirs"));
-    fs::create_dir(machine.scene.path("theirs")).unwrap();
-    std::os::unix::fs::chown(machine.scene.path("theirs"), Some(65534), Some(65534)).unwrap();
-    let pid = likely.to_string();
-    argv.extend([runtime.as_str(), state.as_str(), scupper.as_str(), "reap", &pid, "--yes"]);
-    let said = machine.run(&argv);
-    assert_eq!(said.code, 2, "{said:?}");
-    assert!(said.err.contains("only that user or root can judge and end it"), "{said:?}");
-    assert!(machine.alive(likely));
-}
-
 /// Where no evidence can be kept that is said, and it goes on.
 #[test]
 fn without_evidence_it_says_so_and_goes_on() {
@@ -475,38 +303,4 @@ fn without_evidence_it_says_so_and_goes_on() {
     // When it was found, and at the end how much it was.
     assert_eq!(said.err.matches("event=evidence_trouble").count(), 2, "{said:?}");
     assert!(said.err.contains("events were not kept"), "{said:?}");
-}
-
-/// Safety 5: a terminal multiplexer's server is a daemon by choice, and what runs in it is somebody's session.
-#[test]
-fn r118_safety_5_a_tmux_server_and_what_runs_in_it_are_left_alone() {
-    let Some(machine) = Machine::start() else { return };
-    let socket = machine.scene.path("tmux").to_string_lossy().into_owned();
-    let script = format!("tmux -S {socket} -f /dev/null new-session -d 'sleep 1234'; exec sleep 1000");
-    machine.start_command(&[
-        SCUPPER,
-        "run",
-        "--name",
-        "agent",
-        "--profile",
-        "agent",
-        "--",
-        "sh",
-        "-c",
-        &script,
-    ]);
-    record(&machine, "agent");
-    let inside = wait_for("its session is there", PATIENCE, || {
-        let is_it = |pid: &i32| machine.read(*pid, "cmdline").is_some_and(|line| line == b"sleep\x001234\0");
-        machine.living().into_iter().find(is_it).ok_or_else(|| machine.scene.text("others"))
-    });
-    // tmux starts it through a shell, which becomes it.
-    let server: i32 = machine.stat(inside).unwrap()[1].parse().unwrap();
-    kill_scupper(&machine, "agent");
-    let said = machine.scupper(&["reap", "--yes", "--grace", "500ms"]);
-    assert!(machine.alive(server) && machine.alive(inside), "{said:?}");
-    for pid in [server, inside] {
-        let named = machine.scupper(&["reap", &pid.to_string(), "--yes"]);
-        assert_eq!((named.code, machine.alive(pid)), (2, true), "{named:?}");
-    }
 }

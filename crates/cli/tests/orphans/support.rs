@@ -109,6 +109,7 @@ impl Drop for Script {
 }
 
 /// What a command answered.
+#[derive(Debug)]
 pub struct Answer {
     pub code: i32,
     pub out: String,
@@ -156,8 +157,33 @@ pub fn found(scene: &Scene, pid: i32, evidence: &[&str]) -> (Answer, Value) {
         if !found.is_null() && evidence.iter().all(|kind| seen.contains(*kind)) {
             return Ok((answer, found));
         }
-        Err(format!("{found}, it lives: {}, exit code {}: {}", alive(pid), answer.code, answer.err))
+        Err(format!("{found}, {}, exit code {}: {}", state(pid), answer.code, answer.err))
     })
+}
+
+/// A scan that has a process in one of its lists, and its entry there.
+pub fn listed(scene: &Scene, list: &str, pid: i32) -> (Value, Value) {
+    wait_for(&format!("a scan lists it under {list}"), PATIENCE, || {
+        let scan = scan(scene);
+        let entry = entry(&scan, list, pid);
+        if entry.is_null() { Err(state(pid)) } else { Ok((scan, entry)) }
+    })
+}
+
+/// What a command says once it says this; the same for what one look cannot tell.
+pub fn until(scene: &Scene, arguments: &[&str], holds: impl Fn(&Answer) -> bool) -> Answer {
+    wait_for(&format!("{arguments:?} says so"), PATIENCE, || {
+        let answer = scupper(scene, arguments);
+        if holds(&answer) { Ok(answer) } else { Err(format!("{answer:?}")) }
+    })
+}
+
+/// How a process is: for whoever reads why a test has failed.
+fn state(pid: i32) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let told = |line: &&str| ["State:", "PPid:", "NSsid:"].iter().any(|key| line.starts_with(key));
+    let ends = [0, 1, 2].map(|fd| fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok());
+    format!("{pid}: {:?}, {ends:?}", status.lines().filter(told).collect::<Vec<_>>())
 }
 
 /// The pids in one list of a scan.

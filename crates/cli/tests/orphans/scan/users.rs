@@ -1,0 +1,148 @@
+//! Several users: what root believes of what they wrote, what they are told themselves, and who is asked about.
+
+use super::*;
+
+const NOBODY: u32 = 65534;
+
+#[test]
+fn safety_3_root_believes_no_evidence_that_a_user_wrote() {
+    let (scene, mut strays) = (Scene::new(), Strays::default());
+    if for_nobody(&scene).is_none() {
+        return;
+    }
+    let pid = left_behind(&scene, &mut strays, &SLEEPER);
+    // A row that names root's process, and says that its unit is over.
+    let main = format!("\"pid\":{pid},\"start_time\":{}", start_time(pid));
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let now: scupper_model::Timestamp = scupper_supervise::shell::clock::wall();
+    let main: scupper_model::Identity =
+        serde_json::from_str(&format!("{{{main},\"boot_id\":\"{}\"}}", boot.trim())).unwrap();
+    let started = scupper_model::EventKind::UnitStarted {
+        main,
+        command: "x".into(),
+        profile: scupper_model::Profile::Web,
+        start: 1,
+        cgroup: None,
+    };
+    let stopped =
+        scupper_model::EventKind::UnitStopped { reason: "x".into(), exit_code: 0, ended: 0, kept: 0 };
+    let events = [(1, started), (2, stopped)].map(|(id, kind)| scupper_model::Event {
+        schema: scupper_model::EVENT_SCHEMA.to_owned(),
+        id: uuid::Uuid::from_u128(id),
+        at: scupper_model::Timestamp(now.0 - 10 + u64::try_from(id).unwrap()),
+        unit: "forged".parse().unwrap(),
+        run: scupper_model::RunId(uuid::Uuid::from_u128(7)),
+        kind,
+    });
+    let file = scene.path("state/scupper/evidence.sqlite");
+    let options = scupper_evidence::Options::default();
+    scupper_evidence::Store::open(&file, &options).unwrap().insert(&events).unwrap();
+    // As it would be believed where it is root's own, in a directory of root's.
+    for (part, owner) in [("state", 0), ("state", NOBODY)] {
+        chown(scene.path(part), Some(owner), Some(owner)).unwrap();
+        let evidence: &[&str] = if owner == 0 { &["recorded_spawn"] } else { &[] };
+        let (_, found) = found(&scene, pid, evidence);
+        assert_eq!(kinds(&found).contains("recorded_spawn"), owner == 0, "{owner}: {found}");
+        assert!(owner == 0 || found["certainty"] == "likely", "{found}");
+    }
+}
+
+/// A copy of the binary where everybody may run it; `None` where this is not root, who alone can become nobody.
+fn for_nobody(scene: &Scene) -> Option<std::path::PathBuf> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: not root");
+        return None;
+    }
+    fs::set_permissions(scene.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    for sub in ["run", "state"] {
+        chown(scene.path(sub), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let copy = scene.path("scupper");
+    fs::copy(SCUPPER, &copy).unwrap();
+    Some(copy)
+}
+
+#[test]
+fn r118_a_user_without_rights_gets_a_complete_answer_that_says_what_was_not_read() {
+    let (scene, mut strays) = (Scene::new(), Strays::default());
+    let Some(binary) = for_nobody(&scene) else { return };
+    let roots = left_behind(&scene, &mut strays, &SLEEPER);
+    // Its pipes have to be nobody's as well: the kernel is asked about them.
+    let theirs = left_behind_by(&scene, &mut strays, &NOBODYS_PYTHON, &["sleep", "1000"], |_| ());
+    let found = wait_for("a user's scan finds it", PATIENCE, || {
+        let mut command = Command::new("setpriv");
+        command.args(&NOBODYS_PYTHON[1..4]).arg(&binary).args(["scan", "--json"]);
+        scene.dress(&mut command);
+        let answer = answer(&mut quiet(command, &scene));
+        let scan = answer.json();
+        assert!(matches!(answer.code, 0 | 1), "{}", answer.err);
+        let unreadable = pids_in(&scan, "unreadable");
+        assert!(unreadable.contains(&1) && unreadable.contains(&roots), "{unreadable:?}");
+        assert!(!unreadable.contains(&theirs));
+        assert!(!pids_in(&scan, "left_behind").contains(&roots), "what cannot be read is not found");
+        let found = entry(&scan, "left_behind", theirs);
+        if kinds(&found).contains("stdin_gone") { Ok(found) } else { Err(format!("{found} {}", answer.err)) }
+    });
+    assert_eq!(found["uid"], NOBODY);
+}
+
+/// Root is told of everybody, and of one user where it asks for that.
+#[test]
+fn one_users_processes_can_be_asked_about() {
+    let (scene, mut strays) = (Scene::new(), Strays::default());
+    if for_nobody(&scene).is_none() {
+        return;
+    }
+    let roots = left_behind(&scene, &mut strays, &SLEEPER);
+    let theirs = left_behind_by(&scene, &mut strays, &NOBODYS_PYTHON, &["sleep", "1000"], |_| ());
+    for (user, is, is_not) in [("0", roots, theirs), ("root", roots, theirs), ("65534", theirs, roots)] {
+        let left = |answer: &Answer| pids_in(&answer.json(), "left_behind");
+        let answer = until(&scene, &["scan", "--user", user, "--json"], |answer| left(answer).contains(&is));
+        assert!(!left(&answer).contains(&is_not), "{user}: {answer:?}, {is} and not {is_not}");
+    }
+}
+
+#[test]
+fn r118_a_unit_is_known_to_a_scan_with_other_surroundings() {
+    if rustix::process::geteuid().is_root() {
+        let (scene, mut strays) = (Scene::new(), Strays::default());
+        let Some(binary) = for_nobody(&scene) else { return };
+        chown(scene.dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        // A unit of the desktop, as it were, and a scan by cron: one temporary directory, no XDG_RUNTIME_DIR there.
+        let records = scene.path(&format!("scupper-{NOBODY}"));
+        let as_nobody = |arguments: &[&str]| {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary).args(arguments);
+            scene.dress(&mut command);
+            command.env("TMPDIR", scene.dir.path()).current_dir(scene.dir.path());
+            quiet(command, &scene)
+        };
+        let mut unit =
+            as_nobody(&["run", "--name", &scene.unit, "--", "sh", "-c", "trap '' TERM; sleep 1000"]);
+        unit.env_remove("XDG_RUNTIME_DIR").stderr(Stdio::null());
+        let running = crate::scene::Running { child: unit.spawn().unwrap() };
+        let record = records.join(format!("{}.json", scene.unit));
+        let main = wait_for("it is written down", PATIENCE, || {
+            let text = fs::read(&record).map_err(|error| error.to_string())?;
+            let record: serde_json::Value = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
+            record["main"]["pid"].as_i64().ok_or_else(|| "no main yet".to_owned())
+        });
+        let main = strays.add(i32::try_from(main).unwrap());
+        let helper = wait_for("it has its child", PATIENCE, || {
+            children(main).first().copied().ok_or_else(|| "none".to_owned())
+        });
+        strays.add(helper);
+        let (guardian, engine) = (running.pid(), running.engine());
+        for (pid, signal) in [(guardian, 19), (engine, 19), (engine, 9), (guardian, 9)] {
+            crate::scene::kill(pid, signal);
+        }
+        drop(running);
+        wait_for("they are gone", PATIENCE, || if alive(engine) { Err(String::new()) } else { Ok(()) });
+        let found = wait_for("it is found", PATIENCE, || {
+            let answer = answer(&mut as_nobody(&["scan", "--json"]));
+            let found = entry(&answer.json(), "left_behind", main);
+            if found.is_null() { Err(format!("{answer:?}")) } else { Ok(found) }
+        });
+        assert_eq!((&found["certainty"], &found["unit"]), (&"certain".into(), &scene.unit.as_str().into()));
+    }
+}
