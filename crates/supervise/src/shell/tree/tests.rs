@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use scupper_model::{BootId, StartTime};
+use scupper_probe::Detail;
 use tempfile::TempDir;
 
 use scupper_detect::Horizon;
@@ -13,8 +14,10 @@ use scupper_knowledge::browser::Browser;
 
 use super::super::clock::Clock;
 use super::super::nearer::Nearer;
+use super::member::EXECUTED;
 use super::*;
 use crate::helpers::Kind;
+use crate::unit::{SETTLED, Seen};
 
 /// No process has this number.
 const PID: i32 = 4_194_304 + 7;
