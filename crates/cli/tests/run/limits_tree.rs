@@ -90,7 +90,12 @@ fn heavy_r043_a_hard_limit_kills_the_worker_alone() {
     let running = scene.run_gunicorn(&["--mem-hard", "140M"], "1");
     let socket = scene.path("socket");
     wait_for("gunicorn serves", PATIENCE, || request(&socket));
-    let before = scene.wait_until("both workers are recognised", |status| workers(status).len() == 2);
+    // Who has not settled yet has grown by nothing: then another one would be blamed.
+    let settled = |process: &Value| process["role"] == "worker" && process["growth_bytes"].is_i64();
+    let before = scene.wait_until("both workers are recognised, and have settled", |status| {
+        let processes = status["processes"].as_array().into_iter().flatten();
+        workers(status).len() == 2 && processes.filter(|process| settled(process)).count() == 2
+    });
     let done = wait_for("a worker was killed", PATIENCE, || {
         // The last one is what the killed worker was answering.
         let _ = request(&socket);
