@@ -122,17 +122,12 @@ fn gather(table: &mut Table, (kind, place): &(ResourceKind, String)) {
 }
 
 fn memory(before: &Holdings, after: &Holdings) -> Vec<MemoryChange> {
-    const KINDS: [MemoryKind; 7] = [
-        MemoryKind::Heap,
-        MemoryKind::Arena,
-        MemoryKind::Anonymous,
-        MemoryKind::Stack,
-        MemoryKind::File,
-        MemoryKind::Shared,
-        MemoryKind::Swap,
-    ];
-    let of = |holdings: &Holdings, kind| holdings.memory.get(&kind).copied();
-    KINDS
+    // What remains where it could not be read whole is counted in another way: it does not compare with what was.
+    let comparable = before.has(Part::Memory) == after.has(Part::Memory);
+    let of = |holdings: &Holdings, kind| {
+        holdings.memory.get(&kind).copied().filter(|_| comparable || holdings.has(Part::Memory))
+    };
+    MemoryKind::ALL
         .into_iter()
         .map(|kind| MemoryChange { kind, before: of(before, kind), after: of(after, kind) })
         .filter(|change| change.before.is_some() || change.after.is_some())
@@ -238,5 +233,14 @@ mod tests {
         let seen: Vec<_> =
             compare(&before, &after).memory.iter().map(|m| (m.kind, m.before, m.after)).collect();
         assert_eq!(seen, [(MemoryKind::Heap, Some(1), None), (MemoryKind::File, None, Some(2))]);
+        // Read whole at one time, and only in sum at the other.
+        before.memory.insert(MemoryKind::File, 9);
+        after.not_read(Part::Memory, "too many mappings");
+        let seen: Vec<_> =
+            compare(&before, &after).memory.iter().map(|m| (m.kind, m.before, m.after)).collect();
+        assert_eq!(seen, [(MemoryKind::Heap, Some(1), None), (MemoryKind::File, Some(9), None)]);
+        before.not_read(Part::Memory, "too many mappings");
+        let file = compare(&before, &after).memory[1];
+        assert_eq!((file.kind, file.before, file.after), (MemoryKind::File, Some(9), Some(2)));
     }
 }

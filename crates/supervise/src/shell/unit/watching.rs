@@ -26,9 +26,10 @@ const TERM: i32 = 15;
 /// Processes that were left behind and are told of one by one.
 const MOST_TOLD: usize = 20;
 
-/// How long a closer look is waited for: before a leaking process is replaced, before a soak stops its command, and after
-/// the end of a command while it was being looked at.
+/// How long a closer look is waited for: before a leaking process is replaced, and one that has reached its limit, before a
+/// soak stops its command, and after the end of a command while it was being looked at.
 const BEFORE_RECYCLING: Duration = Duration::from_millis(100);
+const AT_THE_LIMIT: Duration = Duration::from_millis(25);
 const BEFORE_STOPPING: Duration = Duration::from_millis(500);
 const AFTER_THE_END: Duration = Duration::from_millis(50);
 
@@ -85,8 +86,8 @@ impl UnitShell {
                     self.watch.recycling(*target);
                 }
                 let mut known = self.watch.histories_at(Some(*target), now, "recycled");
-                // Whoever leaks has time; a limit has none.
-                let patience = if leaks { BEFORE_RECYCLING } else { Duration::ZERO };
+                // Whoever leaks has time; a limit has hardly any. Afterwards it lets go of what it holds.
+                let patience = if leaks { BEFORE_RECYCLING } else { AT_THE_LIMIT };
                 known.extend(self.look_closer_at_last(Some(*target), "recycled", patience, now));
                 known.extend(self.closer.ends(Some(*target)));
                 known
