@@ -38,7 +38,7 @@ fn a_zombie_holds_nothing_that_could_be_seen_and_not_0() {
 #[test]
 fn a_process_that_is_killed_during_the_look_is_told_whole_or_not_at_all() {
     let proc = proc();
-    for patience in 0..6_u32 {
+    for patience in 0..3_u32 {
         let mut program = Program::start(&format!(
             "files = [open('/dev/null') for _ in range({FILES})]\n\
              memory = bytearray(b'x' * (24 << 20))"
@@ -57,7 +57,7 @@ fn a_process_that_is_killed_during_the_look_is_told_whole_or_not_at_all() {
                 panic!("it is gone at last");
             });
             // So that it dies at another moment of a look each time.
-            let kept = (0..patience * 40_000).map(u64::from).fold(0_u64, u64::wrapping_add);
+            let kept = (0..patience * 80_000).map(u64::from).fold(0_u64, u64::wrapping_add);
             std::hint::black_box(kept);
             program.0.kill().unwrap();
         });
