@@ -102,7 +102,7 @@ impl Cause {
             Self::RetainedHeap => "memory that the program keeps",
             Self::AllocatorTrapped => "memory that the allocator keeps",
             Self::CachePlateau => "a cache or a warm-up that fills and stops",
-            Self::NotALeak => "nothing that was watched grows",
+            Self::NotALeak => "no sign of a leak in what was watched",
             Self::Unknown => "the cause cannot be told from what was recorded",
         }
     }

@@ -70,7 +70,7 @@ pub(super) fn of(lead: &Lead, context: &Context) -> Vec<Check> {
             if let Some(pid) = pid {
                 add(
                     format!("ss -tanp | grep pid={pid},"),
-                    "the same peer again and again: whoever talks to it does not close",
+                    "a peer that repeats is the one whose connections are not closed",
                 );
             }
             add(again(""), "sockets that grow again confirm it; with the close added they stay flat");
@@ -84,7 +84,7 @@ pub(super) fn of(lead: &Lead, context: &Context) -> Vec<Check> {
             }
             add(
                 again("--child-lifetime '*=1m'"),
-                "ends helpers after a minute: if the growth stops, they were not needed",
+                "ends helpers after a minute: growth that stops confirms it; work that fails says that they were needed",
             );
         }
         Cause::Threads => {
@@ -124,7 +124,7 @@ pub(super) fn of(lead: &Lead, context: &Context) -> Vec<Check> {
         Cause::RetainedHeap => {
             add(
                 again("--env MALLOC_ARENA_MAX=2"),
-                "the same growth refutes the allocator and confirms that the program keeps it",
+                "less growth: arenas of malloc keep it; the same growth: the program does, or an allocator of its own",
             );
             add(
                 format!("scupper soak --for 10m --max-growth 20M -- {}", context.command()),
@@ -134,7 +134,7 @@ pub(super) fn of(lead: &Lead, context: &Context) -> Vec<Check> {
         Cause::AllocatorTrapped => {
             add(
                 again("--env MALLOC_ARENA_MAX=2"),
-                "less growth confirms the allocator; the same growth refutes it",
+                "less growth confirms arenas of malloc; the same growth refutes them, and no other allocator",
             );
         }
         Cause::CachePlateau => add(

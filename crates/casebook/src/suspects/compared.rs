@@ -112,6 +112,11 @@ impl Compared {
         (found <= most / 2).then_some((last, found))
     }
 
+    /// Changes that were too many to be recorded.
+    pub fn not_recorded(&self) -> u32 {
+        self.pieces().comparison.more_changes
+    }
+
     /// What could not be read of those that count.
     pub fn unread(&self) -> impl Iterator<Item = &String> {
         let memory = self.memory.filter(|at| *at != self.pieces).map(|at| &self.looks[at]);

@@ -6,7 +6,7 @@ use scupper_model::{Class, Comparison, Identity, Resource, ResourceChange, Resou
 
 use super::compared::{Compared, KINDS, LEAST_PIECES, more};
 use super::facts::{Facts, Outlives};
-use super::lead::{Growth, Leads};
+use super::lead::{Growth, Lead, Leads};
 use super::trail::Trail;
 use super::{Cause, words};
 
@@ -181,7 +181,7 @@ fn by_comparison(facts: &Facts, compared: &Compared, leads: &mut Leads) {
             words::signed(Quantity::Count, exact(plus)),
             words::span(exact(comparison.after_ms) / 1000.0),
             if plus < grown {
-                format!("; {} more with others like it", words::signed(Quantity::Count, exact(grown)))
+                format!("; {} of all its kinds together", words::signed(Quantity::Count, exact(grown)))
             } else {
                 String::new()
             },
@@ -221,19 +221,18 @@ fn by_limits(facts: &Facts, leads: &mut Leads) {
         };
         let text =
             format!("{} crossed their limit: {} of {}", crossed.resource, crossed.value, crossed.limit);
-        // Descriptors are of some kind, where that is known.
-        let fits = |found: Cause| {
-            found == cause
-                || cause == Cause::Descriptors
-                    && matches!(found, Cause::Sockets | Cause::DeletedFiles | Cause::Pipes)
+        let whose = facts.whose(crossed.culprit, &crossed.life);
+        let of = facts.name_of(whose, crossed.culprit_name.as_deref());
+        // Descriptors are of some kind, where that is known; what the tree counts is whoever's.
+        let fits = |lead: &&mut Lead| {
+            let descriptors = matches!(lead.cause, Cause::Sockets | Cause::DeletedFiles | Cause::Pipes);
+            (lead.cause == cause || cause == Cause::Descriptors && descriptors)
+                && (lead.of == of || lead.of.is_empty() || of.is_empty())
         };
-        if let Some(lead) = leads.0.iter_mut().filter(|lead| fits(lead.cause)).max_by_key(|lead| lead.points)
-        {
+        if let Some(lead) = leads.0.iter_mut().filter(fits).max_by_key(|lead| lead.points) {
             lead.speaks_again(LIMIT, &crossed.source, text);
             continue;
         }
-        let whose = facts.whose(crossed.culprit, &crossed.life);
-        let of = facts.name_of(whose, crossed.culprit_name.as_deref());
         let lead = leads.of(cause, &of);
         lead.add_process(whose, &of);
         lead.speaks_for(LIMIT_ALONE, &crossed.source, text);

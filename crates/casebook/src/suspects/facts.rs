@@ -423,6 +423,10 @@ impl Facts {
             };
             unknown.push(format!("{why}: kinds of descriptors and of memory are not known"));
         }
+        let cut = self.compared.iter().map(Compared::not_recorded).fold(0_u32, u32::saturating_add);
+        if cut > 0 {
+            unknown.push(format!("{cut} smaller changes of what was held were not recorded"));
+        }
         let unread = self.compared.iter().flat_map(Compared::unread);
         let mut unread: Vec<String> =
             unread.map(|why| format!("not read: {}", words::sentence(why))).collect();

@@ -208,7 +208,12 @@ impl Lead {
         let score = Some(u8::try_from(self.points.clamp(0, 99)).unwrap_or(0));
         let score = score.filter(|_| self.cause != Cause::Unknown);
         let checks = checks::of(&self, context);
-        self.unknown.dedup();
+        let mut said = Vec::new();
+        self.unknown.retain(|unknown| {
+            let new = !said.contains(unknown);
+            said.push(unknown.clone());
+            new
+        });
         let mut name = self.cause.title().to_owned();
         if self.cause.is_leak() || self.cause == Cause::CachePlateau {
             let whom = match (self.who.as_slice(), self.of.as_str()) {

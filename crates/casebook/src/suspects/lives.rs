@@ -124,7 +124,7 @@ impl Lives {
                 }
                 _ => {}
             }
-            if others(&event.kind).iter().any(|who| life.main.is_some_and(|main| main != *who))
+            if processes_of(&event.kind).iter().any(|who| life.main.is_some_and(|main| main != *who))
                 || is_piled_up(&event.kind)
             {
                 lives.several.insert(life);
@@ -192,9 +192,11 @@ impl Lives {
     }
 }
 
-/// Processes that an event tells of by themselves.
-fn others(kind: &EventKind) -> Vec<Identity> {
+/// Every process that an event tells something of by itself.
+pub fn processes_of(kind: &EventKind) -> Vec<Identity> {
     match kind {
+        EventKind::UnitStarted { main, .. } => vec![*main],
+        EventKind::Attached { target, .. } => vec![*target],
         EventKind::VerdictChanged { target, .. } | EventKind::LeakFound { target, .. } => {
             target.iter().copied().collect()
         }

@@ -37,6 +37,7 @@ use scupper_model::{Event, Identity};
 
 pub use cause::{Cause, RowClass};
 pub use facts::{Now, ProcessNow, SeriesNow};
+pub use lives::processes_of;
 pub use suspect::{Check, Evidence, Process, Ranking, Seen, Strength, Suspect};
 
 use checks::Context;

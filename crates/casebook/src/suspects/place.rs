@@ -63,7 +63,9 @@ pub(super) fn weigh(look: &Look, part: Option<Part>, lead: &mut Lead, leads: &mu
     let of = format!("{} of {} that came in {seconds}{whom}{elsewhere}", amount(by), amount(gross));
     match kind {
         MemoryKind::File => {
-            let text = format!("{of} are pages of files, which the kernel takes back when it needs them");
+            let text = format!(
+                "{of} are pages of files: but for a file system in memory the kernel takes them back when it needs them"
+            );
             lead.speaks_against(40, source, text.clone());
             let other = leads.of(Cause::NotALeak, &lead.of.clone());
             other.speaks_for(50, source, text);
@@ -75,11 +77,16 @@ pub(super) fn weigh(look: &Look, part: Option<Part>, lead: &mut Lead, leads: &mu
             other.add_process(Some(comparison.target), &comparison.name);
             other.speaks_for(lead.points.max(LEAKING), source, text);
             other.what = Some("shared memory".to_owned());
+            if let Some(part) = part {
+                other.add_growth(part, Growth { grown: Some(by), ..Growth::default() });
+            }
         }
         MemoryKind::Stack => {
             let text = format!("{of} are stacks of threads");
             lead.speaks_against(25, source, text.clone());
-            leads.of(Cause::Threads, &lead.of.clone()).speaks_for(20, source, text);
+            let other = leads.of(Cause::Threads, &lead.of.clone());
+            other.add_process(Some(comparison.target), &comparison.name);
+            other.speaks_for(20, source, text);
         }
         MemoryKind::Swap => {
             lead.speaks_for(0, source, format!("{of} are swapped out"));

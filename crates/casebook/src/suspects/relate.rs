@@ -2,7 +2,7 @@
 //! up explain what their tree counts, and where nobody is left it is said what is known of that.
 
 use scupper_detect::{Quantity, Verdict, exact};
-use scupper_model::SoakOutcome;
+use scupper_model::{SoakOutcome, Watched};
 
 use super::facts::Facts;
 use super::lead::{Lead, Leads};
@@ -83,7 +83,7 @@ fn by_children(leads: &mut Leads) {
                 }
             }
             _ if lead.of.is_empty() => {
-                let text = "counted over the whole tree, whose processes pile up and bring it".to_owned();
+                let text = "counted over the whole tree, whose processes pile up and may bring it".to_owned();
                 lead.speaks_against(BY_CHILDREN, &source, text);
             }
             _ => {}
@@ -139,11 +139,11 @@ fn memory_beside_what_is_counted(facts: &Facts, leads: &mut Leads) {
                         explained = explained.max(EXPLAINED);
                         texts.push((
                             source_of(lead),
-                            format!("{title} explain it: {size} of memory for each"),
+                            format!("it may come with {title}: {size} of memory for each"),
                         ));
                     } else {
                         let text = format!(
-                            "memory grows by {size} for each, more than one of them takes: it has another cause as well"
+                            "memory grows by {size} for each, more than one of them should take: it may have another cause as well"
                         );
                         leads.0[other].speaks_against(TOO_LARGE, &source, text);
                     }
@@ -168,7 +168,7 @@ fn plateau_beside_a_leak(leads: &mut Leads) {
     let growing = leads.0.iter().filter(|lead| lead.cause.is_leak() && lead.verdict >= Verdict::Growing);
     let Some(leak) = growing.max_by_key(|lead| lead.points) else { return };
     let (source, of, text) =
-        (source_of(leak), leak.of.clone(), format!("something grows on: {}", leak.cause.title()));
+        (source_of(leak), leak.of.clone(), format!("something else grows on: {}", leak.cause.title()));
     for lead in leads.0.iter_mut().filter(|lead| lead.cause == Cause::CachePlateau) {
         if lead.of != of || leak_is_counted(lead, &source) {
             lead.speaks_against(25, &source, text.clone());
@@ -189,8 +189,11 @@ pub(super) fn conclusion(facts: &Facts, points: i32) -> Lead {
         .filter(|trail| matches!(trail.judged.verdict, Verdict::Stable | Verdict::WarmingUp | Verdict::Step));
     let passed = facts.soaks.last().filter(|(soak, ..)| soak.outcome == SoakOutcome::Passed);
     let grew = facts.trails.iter().any(Trail::grew);
-    if grew || (calm.clone().next().is_none() && passed.is_none()) {
-        return unknown(facts, grew);
+    // Memory that nobody could judge is not called calm because something else is; a soak has measured it.
+    let memory = facts.trails.iter().filter(|trail| trail.series == Watched::Memory).map(Trail::last);
+    let unjudged = passed.is_none() && memory.clone().any(|last| last == Verdict::Unknown);
+    if grew || unjudged || (calm.clone().next().is_none() && passed.is_none()) {
+        return unknown(facts, grew, unjudged);
     }
     let mut lead = Lead::new(Cause::NotALeak, "");
     if let Some((soak, _, source)) = passed {
@@ -212,16 +215,24 @@ pub(super) fn conclusion(facts: &Facts, points: i32) -> Lead {
         first = false;
     }
     lead.points = lead.points.max(points);
+    if memory.count() == 0 && passed.is_none() {
+        lead.unknown.push("no verdict on memory was recorded".to_owned());
+    }
+    for trail in facts.trails.iter().filter(|trail| trail.last() == Verdict::Unknown) {
+        lead.unknown.push(format!("{}: too little was seen for a verdict", words::series(trail.series)));
+    }
     lead.unknown.push("what comes later than it was watched, and with other work".to_owned());
     lead
 }
 
-fn unknown(facts: &Facts, grew: bool) -> Lead {
+fn unknown(facts: &Facts, grew: bool, unjudged: bool) -> Lead {
     let mut lead = Lead::new(Cause::Unknown, "");
     let because = if grew {
         "something grew, and it grows no more or is explained by nothing that was watched"
     } else if facts.says_nothing() && facts.trails.is_empty() {
         "no verdict on any series was recorded"
+    } else if unjudged {
+        "too little was seen for a verdict on memory"
     } else {
         "too little was seen for a verdict"
     };

@@ -181,3 +181,27 @@ fn a_limit_or_a_death_without_a_verdict_is_a_weak_suspicion() {
     );
     assert!(ranking.first().unwrap().score > Some(70), "{ranking:#?}");
 }
+
+/// A limit that one process crossed speaks of that one, not of another that piles up the same.
+#[test]
+fn a_limit_speaks_of_who_crossed_it() {
+    let leaks = verdict_of(Some(who(7)), Watched::Threads, Verdict::Leaking, 3600.0);
+    let crossed = EventKind::LimitCrossed {
+        resource: Resource::Threads,
+        level: LimitLevel::Hard,
+        value: 600,
+        limit: 500,
+        culprit: Some(who(9)),
+        culprit_name: Some("java".into()),
+        culprit_value: None,
+        growth_per_second: None,
+        action: "kill".into(),
+    };
+    let ranking = expect(vec![leaks, crossed], Cause::Threads, "");
+    let of = |name: &str| {
+        let lead =
+            ranking.suspects.iter().find(|suspect| suspect.processes.iter().any(|one| one.name == name));
+        lead.is_some_and(|lead| lead.evidence_for.iter().any(|one| one.text.contains("crossed their limit")))
+    };
+    assert!(of("java") && !of("python3"), "{ranking:#?}");
+}

@@ -122,3 +122,42 @@ fn memory_of_helpers_that_was_not_read_is_said() {
         assert!(text.contains(said), "{text}");
     }
 }
+
+/// That something is flat says nothing of memory that nobody could judge.
+#[test]
+fn memory_without_a_verdict_is_not_called_calm() {
+    let flat = || verdict(Watched::Threads, Verdict::Stable, 0.0);
+    let young = ranked(vec![flat(), verdict(Watched::Memory, Verdict::Unknown, 0.0)]);
+    assert_eq!(young.named(), None, "{young:#?}");
+    assert!(young.first().unwrap().unknown[0].contains("memory"), "{young:#?}");
+    let without = ranked(vec![flat()]);
+    let first = without.first().unwrap();
+    assert_eq!(first.cause, Cause::NotALeak);
+    assert!(first.unknown.iter().any(|said| said.contains("no verdict on memory")), "{first:#?}");
+    // A soak has measured it.
+    let soaked = ranked(vec![verdict(Watched::Memory, Verdict::Unknown, 0.0), soak(SoakOutcome::Passed)]);
+    assert_eq!(soaked.first().unwrap().cause, Cause::NotALeak, "{soaked:#?}");
+    let sockets = ranked(vec![
+        verdict(Watched::Memory, Verdict::Stable, 0.0),
+        verdict(Watched::Sockets, Verdict::Unknown, 0.0),
+    ]);
+    let first = sockets.first().unwrap();
+    assert!(first.unknown.iter().any(|said| said.contains("sockets")), "{first:#?}");
+}
+
+/// What was cut from a record, and what is said more than once.
+#[test]
+fn what_was_cut_is_said_and_nothing_twice() {
+    let mut cut = compared(&[], vec![change(ResourceKind::Pipe, "pipe", 1, 90)]);
+    let EventKind::ResourcesCompared { comparison } = &mut cut else { panic!() };
+    comparison.more_changes = 7;
+    let ranking = ranked(vec![verdict(Watched::Descriptors, Verdict::Leaking, 3600.0), cut]);
+    assert!(ranking.unknown.iter().any(|said| said.contains("7 smaller changes")), "{:?}", ranking.unknown);
+    let of = |pid| verdict_of(Some(who(pid)), Watched::Memory, Verdict::Leaking, HOUR_OF_MIB);
+    let workers = ranked(vec![of(8), of(9), of(10)]);
+    let mut unknown = workers.first().unwrap().unknown.clone();
+    let told = unknown.len();
+    unknown.sort();
+    unknown.dedup();
+    assert_eq!(unknown.len(), told, "{unknown:?}");
+}
