@@ -180,6 +180,13 @@ impl Closer {
         found
     }
 
+    /// All of them have been told to end by now: what is being found out may be of after that.
+    pub fn all_end(&mut self) {
+        self.all_end = true;
+        self.works.unwant();
+        self.waiting.clear();
+    }
+
     fn is_ending(&self, subject: Subject) -> bool {
         self.all_end || self.ending.contains(&subject.target)
     }
@@ -276,14 +283,17 @@ impl Closer {
     /// Begins the next look, where none is at work and one is due. What is to be told where that fails.
     fn begin(&mut self, scene: Scene<'_>) -> Option<EventKind> {
         let due = |wish: &Wish| wish.because.is_some() || scene.now >= self.rest_until;
-        let index = self.waiting.iter().position(due)?;
-        if !self.works.is_free() {
-            return None;
+        while let Some(index) = self.waiting.iter().position(due) {
+            if !self.works.is_free() {
+                return None;
+            }
+            let wish = self.waiting.remove(index)?;
+            // As it is now: it may have waited for a while.
+            if let Some(seen) = scene.look.find(&wish.subject.target).filter(|seen| !seen.zombie) {
+                return self.works.begin(order(wish, seen, scene));
+            }
         }
-        let wish = self.waiting.remove(index)?;
-        // As it is now: it may have waited for a while.
-        let seen = scene.look.find(&wish.subject.target).filter(|seen| !seen.zombie)?;
-        self.works.begin(order(wish, seen, scene))
+        None
     }
 
     /// Takes what the look at work has found, where it has, or has by then.

@@ -65,6 +65,7 @@ impl UnitShell {
         for suspicion in &suspicions {
             facts.extend(self.watch.histories_of(suspicion, now));
         }
+        self.note_asked_to_end();
         let scene = Scene { look, tree: &self.tree, operations: self.watch.operations(), now };
         facts.extend(self.closer.step(&suspicions, scene));
     }
@@ -115,6 +116,13 @@ impl UnitShell {
         self.closer.ends(target.filter(|target| self.machine.main() != Some(*target)))
     }
 
+    /// Somebody else has sent a signal to all of them: ^C at a terminal.
+    fn note_asked_to_end(&mut self) {
+        if self.machine.asked_to_end() {
+            self.closer.all_end();
+        }
+    }
+
     fn look_closer_at_last(
         &mut self,
         target: Option<Identity>,
@@ -128,6 +136,7 @@ impl UnitShell {
 
     /// The command has ended: what leaked, and whom it had not waited for.
     pub(super) fn conclude(&mut self, now: Duration, around: &Surrounding, facts: &mut Vec<Fact>) {
+        self.note_asked_to_end();
         facts.extend(self.closer.finish(AFTER_THE_END));
         let because = if self.is_observed() { "soak" } else { "ended" };
         facts.extend(self.watch.histories_at(None, now, because));

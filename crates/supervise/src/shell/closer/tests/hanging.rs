@@ -152,3 +152,33 @@ fn who_has_ended_since_the_last_look_holds_nothing_known() {
     assert_eq!(unit.closer.last_look(None, "recycled", Duration::from_secs(20), scene), []);
     assert!(!unit.closer.works.is_at_work());
 }
+
+/// Whoever is gone by then does not keep the others from their last look.
+#[test]
+fn the_last_look_is_at_everybody_who_is_left() {
+    let mut unit = Followed::start();
+    unit.program.runs("held = 1");
+    assert_eq!(unit.suspect(false, Watched::Memory, Stage::Suspected), []);
+    let gone = Identity { start_time: scupper_model::StartTime(1), ..unit.main() };
+    let oldest = Reading { at: unit.now, operations: None, holdings: Holdings::default(), shares: true };
+    let subject = Subject { target: gone, tree: false };
+    unit.closer.kept.push(Kept { subject, series: Watched::Memory, oldest, newer: None });
+    unit.now += AGAIN;
+    let look = unit.look();
+    let scene = Scene { look: &look, tree: &unit.tree, operations: None, now: unit.now };
+    let told = unit.closer.last_look(None, "soak", Duration::from_secs(20), scene);
+    assert!(matches!(told.as_slice(), [EventKind::ResourcesCompared { .. }]), "{told:?}");
+    // And nobody is looked at once all were told to end.
+    unit.now += AGAIN;
+    assert_eq!(unit.step(Some(Stage::Leaking)), []);
+    unit.closer.all_end();
+    assert_eq!(unit.closer.finish(Duration::from_secs(20)), []);
+    until(
+        || {
+            assert_eq!(unit.step(Some(Stage::Leaking)), []);
+            unit.closer.is_idle()
+        },
+        "the look ends",
+    );
+    assert_eq!(unit.closer.made.len(), 1);
+}
