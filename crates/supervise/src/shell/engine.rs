@@ -4,112 +4,29 @@ mod answering;
 mod children;
 mod hearing;
 mod leasing;
+mod making;
 mod reloading;
+mod words;
 
-use std::cell::OnceCell;
-use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::time::Duration;
 
-use rustix::process::{PidfdFlags, Resource, Rlimit};
-use scupper_model::{Event, EventKind, Pid, RunId, SignalReason, UnitName, UnitPhase, UnitSpec};
-use scupper_probe::cgroup::{self, Mounts};
-use scupper_probe::{ProbeError, Proc};
+use scupper_model::{EventKind, SignalReason, UnitPhase, UnitSpec};
 
 use self::answering::Answering;
 use self::leasing::Leased;
+pub use self::words::{Joins, Leasehold, Options, ParentExit, Reload, Sink, SuperviseError};
 use super::client::Client;
 use super::clock::{self, Clock};
-use super::deliver::Untouchable;
-use super::guardian::Handover;
-use super::judge::Keeps;
-use super::lease::Lease;
 use super::observer::Observer;
-use super::poller::{Poller, Token};
+use super::poller::Token;
 use super::relay::Relay;
 use super::signals::{Signals, is_child};
 use super::stamp::stamp;
 use super::trim::Program;
-use super::unit::{Surrounding, UnitShell, stdio_has_another_end, terminal_is_there};
-use crate::record::{RecordError, Records};
+use super::unit::{Surrounding, UnitShell};
 use crate::soak::Wish;
 use crate::unit::{Ask, Input};
-
-/// Where events go. Exactly one per engine: it hands them to the log, the evidence, the hook.
-pub trait Sink {
-    /// Takes one event. Must not block.
-    fn record(&mut self, event: &Event);
-    /// The engine is done: writes down what is left, within a bounded time.
-    fn close(&mut self);
-}
-
-/// Whether the end of whoever started scupper ends its units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ParentExit {
-    /// Yes, unless scupper was detached on purpose: under `nohup`, as the leader of its own session, or started by
-    /// PID 1.
-    #[default]
-    Auto,
-    /// Yes.
-    Stop,
-    /// No.
-    Ignore,
-}
-
-/// How the engine is to run.
-#[derive(Debug)]
-pub struct Options {
-    /// Where the units are written down.
-    pub records: Records,
-    /// Whether the end of whoever started scupper ends its units.
-    pub parent_exit: ParentExit,
-    /// Whether a terminal's hang-up ends its units.
-    pub watch_terminal: bool,
-    /// What people asked to keep.
-    pub keeps: Keeps,
-}
-
-/// Reads the units again, for SIGHUP. An error keeps what runs.
-pub type Reload = Box<dyn FnMut() -> Result<Vec<UnitSpec>, String>>;
-
-/// A unit that is to run, and what says whether it may act.
-pub type Leasehold = (UnitSpec, Option<Box<dyn Lease>>);
-
-/// The lease of a unit that a reload adds. Must not wait for anybody.
-pub type Joins = Box<dyn FnMut(&UnitSpec) -> Result<Option<Box<dyn Lease>>, String>>;
-
-/// Scupper itself failed. Its exit code is 125.
-#[derive(Debug, thiserror::Error)]
-pub enum SuperviseError {
-    /// `/proc` cannot be read.
-    #[error("cannot read /proc, without which no process can be owned")]
-    Probe(#[source] ProbeError),
-    /// A kernel facility is missing.
-    #[error("cannot {what}")]
-    Kernel {
-        /// What was attempted.
-        what: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A record cannot be written.
-    #[error("cannot write down what is owned")]
-    Record(#[from] RecordError),
-    /// The unit runs already.
-    #[error("a unit named {unit} is running: choose another --name, or `scupper stop {unit}`")]
-    NameTaken {
-        /// Its name.
-        unit: UnitName,
-    },
-}
-
-impl SuperviseError {
-    /// The exit code it means.
-    pub const fn exit_code(&self) -> u8 {
-        125
-    }
-}
 
 /// Time between two searches of all of `/proc` for members that left their tree.
 const AUDIT: Duration = Duration::from_mins(1);
@@ -213,92 +130,6 @@ struct Engine {
 }
 
 impl Engine {
-    fn new(options: Options, sink: Box<dyn Sink>, reload: Option<Reload>) -> Result<Self, SuperviseError> {
-        let kernel = |what| move |source: io::Error| SuperviseError::Kernel { what, source };
-        let clock = Clock::start();
-        let proc = Proc::open(Path::new("/proc")).map_err(SuperviseError::Probe)?;
-        let own = Pid::new(rustix::process::getpid().as_raw_pid());
-        let supervisor = own.and_then(|own| proc.identify(own).ok().flatten()).ok_or_else(|| {
-            SuperviseError::Kernel { what: "find itself in /proc", source: io::ErrorKind::NotFound.into() }
-        })?;
-        // Started as `/proc/self/exe`, it would be listed as `exe`.
-        let _ = rustix::thread::set_name(c"scupper");
-        let handover = Handover::received();
-        // Not fatal where it is refused: the tree is then owned by cgroup and mark.
-        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-        let ignored = proc.ignored_signals(supervisor.pid).ok().flatten().unwrap_or(0);
-        let signals = Signals::take_over(ignored).map_err(kernel("take over signals"))?;
-        let poller = Poller::new().map_err(kernel("make an epoll set"))?;
-        poller.add(&signals, Token::Signals).map_err(kernel("wait for signals"))?;
-        let mounts = Mounts::read(&proc).unwrap_or_default();
-        let own_paths = proc.cgroup_paths(supervisor.pid).ok().flatten().unwrap_or_default();
-        let around = Surrounding {
-            whole: OnceCell::new(),
-            own_v2: cgroup::own_v2(&mounts, &own_paths),
-            untouchable: Untouchable::default(),
-            notify_upward: std::env::var_os("NOTIFY_SOCKET").filter(|value| !value.is_empty()),
-            descriptors: raise_descriptor_limit(),
-            records: options.records,
-            keeps: options.keeps,
-            proc,
-            mounts,
-            poller,
-            supervisor,
-            handover,
-        };
-        Ok(Self {
-            clocks: (clock.now(), clock::wall().0),
-            around,
-            clock,
-            units: Vec::new(),
-            next_index: 0,
-            signals,
-            relay: None,
-            sink,
-            reload,
-            observer: None,
-            joins: None,
-            leased: Vec::new(),
-            ended_by: None,
-            guardian: None,
-            parent: None,
-            client: Client::default(),
-            answering: None,
-            had_terminal: false,
-            parent_exit: options.parent_exit,
-            watch_terminal: options.watch_terminal,
-            direct: Vec::new(),
-            next_audit: AUDIT,
-            next_trim: TRIM,
-            program: Program::default(),
-            next_adoption: Duration::ZERO,
-            next_reap: None,
-            exit_code: 0,
-            stopping: false,
-        })
-    }
-
-    fn add(&mut self, mut spec: UnitSpec) -> Result<(), SuperviseError> {
-        let records = &self.around.records;
-        let claimed = if spec.name_may_be_numbered() {
-            records.claim_numbered(&spec.name)?
-        } else {
-            records.claim(&spec.name)?.map(|claim| (spec.name.clone(), claim))
-        };
-        let Some((name, claim)) = claimed else {
-            return Err(SuperviseError::NameTaken { unit: spec.name });
-        };
-        spec.name = name;
-        let run = RunId(uuid::Uuid::now_v7());
-        let earlier = super::earlier::end_earlier_run(&spec.name, &self.around);
-        let unit = UnitShell::new(spec, self.next_index, run, claim, &self.around);
-        self.next_index += 1;
-        self.units.push(unit);
-        let last = self.units.len() - 1;
-        self.record(last, earlier);
-        Ok(())
-    }
-
     fn run_and_close(&mut self) -> Result<u8, SuperviseError> {
         let result = self.run();
         self.sink.close();
@@ -329,46 +160,6 @@ impl Engine {
             self.retire();
         }
         Ok(u8::try_from(self.exit_code.clamp(0, 255)).unwrap_or(125))
-    }
-
-    /// What the command need not wait for: its start has been made.
-    fn settle(&mut self) {
-        let around = &mut self.around;
-        around.untouchable = Untouchable::gather(&around.proc);
-        self.had_terminal = self.watch_terminal && terminal_is_there();
-        let handover = around.handover;
-        self.relay = handover.and_then(|h| Relay::listen(around.records.directory(), h.guardian.get()).ok());
-        self.guardian = handover.and_then(|h| open_pidfd(h.guardian));
-        let mut parent = followed_parent(handover, self.parent_exit);
-        if self.follows_a_client() {
-            let processes = self.parent_exit != ParentExit::Ignore;
-            self.client = Client::find(&self.around.proc, handover, processes, parent.is_some());
-            // Most often they are one: then it is the client that is gone.
-            parent = parent.filter(|parent| self.client.pid() != Some(*parent));
-        }
-        let around = &self.around;
-        self.parent = parent.and_then(open_pidfd);
-        // Whoever is gone already has a pid that nobody or somebody else holds.
-        let still_guarded = rustix::process::getppid().map(rustix::process::Pid::as_raw_pid);
-        let guardian_gone = handover.is_some_and(|h| still_guarded != Some(h.guardian.get()));
-        let mut refused = Vec::new();
-        for (fd, token) in [(&self.guardian, Token::Guardian), (&self.parent, Token::Parent)] {
-            refused.extend(fd.as_ref().and_then(|fd| around.poller.add(fd, token).err()));
-        }
-        refused.extend(self.relay.as_ref().and_then(|relay| around.poller.add(relay, Token::Relay).err()));
-        refused.extend(self.client.watch(&around.poller));
-        for unit in 0..self.units.len() {
-            let mut facts = Vec::new();
-            self.units[unit].settle(&self.around, &mut facts);
-            self.record(unit, facts);
-            let trouble = |error: &io::Error| EventKind::Trouble {
-                message: format!("cannot wait for a process: {error}"),
-            };
-            self.record(unit, refused.iter().map(trouble).collect());
-        }
-        if guardian_gone {
-            self.guardian_lost();
-        }
     }
 
     /// How long nothing has to be done.
@@ -574,16 +365,6 @@ impl Engine {
             }
         }
     }
-
-    /// The command alone holds stdin and stdout, where somebody is at the other end and it will not be started again.
-    fn let_go_of_stdio(&self) {
-        if let [unit] = self.units.as_slice()
-            && unit.starts_once()
-            && stdio_has_another_end()
-        {
-            super::let_go_of_stdio();
-        }
-    }
 }
 
 /// A panic ends the engine by a signal in every build: the guardian takes an exit code for the command's own.
@@ -593,28 +374,4 @@ fn abort_on_panic() {
         report(panic);
         std::process::abort();
     }));
-}
-
-fn open_pidfd(pid: Pid) -> Option<OwnedFd> {
-    let raw = rustix::process::Pid::from_raw(pid.get())?;
-    rustix::process::pidfd_open(raw, PidfdFlags::empty()).ok()
-}
-
-fn followed_parent(handover: Option<Handover>, policy: ParentExit) -> Option<Pid> {
-    let handover = handover?;
-    let follow = match policy {
-        ParentExit::Auto => handover.follow_parent,
-        ParentExit::Stop => true,
-        ParentExit::Ignore => false,
-    };
-    handover.parent.filter(|_| follow)
-}
-
-/// One descriptor a member is kept open: takes what the hard limit allows. Returns the soft limit that the command is
-/// to start with.
-fn raise_descriptor_limit() -> Option<u64> {
-    let limit = rustix::process::getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum.or(Some(1 << 20)), maximum: limit.maximum };
-    rustix::process::setrlimit(Resource::Nofile, raised).ok()?;
-    limit.current
 }

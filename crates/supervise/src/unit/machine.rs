@@ -1,21 +1,19 @@
 //! The machine itself: its states, and what each input means in each.
 
+mod asking;
 mod expiring;
 mod holding;
 mod judging;
 mod leaking;
 mod recycling;
 mod starting;
+mod words;
 
 use std::time::Duration;
 
-use scupper_detect::{GrowRule, Horizon};
-use scupper_model::{
-    Bytes, ChildLifetime, EventKind, HowEnded, Identity, LimitLevel, Policy, RecyclePolicy, Resource,
-    RestartPolicy, SignalReason, UnitPhase, UnitSpec,
-};
+use scupper_model::{Identity, LimitLevel, Resource, SignalReason, UnitPhase};
 
-use super::bounds::Bounds;
+pub use self::words::{Ask, Effect, Input, Settings};
 use super::budget::{Budget, BudgetPlan, Cause};
 use super::look::{Look, Role};
 use super::targets::Targets;
@@ -50,146 +48,6 @@ const REST_GROWTH: u64 = 1 << 20;
 
 /// What is done about a limit where the policy is to tell.
 const ALERTED: &str = "none: alert";
-
-/// What the machine has to know of its unit.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Time between TERM and KILL.
-    pub grace: Duration,
-    /// What happens when the command ends by itself.
-    pub restart: RestartPolicy,
-    /// Whether it is tried again slowly after its budget is spent.
-    pub retry_after_giving_up: bool,
-    /// How far it may go.
-    pub policy: Policy,
-    /// The limits, resolved.
-    pub bounds: Bounds,
-    /// How long helpers may live; the first pattern that matches counts.
-    pub child_lifetimes: Vec<ChildLifetime>,
-    /// How much time there is to judge its growth.
-    pub horizon: Horizon,
-    /// Growth that is a leak whatever its shape.
-    pub grow: Option<GrowRule>,
-    /// Whether what leaks is replaced.
-    pub recycle: RecyclePolicy,
-    /// Whether a leak turns exit code 0 into 1.
-    pub fail_on_leak: bool,
-    /// It is ended when nothing passed through it for so long.
-    pub idle: Option<Duration>,
-    /// It is ended so long after it began.
-    pub lifetime: Option<Duration>,
-}
-
-impl Settings {
-    /// Those of a unit. `whole` is what its limits are a percentage of, where they are.
-    pub fn of(spec: &UnitSpec, whole: Option<Bytes>) -> Self {
-        Self {
-            grace: spec.grace,
-            restart: spec.restart,
-            retry_after_giving_up: spec.retry_after_giving_up,
-            policy: spec.policy,
-            bounds: Bounds::resolve(&spec.limits, whole),
-            child_lifetimes: spec.child_lifetimes.clone(),
-            horizon: spec.horizon,
-            grow: spec.grow,
-            recycle: spec.recycle,
-            fail_on_leak: spec.fail_on_leak,
-            idle: spec.idle,
-            lifetime: spec.lifetime,
-        }
-    }
-}
-
-/// What a person or a configuration asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// End it, with its reason.
-    Stop(SignalReason),
-    /// End it; but half of the grace is its own, to end by itself: it knows already that nobody wants it any more.
-    LetEnd(SignalReason),
-    /// After `LetEnd`: that half begins anew, and the grace with it. Once it was told to end, nothing.
-    Prolong,
-    /// End it and start it again.
-    Restart(SignalReason),
-    /// Replace its workers one at a time, or all of it where it has none.
-    Recycle,
-    /// Let nobody of it act until `Release`; what is ending already ends.
-    Hold(SignalReason),
-    /// It may act again.
-    Release(SignalReason),
-    /// End it at once, without a grace.
-    End(SignalReason),
-}
-
-/// Everything that can happen to a unit.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// Start it for the first time.
-    Begin,
-    /// The command was started.
-    Started(Identity),
-    /// The command could not be started; the code is 126 or 127.
-    StartFailed(i32),
-    /// The main process ended.
-    MainEnded(HowEnded),
-    /// A look at the tree.
-    Look(&'a Look),
-    /// Time passed.
-    Timer,
-    /// Somebody asked for something.
-    Ask(Ask),
-    /// Something was found that leaks or was left behind.
-    LeakFound,
-    /// Somebody signalled scupper. `ends` says whether the unit is to end with it, `forward` whether the command has
-    /// not yet got it from the terminal.
-    Signalled {
-        /// The signal.
-        signal: i32,
-        /// TERM, INT from a person, a terminal's hang-up.
-        ends: bool,
-        /// Not for what the terminal sends to the whole group.
-        forward: bool,
-    },
-}
-
-/// What the shell is to do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Start the command; answer with `Started` or `StartFailed`.
-    Spawn,
-    /// Signal one process, after checking once more who it is; with `subtree` also all below it, children first.
-    Signal {
-        /// Who.
-        target: Identity,
-        /// Which signal.
-        signal: i32,
-        /// Why.
-        reason: SignalReason,
-        /// Also what is below it.
-        subtree: bool,
-    },
-    /// Signal every member that may be ended.
-    SignalTree {
-        /// Which signal.
-        signal: i32,
-        /// Why.
-        reason: SignalReason,
-    },
-    /// Let every member that may be ended stand still; those who do already are left as they are.
-    HoldTree {
-        /// Why.
-        reason: SignalReason,
-    },
-    /// Let them go on.
-    ReleaseTree {
-        /// Why.
-        reason: SignalReason,
-    },
-    /// Record a fact.
-    Record(EventKind),
-    /// The unit is over; its exit code.
-    Finish(i32),
-}
 
 /// What comes after the tree is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -471,128 +329,6 @@ impl Unit {
             }
             _ => {}
         }
-    }
-
-    fn ask(&mut self, ask: Ask, now: Duration, effects: &mut Vec<Effect>) {
-        match ask {
-            Ask::Stop(reason) => {
-                self.hold.note_end(reason);
-                self.stop_asked = Some(reason);
-                self.stop(reason, TERM, true, now, effects);
-            }
-            Ask::LetEnd(reason) => self.let_end(reason, now, effects),
-            Ask::Prolong => self.prolong(now),
-            Ask::Hold(reason) => self.hold.want(Some(reason)),
-            Ask::Release(reason) => self.hold.release(reason),
-            Ask::End(reason) => self.end_at_once(reason, now, effects),
-            Ask::Restart(reason) => match self.state {
-                State::Running => self.drain_main(Then::Restart(Cause::Asked), TERM, reason, now, effects),
-                State::Waiting { .. } => self.spawn(effects),
-                _ => {}
-            },
-            Ask::Recycle => {
-                if self.state == State::Running {
-                    // The next look fills in the workers, or finds none and recycles the unit.
-                    self.to_recycle = Recycle::Asked;
-                }
-            }
-        }
-    }
-
-    fn signalled(
-        &mut self,
-        signal: i32,
-        ends: bool,
-        forward: bool,
-        now: Duration,
-        effects: &mut Vec<Effect>,
-    ) {
-        if ends {
-            self.stop_asked = Some(SignalReason::Forwarded);
-            if matches!(self.state, State::New | State::Waiting { .. }) {
-                self.last_code = 128 + signal;
-            }
-            self.stop(SignalReason::Forwarded, signal, forward, now, effects);
-        }
-        if !ends && !forward && matches!(signal, INTERRUPT | QUIT) {
-            self.interrupted(signal, now, effects);
-        }
-        // `stop` has signalled a running main process; later ones of the same are passed on as they come.
-        let already = ends && effects.iter().any(|e| matches!(e, Effect::Signal { .. }));
-        if let (Some(target), true, false) = (self.main, forward, already) {
-            effects.push(Effect::Signal { target, signal, reason: SignalReason::Forwarded, subtree: false });
-        }
-    }
-
-    /// ^C at the terminal, which the command has got as well: a command that ends of it was not lost, and is not started
-    /// again. One that goes on (a prompt) goes on.
-    fn interrupted(&mut self, signal: i32, now: Duration, effects: &mut Vec<Effect>) {
-        match &mut self.state {
-            State::Ending { then: then @ Then::Restart(Cause::Crash), .. } => {
-                *then = Then::Exit(SignalReason::Forwarded);
-            }
-            State::Waiting { .. } => {
-                self.last_code = 128 + signal;
-                self.finish(SignalReason::Forwarded.describe(), effects);
-            }
-            _ => self.interrupted_at = Some(now),
-        }
-    }
-
-    /// Ends the unit, whatever it is doing.
-    fn stop(
-        &mut self,
-        reason: SignalReason,
-        signal: i32,
-        tell: bool,
-        now: Duration,
-        effects: &mut Vec<Effect>,
-    ) {
-        match &mut self.state {
-            State::Running if tell => self.drain_main(Then::Exit(reason), signal, reason, now, effects),
-            State::Running => {
-                self.state = State::Draining {
-                    deadline: now + self.settings.grace,
-                    killed: false,
-                    then: Then::Exit(reason),
-                    tell: None,
-                };
-            }
-            // Nobody waits for it to end by itself any more.
-            State::Draining { then, tell: told @ Some(_), .. } => {
-                (*then, *told) = (Then::Exit(reason), None);
-                if let (Some(target), true) = (self.main, tell) {
-                    effects.push(Effect::Signal { target, signal, reason, subtree: false });
-                }
-            }
-            State::Draining { then, deadline, .. } | State::Ending { then, deadline, .. } => {
-                *then = Then::Exit(reason);
-                // The grace may have been made shorter since.
-                *deadline = (*deadline).min(now + self.settings.grace);
-            }
-            State::New | State::Waiting { .. } => self.finish(reason.describe(), effects),
-            State::Starting | State::Stopped => {}
-        }
-    }
-
-    fn drain_main(
-        &mut self,
-        then: Then,
-        signal: i32,
-        reason: SignalReason,
-        now: Duration,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(target) = self.main else { return };
-        self.forget_plans();
-        self.state = State::Draining { deadline: now + self.settings.grace, killed: false, then, tell: None };
-        effects.push(Effect::Signal { target, signal, reason, subtree: false });
-    }
-
-    /// Whoever was to be replaced goes with the whole.
-    fn forget_plans(&mut self) {
-        self.to_recycle = Recycle::Nobody;
-        self.leaking = None;
     }
 
     /// A number from 0 to 1 (xorshift64; only the spread of restarts hangs on it).
