@@ -265,3 +265,66 @@ fn a_process_that_nobody_watched_is_unknown() {
         "{answer:?}"
     );
 }
+
+/// A unit that runs and does not answer may have any process: that is said, and what was recorded is told.
+#[test]
+fn a_unit_that_does_not_answer_is_said() {
+    let room = Room::new();
+    let running = room.run(&[], &["sleep", "60"]);
+    let main = wait_for("it runs", PATIENCE, || {
+        let unit = room.status()["units"][0].clone();
+        unit["status"]["record"]["main"]["pid"].as_i64().ok_or_else(|| unit.to_string())
+    });
+    let name = format!("{}.sock", room.unit);
+    let socket = &room.path("run").join("scupper").join(name);
+    let aside = socket.with_extension("aside");
+    std::fs::rename(socket, &aside).unwrap();
+    let notes = |asked: &str| {
+        let why = room.json(&["why", asked, "--json"]);
+        assert_eq!(why["seen"]["live"], false, "{why}");
+        (why["notes"].to_string(), why["holds"].is_array())
+    };
+    let silent = format!("unit {} does not answer", room.unit);
+    let (of_main, holds) = notes(&main.to_string());
+    assert!(!holds && of_main.contains(&silent), "its unit is known by its record: {of_main}");
+    // What it has recorded by then depends on when it is asked.
+    let of_unit = room.answer(&["why", &room.unit]);
+    assert!(of_unit.code == 2 && of_unit.err.contains(&silent), "{of_unit:?}");
+    let stranger = Sleeper(
+        Command::new("sleep")
+            .arg("60")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let (of_stranger, holds) = notes(&stranger.0.id().to_string());
+    assert!(holds && of_stranger.contains("whether another one has is not known"), "{of_stranger}");
+    assert!(!of_stranger.contains("no unit of scupper has"), "{of_stranger}");
+    std::fs::rename(&aside, socket).unwrap();
+    let (of_stranger, _) = notes(&stranger.0.id().to_string());
+    assert!(of_stranger.contains("no unit of scupper has this process"), "{of_stranger}");
+    assert_eq!(room.answer(&["stop", &room.unit]).code, 0);
+    running.wait();
+}
+
+/// One process is found among more events than are ever looked at; what of it cannot be read is said.
+#[test]
+fn a_process_is_found_among_the_events_of_others() {
+    let room = Room::new();
+    recorded(&room, "web", RUN, events());
+    let trouble = || EventKind::EvidenceGap { lost: 1, message: String::new() };
+    recorded(&room, "other", "00000000000070008000000000000002", (0..20_050).map(|_| trouble()).collect());
+    let file = room.path("state").join("scupper/evidence.sqlite");
+    let newer = format!(
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(\"insert into events (uuid, at_ms, unit, run, kind, \
+         severity, body) values ('x', 1, 'web', '{RUN}', 'leak_found', 'notice', ?)\", ('{{\"new\":{{\"pid\":{GONE}}}}}',)); \
+         c.commit()"
+    );
+    let done = Command::new("python3").args(["-c", &newer]).arg(&file).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let why = room.json(&["why", &GONE.to_string(), "--json"]);
+    assert_eq!(why["suspects"][0]["cause"], "sockets", "{why}");
+    assert!(why["notes"][0].as_str().unwrap().starts_with("1 events cannot be read"), "{}", why["notes"]);
+}

@@ -2,21 +2,27 @@
 
 use std::path::Path;
 
-use scupper_casebook::suspects::{Now, ProcessNow, SeriesNow};
+use scupper_casebook::suspects::{Now, ProcessNow, SeriesNow, processes_of};
 use scupper_evidence::Query;
-use scupper_model::{Event, EventKind, Identity, Pid, RunId, Timestamp, UnitName, UnitRecord};
+use scupper_model::{Event, Identity, Pid, RunId, Timestamp, UnitName, UnitRecord, printable};
 use scupper_probe::Proc;
 use scupper_supervise::control::UnitStatus;
+use scupper_supervise::record::Records;
 use scupper_supervise::shell::clock;
 
 use super::holds::{self, Holds};
 use super::incident;
 use crate::args::{Asked, WhyArgs};
-use crate::casebook::evidence::Evidence;
+use crate::casebook::evidence::{Evidence, Gathered};
 use crate::casebook::suspected::kinds;
 use crate::commands::live::{self, Supervisor};
 use crate::failure::Failure;
 use crate::paths;
+
+/// Events that tell of one process by its number, at most: the newest.
+const MOST_MENTIONS: usize = 1000;
+/// Characters of what a unit that does not answer says.
+const MESSAGE: usize = 160;
 
 /// What is known.
 #[derive(Debug, Default)]
@@ -50,17 +56,20 @@ pub(super) fn find(args: &WhyArgs) -> Result<Found, Failure> {
 impl Found {
     fn gather(&mut self, evidence: &Evidence, query: Query) -> anyhow::Result<()> {
         let gathered = evidence.gather(&Query { kinds: kinds(), ..query })?;
+        self.note(&gathered);
         self.events = gathered.events.into_iter().map(|recorded| recorded.event).collect();
-        if gathered.unreadable > 0 {
-            self.notes.push(format!(
-                "{} events cannot be read by this scupper and were left out",
-                gathered.unreadable
-            ));
+        Ok(())
+    }
+
+    /// What of it could not be looked at.
+    fn note(&mut self, gathered: &Gathered) {
+        let left_out = gathered.unreadable;
+        if left_out > 0 {
+            self.notes.push(format!("{left_out} events cannot be read by this scupper and were left out"));
         }
         if gathered.cut {
             self.notes.push("there are more events than are looked at; the oldest were left out".to_owned());
         }
-        Ok(())
     }
 }
 
@@ -72,10 +81,10 @@ fn newest(evidence: &Evidence, query: Query) -> anyhow::Result<Option<Event>> {
 
 fn of_unit(args: &WhyArgs, evidence: &Evidence, unit: &UnitName) -> Result<Found, Failure> {
     let mut found = Found { title: unit.to_string(), ..Found::default() };
-    let running = status_of(unit);
+    let running = Running::of(unit, &mut found.notes);
     let last =
         newest(evidence, Query { unit: Some(unit.clone()), ..Query::default() })?.map(|event| event.run);
-    let run = running.as_ref().map(|status| status.record.run).or(last);
+    let run = running.run.or(last);
     let of_unit = Query { unit: Some(unit.clone()), ..Query::default() };
     match (args.since, run) {
         (Some(since), _) => {
@@ -84,11 +93,11 @@ fn of_unit(args: &WhyArgs, evidence: &Evidence, unit: &UnitName) -> Result<Found
             found.gather(evidence, Query { since: Some(since), ..of_unit })?;
         }
         (None, Some(run)) => found.gather(evidence, Query { run: Some(run), ..of_unit })?,
-        (None, None) => return Err(nothing_of(evidence, &format!("unit {unit}"))),
+        (None, None) => return Err(nothing_of(evidence, &format!("unit {unit}"), &found.notes)),
     }
-    found.now = running.map(|status| now(&status));
+    found.now = running.now(None);
     if found.now.is_none() && found.events.is_empty() {
-        return Err(nothing_of(evidence, &format!("unit {unit}")));
+        return Err(nothing_of(evidence, &format!("unit {unit}"), &found.notes));
     }
     Ok(found)
 }
@@ -96,10 +105,12 @@ fn of_unit(args: &WhyArgs, evidence: &Evidence, unit: &UnitName) -> Result<Found
 fn of_run(evidence: &Evidence, run: RunId) -> Result<Found, Failure> {
     let mut found = Found { title: format!("run {run}"), ..Found::default() };
     found.gather(evidence, Query { run: Some(run), ..Query::default() })?;
-    let Some(first) = found.events.first() else { return Err(nothing_of(evidence, &format!("run {run}"))) };
+    let Some(first) = found.events.first() else {
+        return Err(nothing_of(evidence, &format!("run {run}"), &found.notes));
+    };
     let unit = first.unit.clone();
     found.title = format!("{unit}, run {run}");
-    found.now = status_of(&unit).filter(|status| status.record.run == run).map(|status| now(&status));
+    found.now = Running::of(&unit, &mut found.notes).now(Some(run));
     Ok(found)
 }
 
@@ -107,19 +118,24 @@ fn of_process(evidence: &Evidence, pid: Pid) -> Result<Found, Failure> {
     let proc_ = Proc::open(Path::new("/proc"))?;
     let living = proc_.identify(pid)?;
     let mut found = Found { title: format!("pid {pid}"), only: living, ..Found::default() };
-    if let Some(status) = living.as_ref().and_then(unit_with) {
-        let unit = status.record.unit.clone();
+    let owner = living.as_ref().map(Owner::of).unwrap_or_default();
+    found.notes.extend(owner.silent.iter().cloned());
+    if let Some((unit, run)) = owner.unit {
         found.title = format!("pid {pid} of {unit}");
-        found
-            .gather(evidence, Query { unit: Some(unit), run: Some(status.record.run), ..Query::default() })?;
-        found.now = Some(now(&status));
+        found.gather(evidence, Query { unit: Some(unit), run: Some(run), ..Query::default() })?;
+        found.now = owner.status.map(|status| now(&status));
         return Ok(found);
     }
     // Of a process that is gone what was recorded is known; its number may have been given to several.
-    let all = evidence.gather(&Query { kinds: kinds(), ..Query::default() })?;
-    let mentioned = all.events.iter().flat_map(|recorded| {
+    let gathered = evidence.gather(&Query {
+        kinds: kinds(),
+        pid: Some(pid),
+        newest: Some(MOST_MENTIONS),
+        ..Query::default()
+    })?;
+    let mentioned = gathered.events.iter().flat_map(|recorded| {
         let run = recorded.event.run;
-        identities(&recorded.event.kind).into_iter().map(move |who| (who, run))
+        processes_of(&recorded.event.kind).into_iter().map(move |who| (who, run))
     });
     let mentioned: Vec<(Identity, RunId)> = mentioned.filter(|(who, _)| who.pid == pid).collect();
     let meant = match living {
@@ -133,44 +149,33 @@ fn of_process(evidence: &Evidence, pid: Pid) -> Result<Found, Failure> {
                 .notes
                 .push(format!("several processes had the pid {pid}; this is the one that was recorded last"));
         }
+        found.note(&gathered);
         found.only = Some(who);
-        found.events =
-            all.events.into_iter().map(|recorded| recorded.event).filter(|event| event.run == run).collect();
+        found.gather(evidence, Query { run: Some(run), ..Query::default() })?;
+        found.notes.dedup();
         if living.is_none() {
             found.title = format!("pid {pid}, which is gone");
         }
         return Ok(found);
     }
+    found.note(&gathered);
     let Some(who) = living else {
         return Err(Failure::usage(format!("no process {pid} runs, and none was recorded"))
             .hint("`scupper ps` lists what runs, `scupper events` what was recorded"));
     };
     found.holds = Some(holds::now(&proc_, &who)?);
-    found.notes.push(format!(
-        "no unit of scupper has this process; `scupper attach {pid} --horizon short --for 3m` records whether it grows"
-    ));
-    Ok(found)
-}
-
-/// Every process that an event tells something of.
-fn identities(kind: &EventKind) -> Vec<Identity> {
-    match kind {
-        EventKind::VerdictChanged { target, .. } | EventKind::LeakFound { target, .. } => {
-            target.iter().copied().collect()
-        }
-        EventKind::ResourcesCompared { comparison } => vec![comparison.target],
-        EventKind::SeriesRecorded { history } => history.target.iter().copied().collect(),
-        EventKind::UnitStarted { main, .. } => vec![*main],
-        EventKind::Attached { target, .. } => vec![*target],
-        EventKind::HelperOutlives { target, started_by, .. } => {
-            started_by.iter().copied().chain([*target]).collect()
-        }
-        EventKind::LimitCrossed { culprit, .. } => culprit.iter().copied().collect(),
-        EventKind::UnitExited { certificate } | EventKind::ProcessDied { certificate } => {
-            vec![certificate.identity]
-        }
-        _ => Vec::new(),
+    if !mentioned.is_empty() {
+        found.notes.push(format!("what was recorded of pid {pid} is of another process, which is gone"));
     }
+    let whose = if owner.silent.is_empty() {
+        "no unit of scupper has this process"
+    } else {
+        "no unit that answers has this process, and whether another one has is not known"
+    };
+    found
+        .notes
+        .push(format!("{whose}; `scupper attach {pid} --horizon short --for 3m` records whether it grows"));
+    Ok(found)
 }
 
 fn of_incident(evidence: &Evidence, id: &str, wanted: incident::Wanted) -> Result<Found, Failure> {
@@ -183,54 +188,129 @@ fn of_incident(evidence: &Evidence, id: &str, wanted: incident::Wanted) -> Resul
         found.gather(evidence, Query { since, until, ..query })?;
     }
     // What it cites belongs to it, whichever run it is of.
+    let mut missing = 0_usize;
     for cited in wanted.evidence {
-        if let Some(recorded) = evidence.find(&cited)?
-            && found.events.iter().all(|event| event.id != recorded.event.id)
-        {
-            found.events.push(recorded.event);
+        match evidence.find(&cited)? {
+            Some(recorded) if found.events.iter().all(|event| event.id != recorded.event.id) => {
+                found.events.push(recorded.event);
+            }
+            Some(_) => {}
+            None => missing += 1,
         }
     }
-    if found.events.is_empty() {
-        return Err(nothing_of(evidence, id));
+    if missing > 0 {
+        found
+            .notes
+            .push(format!("{missing} events that it cites are not in the evidence, or cannot be read"));
     }
-    let running = wanted.unit.as_ref().and_then(status_of);
-    found.now = running
-        .filter(|status| wanted.run.is_none_or(|run| status.record.run == run))
-        .map(|status| now(&status));
+    if found.events.is_empty() {
+        return Err(nothing_of(evidence, id, &found.notes));
+    }
+    let running = wanted.unit.as_ref().map(|unit| Running::of(unit, &mut found.notes));
+    found.now = running.and_then(|running| running.now(wanted.run));
     Ok(found)
 }
 
-fn nothing_of(evidence: &Evidence, what: &str) -> Failure {
+fn nothing_of(evidence: &Evidence, what: &str, notes: &[String]) -> Failure {
     let file = evidence.file().display();
     let message = if evidence.is_there() {
         format!("nothing was recorded of {what} in {file}")
     } else {
         format!("nothing was recorded yet in {file}")
     };
+    let message = notes.iter().fold(message, |message, note| format!("{message}; {note}"));
     Failure::usage(message)
         .hint("`scupper run -- COMMAND` and `scupper attach PID` record; --state DIR looks elsewhere")
 }
 
-/// What a unit says of itself, where it runs and answers.
-fn status_of(unit: &UnitName) -> Option<Box<UnitStatus>> {
-    let records = paths::records().ok()?;
-    let record = records.read(unit).ok()??;
-    answer(&record)
+/// A unit that runs.
+#[derive(Debug, Default)]
+struct Running {
+    run: Option<RunId>,
+    /// What it says of itself, where it answers.
+    status: Option<Box<UnitStatus>>,
 }
 
-fn answer(record: &UnitRecord) -> Option<Box<UnitStatus>> {
-    let records = paths::records().ok()?;
-    match live::look(&records, record) {
-        Supervisor::Answers(status) => Some(status),
-        Supervisor::Silent(_) | Supervisor::Gone => None,
+impl Running {
+    /// What is known of it; one that runs and does not answer is noted.
+    fn of(unit: &UnitName, notes: &mut Vec<String>) -> Self {
+        let record = paths::records().and_then(|records| Ok((records.read(unit)?, records)));
+        match record {
+            Ok((Some(record), records)) => {
+                let status = answer(&records, &record, notes);
+                let runs = status.is_some() || !live::is_gone(&record.supervisor);
+                Self { run: runs.then_some(record.run), status }
+            }
+            Ok((None, _)) => Self::default(),
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                notes.push(format!("whether unit {unit} runs is not known: {error:#}"));
+                Self::default()
+            }
+        }
+    }
+
+    /// What it says of a run.
+    fn now(self, run: Option<RunId>) -> Option<Now> {
+        let status = self.status.filter(|status| run.is_none_or(|run| status.record.run == run));
+        status.map(|status| now(&status))
     }
 }
 
-/// The unit that a process belongs to.
-fn unit_with(who: &Identity) -> Option<Box<UnitStatus>> {
-    let (units, _) = paths::records().ok()?.list().ok()?;
-    let has = |status: &UnitStatus| status.processes.iter().any(|process| process.sample.identity == *who);
-    units.iter().filter_map(answer).find(|status| has(status))
+fn answer(records: &Records, record: &UnitRecord, notes: &mut Vec<String>) -> Option<Box<UnitStatus>> {
+    match live::look(records, record) {
+        Supervisor::Answers(status) => Some(status),
+        Supervisor::Silent(message) => {
+            let message = printable(message.as_bytes(), MESSAGE);
+            notes.push(format!(
+                "unit {} does not answer, what it is now is not known: {message}",
+                record.unit
+            ));
+            None
+        }
+        Supervisor::Gone => None,
+    }
+}
+
+/// The unit that a process belongs to, as far as units answer.
+#[derive(Debug, Default)]
+struct Owner {
+    unit: Option<(UnitName, RunId)>,
+    /// What it says of itself, where it answers.
+    status: Option<Box<UnitStatus>>,
+    /// Units, and records, that say nothing: the process may be theirs.
+    silent: Vec<String>,
+}
+
+impl Owner {
+    fn of(who: &Identity) -> Self {
+        let mut owner = Self::default();
+        let listed = paths::records().and_then(|records| Ok((records.list()?, records)));
+        let ((mut units, bad), records) = match listed {
+            Ok(listed) => listed,
+            Err(error) => {
+                owner.silent.push(format!("units cannot be listed: {:#}", anyhow::Error::from(error)));
+                return owner;
+            }
+        };
+        owner.silent.extend(bad.into_iter().map(|error| format!("{:#}", anyhow::Error::from(error))));
+        // Whose main process it is needs no answer.
+        units.sort_by_key(|record| record.main != Some(*who));
+        for record in units {
+            let status = answer(&records, &record, &mut owner.silent);
+            let has = status
+                .as_ref()
+                .is_some_and(|status| status.processes.iter().any(|process| process.sample.identity == *who));
+            if has {
+                // What the others say does not matter any more.
+                return Self { unit: Some((record.unit, record.run)), status, silent: Vec::new() };
+            }
+            if record.main == Some(*who) && !live::is_gone(&record.supervisor) {
+                return Self { unit: Some((record.unit, record.run)), status: None, ..owner };
+            }
+        }
+        owner
+    }
 }
 
 fn now(status: &UnitStatus) -> Now {

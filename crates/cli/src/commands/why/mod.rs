@@ -24,6 +24,8 @@ struct Report<'r> {
     /// What a process that no unit of Scupper has holds now: one look, which says nothing of growth.
     #[serde(flatten)]
     holds: Option<&'r holds::Holds>,
+    /// What could not be looked at, and what else there is to say.
+    notes: &'r [String],
 }
 
 pub(super) fn run(args: &WhyArgs, printer: &mut Printer) -> Result<u8, Failure> {
@@ -36,7 +38,7 @@ pub(super) fn run(args: &WhyArgs, printer: &mut Printer) -> Result<u8, Failure> 
     let Found { title, holds, notes, .. } = &found;
     if args.json {
         let asked = asked(&args.asked);
-        printer.json(&Report { ranking: &ranking, asked, holds: holds.as_ref() })?;
+        printer.json(&Report { ranking: &ranking, asked, holds: holds.as_ref(), notes })?;
     } else {
         printer.line(&said::text(title, &ranking, holds.as_ref()))?;
     }
