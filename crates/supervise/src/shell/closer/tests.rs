@@ -68,7 +68,10 @@ impl Followed {
         let mut tree = Tree::new(proc.ticks_per_second());
         let pid = Pid::new(program.child.id().try_into().unwrap()).unwrap();
         tree.begin(proc.identify(pid).unwrap().unwrap());
-        Self { program, proc, tree, closer: Closer::default(), now: Duration::from_secs(100) }
+        let mut closer = Closer::default();
+        // A machine that is busy with other tests may let it wait.
+        (closer.works.slow, closer.works.given_up) = (Duration::from_mins(1), Duration::from_mins(1));
+        Self { program, proc, tree, closer, now: Duration::from_secs(100) }
     }
 
     fn look(&mut self) -> Look {

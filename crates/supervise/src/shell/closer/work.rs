@@ -28,6 +28,7 @@ pub(super) struct Works {
     work: Option<Work>,
     hanging: Vec<JoinHandle<()>>,
     pub(super) looker: Looker,
+    pub(super) slow: Duration,
     pub(super) given_up: Duration,
 }
 
@@ -53,7 +54,7 @@ pub(super) enum Taken {
 
 impl Default for Works {
     fn default() -> Self {
-        Self { work: None, hanging: Vec::new(), looker: look_closer, given_up: GIVEN_UP }
+        Self { work: None, hanging: Vec::new(), looker: look_closer, slow: SLOW, given_up: GIVEN_UP }
     }
 }
 
@@ -75,7 +76,7 @@ impl Works {
 
     /// Whether it is worth waiting for the look at work.
     pub(super) fn may_end_soon(&self) -> bool {
-        self.work.as_ref().is_some_and(|work| work.wanted && work.begun.now() < SLOW)
+        self.work.as_ref().is_some_and(|work| work.wanted && work.begun.now() < self.slow)
     }
 
     /// Begins a look. Where that cannot be, what is to be told of it.

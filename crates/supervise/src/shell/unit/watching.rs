@@ -28,7 +28,7 @@ const MOST_TOLD: usize = 20;
 
 /// How long a closer look is waited for: before a leaking process is replaced, and one that has reached its limit, before a
 /// soak stops its command, and after the end of a command while it was being looked at.
-const BEFORE_RECYCLING: Duration = Duration::from_millis(100);
+const BEFORE_RECYCLING: Duration = Duration::from_millis(500);
 const AT_THE_LIMIT: Duration = Duration::from_millis(25);
 const BEFORE_STOPPING: Duration = Duration::from_millis(500);
 const AFTER_THE_END: Duration = Duration::from_millis(50);
