@@ -3,6 +3,7 @@
 mod coordinating;
 mod ending;
 mod hosting;
+mod objecting;
 mod outage;
 
 use std::collections::BTreeMap;
@@ -54,9 +55,12 @@ impl Fleet {
 
     /// `scupper serve` on a host of this name, without an API.
     fn serve(&self, host: &str, flags: &[&str]) -> Serve {
-        let api = ["--no-listen", "--no-socket"];
+        self.serve_with(host, &["--no-listen", "--no-socket"], flags)
+    }
+
+    fn serve_with(&self, host: &str, api: &[&str], flags: &[&str]) -> Serve {
         let args = ["serve", "--registry", &self.url, "--host", host, "--log-format", "json", "--verbose"];
-        let mut command = self.scene.scupper(&[&args, &api[..], flags].concat());
+        let mut command = self.scene.scupper(&[&args, api, flags].concat());
         let log = self.scene.path(&format!("{host}.log"));
         command.stderr(fs::File::options().create(true).append(true).open(&log).unwrap());
         Serve { child: command.spawn().unwrap(), log: log.display().to_string() }
