@@ -138,7 +138,8 @@ impl Incident {
             }
         }
         if let Some(time) = opening.time_to_failure {
-            self.set_count("time_to_failure_seconds", time.as_secs());
+            // What took less than a second is not told apart from it.
+            self.set_count("time_to_failure_seconds", time.as_secs().max(1));
         }
         if opening.evidence.is_empty() {
             self.set_ours("evidence", Value::List(Vec::new()));

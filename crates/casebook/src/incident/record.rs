@@ -100,11 +100,9 @@ impl Incident {
         for (index, value) in lines.iter().enumerate() {
             match Moved::read(value) {
                 Ok(moved) => history.push(moved),
-                Err(problem) => unreadable.push(Broken {
-                    position: index + 1,
-                    breach: Breach::Unreadable,
-                    problem,
-                }),
+                Err(problem) => {
+                    unreadable.push(Broken { position: index + 1, breach: Breach::Unreadable, problem })
+                }
             }
         }
         Ok(Self { document, ours, id, state, history, unreadable, agreed: false })
@@ -327,7 +325,8 @@ impl Incident {
     /// How long it takes until it fails, as far as that was known when it was opened.
     pub fn time_to_failure(&self) -> Option<Duration> {
         let seconds = self.ours.get("time_to_failure_seconds")?.as_integer()?;
-        u64::try_from(seconds).ok().map(Duration::from_secs)
+        // In no time nothing fails: what somebody wrote there is not known.
+        u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
     }
 
     /// What a soak has to show.

@@ -80,6 +80,13 @@ impl Facts {
         let lower = text.to_lowercase();
         let speaks_of_failure = FAILING.iter().any(|word| lower.contains(word));
         for (place, token) in tokens.iter().enumerate() {
+            // `1e308`, `v2`: not a number that stands alone.
+            if text.get(..token.start).is_some_and(|before| before.ends_with(char::is_alphabetic)) {
+                if let Some(version) = version(token, tokens.get(place.wrapping_sub(1))) {
+                    self.versions.push(Said { text: version, line });
+                }
+                continue;
+            }
             let rest = tokens.get(place + 1..).unwrap_or_default();
             if let Some(version) = version(token, tokens.get(place.wrapping_sub(1))) {
                 self.versions.push(Said { text: version, line });
@@ -91,7 +98,9 @@ impl Facts {
                     Some((time, last)) => {
                         let said = Said { text: cut(text, token, &last), line };
                         let bytes_per_hour = until * one * 3600.0 / time;
-                        self.rates.push(Rate { bytes_per_hour, said });
+                        if (0.0..=MOST_RATE).contains(&bytes_per_hour) {
+                            self.rates.push(Rate { bytes_per_hour, said });
+                        }
                     }
                     None => self.sizes.push(Said { text: cut(text, token, unit), line }),
                 }
@@ -108,6 +117,9 @@ impl Facts {
         }
     }
 }
+
+/// No memory grows faster, in bytes an hour; whatever is said to is no measurement.
+const MOST_RATE: f64 = 1e18;
 
 /// Nobody waits longer than a year for a failure.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
@@ -261,6 +273,14 @@ mod tests {
         }
         assert_eq!(of("- by ~100MB/hour now").rates[0].said, Said { text: "~100MB/hour".into(), line: 1 });
         assert_eq!(of("8GB heap").sizes[0].text, "8GB");
+        for absurd in [
+            "1e308 GB/hour".to_owned(),
+            format!("{} GB/hour", "9".repeat(300)),
+            format!("{} MB/hour", "9".repeat(30)),
+            "v308 GB/hour".to_owned(),
+        ] {
+            assert_eq!(of(&absurd).rate(), None, "{absurd}");
+        }
         assert_eq!(of("5 MB every 0 minutes").rates, []);
     }
 

@@ -77,23 +77,24 @@ pub(super) fn fitting(note: &Note, facts: &Facts, recorded: &[Recorded], now: Ti
     let days = days(note.text());
     let mut found: Vec<Fitting> = Vec::new();
     for Recorded { event, sha256 } in recorded.iter().rev() {
-        let Some(says) = says(&event.kind) else { continue };
-        let by = reasons(event, says.bytes_per_hour, facts, &words, &days);
-        let unit = event.unit.to_string();
+        let by = reasons(event, growth(&event.kind), facts, &words, &days);
+        let unit = event.unit.as_str();
         let kind = event.kind.name();
         if by.is_empty() || found.iter().any(|other| other.unit == unit && other.kind == kind) {
             continue;
         }
+        // Words are made of what fits alone: a vault has thousands of notes.
+        let Some(says) = says(&event.kind) else { continue };
         found.push(Fitting {
             id: event.id.to_string(),
             run: event.run.to_string(),
             at: event.at,
             kind,
-            says: says.text,
+            says,
             urgent: by.contains(&"service").then(|| urgent(event, now)).flatten(),
             by,
             sha256: sha256.clone(),
-            unit,
+            unit: unit.to_owned(),
         });
         if found.len() == MOST {
             break;
@@ -102,32 +103,33 @@ pub(super) fn fitting(note: &Note, facts: &Facts, recorded: &[Recorded], now: Ti
     found
 }
 
-struct Says {
-    text: String,
-    /// Growth of memory.
-    bytes_per_hour: Option<f64>,
+/// How fast memory grows, by an event that says so.
+fn growth(kind: &EventKind) -> Option<f64> {
+    match kind {
+        EventKind::VerdictChanged { series: Watched::Memory, judged, .. }
+            if matches!(judged.verdict, Verdict::Growing | Verdict::Leaking) =>
+        {
+            judged.slope_per_hour
+        }
+        EventKind::LeakFound { series: Watched::Memory, slope_per_hour, .. } => *slope_per_hour,
+        _ => None,
+    }
 }
 
-fn says(kind: &EventKind) -> Option<Says> {
-    let growth = |series: Watched, slope: Option<f64>| {
-        let memory = slope.filter(|_| series == Watched::Memory);
-        let text = match (memory, slope) {
-            (Some(slope), _) => format!(", {}", per_hour(slope)),
-            (None, Some(slope)) => format!(", {slope:.1} an hour"),
-            (None, None) => String::new(),
-        };
-        (text, memory)
+fn says(kind: &EventKind) -> Option<String> {
+    let slope_of = |series: Watched, slope: Option<f64>| match slope {
+        Some(slope) if series == Watched::Memory => format!(", {}", per_hour(slope)),
+        Some(slope) => format!(", {slope:.1} an hour"),
+        None => String::new(),
     };
-    let (text, bytes_per_hour) = match kind {
+    let text = match kind {
         EventKind::VerdictChanged { series, judged, .. }
             if matches!(judged.verdict, Verdict::Growing | Verdict::Leaking) =>
         {
-            let (slope, memory) = growth(*series, judged.slope_per_hour);
-            (format!("{series} is judged {}{slope}", judged.verdict), memory)
+            format!("{series} is judged {}{}", judged.verdict, slope_of(*series, judged.slope_per_hour))
         }
         EventKind::LeakFound { series, slope_per_hour, .. } => {
-            let (slope, memory) = growth(*series, *slope_per_hour);
-            (format!("{series} leaks{slope}"), memory)
+            format!("{series} leaks{}", slope_of(*series, *slope_per_hour))
         }
         EventKind::UnitExited { certificate } | EventKind::ProcessDied { certificate }
             if matches!(certificate.by, EndedBy::OomKiller { .. }) || certificate.fatal.is_some() =>
@@ -137,24 +139,24 @@ fn says(kind: &EventKind) -> Option<Says> {
             } else {
                 "died with a fatal message of its runtime"
             };
-            (format!("{} {how} after {} s", certificate.name, certificate.lived.as_secs()), None)
+            format!("{} {how} after {} s", certificate.name, certificate.lived.as_secs())
         }
         EventKind::LimitCrossed { resource, value, limit, .. } => {
-            (format!("{resource} reached {value}, the limit is {limit}"), None)
+            format!("{resource} reached {value}, the limit is {limit}")
         }
         EventKind::SoakFinished { soak } => {
             let slope = soak.slope_bytes_per_hour;
             let text = slope.map_or_else(String::new, |slope| format!(", {}", per_hour(slope)));
-            (format!("a soak of {} s: {}{text}", soak.lasted_ms / 1000, soak.outcome.word()), None)
+            format!("a soak of {} s: {}{text}", soak.lasted_ms / 1000, soak.outcome.word())
         }
-        EventKind::HelperOutlives { name, because, .. } => (format!("{name} was left: {because}"), None),
+        EventKind::HelperOutlives { name, because, .. } => format!("{name} was left: {because}"),
         EventKind::EarlierRunFound { processes, .. } => {
-            (format!("{processes} processes of an earlier run were still there"), None)
+            format!("{processes} processes of an earlier run were still there")
         }
         _ => return None,
     };
     let text: String = text.chars().map(|c| if c == '`' || c.is_control() { ' ' } else { c }).collect();
-    Some(Says { text: text.replace("<!--", "< !--"), bytes_per_hour })
+    Some(text.replace("<!--", "< !--"))
 }
 
 /// Bytes an hour, in the units that people write them in.

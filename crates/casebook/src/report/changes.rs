@@ -343,7 +343,7 @@ fn is_plain(section: &str) -> bool {
                 line.is_empty()
                     || ["No change is named yet.", "not shown"].contains(&line)
                     || place()
-                    || ["Change", "Checked"].iter().any(|name| field(line, name).is_some())
+                    || ["Change", "Checked", "Named"].iter().any(|name| field(line, name).is_some())
                     || field(line, "Implementation").is_some_and(str::is_empty)
             }
         }

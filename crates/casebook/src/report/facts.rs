@@ -85,6 +85,28 @@ pub struct Rule {
     pub recycles: bool,
 }
 
+/// What was recorded of another unit in which the same was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Elsewhere {
+    /// Which one.
+    pub unit: UnitName,
+    /// Its events, in order of time.
+    pub events: Vec<Recorded>,
+    /// Those of them that cannot be read by this version.
+    pub unreadable: u64,
+}
+
+/// A change that names no lines of a file: a commit, a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What.
+    pub what: String,
+    /// By whom.
+    pub by: String,
+}
+
 /// Everything a report is made from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
@@ -98,6 +120,10 @@ pub struct Source {
     pub unreadable: u64,
     /// What was changed, and whether the source tree says so too.
     pub changes: Vec<Checked>,
+    /// What else is said to have been changed: there are no lines of it to compare.
+    pub named: Vec<Named>,
+    /// Other units in which it was seen. Figures, curve and timeline are of the first one alone.
+    pub elsewhere: Vec<Elsewhere>,
     /// What is on, or could be.
     pub rules: Vec<Rule>,
     /// Whether the unit runs now; `None` where nobody can say.
@@ -115,6 +141,8 @@ impl Source {
             events: Vec::new(),
             unreadable: 0,
             changes: Vec::new(),
+            named: Vec::new(),
+            elsewhere: Vec::new(),
             rules: Vec::new(),
             runs: None,
             curve: None,

@@ -11,6 +11,7 @@
 pub mod changes;
 mod criteria;
 pub mod curve;
+mod elsewhere;
 mod facts;
 pub mod impact;
 mod issue;
@@ -28,7 +29,7 @@ pub mod whys;
 pub mod words;
 
 pub use self::criteria::Criterion;
-pub use self::facts::{Kind, Line, Rule, Source, Subject};
+pub use self::facts::{Elsewhere, Kind, Line, Named, Rule, Source, Subject};
 pub use self::issue::{Fix, Group};
 pub use self::page::{ChangeShown, Data, DataRow, Page, SuspectShown};
 pub use self::templates::ReportError;

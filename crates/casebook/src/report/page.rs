@@ -11,11 +11,10 @@ use super::facts::{Kind, Line, Source};
 use super::impact::impact;
 use super::issue::{self, Fix, Group};
 use super::measured::Measured;
-use super::proof;
 use super::timeline::{Moments, Timeline};
 use super::uptime::Uptime;
 use super::whys::{Why, whys};
-use super::words;
+use super::{elsewhere, proof, words};
 use crate::suspects::{self, Known, Ranking};
 
 /// Rows of the appendix, at most; the digest over all of them covers the others.
@@ -118,6 +117,8 @@ pub struct Page {
     pub suspects: Vec<SuspectShown>,
     /// What was changed.
     pub changes: Vec<ChangeShown>,
+    /// What else is said to have been changed, without lines to compare.
+    pub named: Vec<String>,
     /// What was measured before.
     pub before: Vec<Line>,
     /// And after.
@@ -172,7 +173,8 @@ impl Page {
         let ranking = suspects::rank(&Known { events, now: None, only: None });
         let measured = Measured::of(curve, moments.alarm.map(|(at, _)| at), events);
         let subject = &source.subject;
-        let impact = impact(curve, &uptime, events);
+        let mut impact = impact(curve, &uptime, events);
+        impact.extend(elsewhere::lines(&source.elsewhere));
         let groups = issue::groups(curve, events);
         let fixes = issue::fixes(curve, &source.rules, &groups);
         let criteria = criteria(source, &moments, &uptime);
@@ -203,6 +205,7 @@ impl Page {
             whys: whys(curve, &moments, &uptime, &ranking, events),
             suspects: shown(&ranking),
             changes: source.changes.iter().map(change).collect(),
+            named: source.named.iter().map(named).collect(),
             before: measured.before,
             after: measured.after,
             comparable: measured.comparable,
@@ -331,6 +334,15 @@ fn shown(ranking: &Ranking) -> Vec<SuspectShown> {
         SuspectShown { name: format!("{}{strength}", capital(&suspect.name)), lines }
     };
     ranking.suspects.iter().take(MOST_SUSPECTS).map(of).collect()
+}
+
+fn named(named: &super::facts::Named) -> String {
+    format!(
+        "{}, by {} at {}; it names no lines, so nothing was compared",
+        named.what,
+        named.by,
+        words::utc(named.at)
+    )
 }
 
 fn change(checked: &super::changes::Checked) -> ChangeShown {
@@ -501,7 +513,16 @@ fn gaps(source: &Source, curve: Option<&Curve>) -> Vec<Line> {
         "How memory went: no values of any series were recorded.",
     );
     add(source.runs.is_none(), "Whether the unit runs now.");
-    add(source.changes.is_empty(), "What was changed: no change is named, so none is checked.");
+    let unnamed = source.changes.is_empty() && source.named.is_empty();
+    add(unnamed, "What was changed: no change is named, so none is checked.");
+    add(
+        !source.named.is_empty(),
+        "Whether what is named as changed without lines was changed: nothing compares it.",
+    );
+    add(
+        !source.elsewhere.is_empty(),
+        "The same of the other units in which it was seen: figures, curve and timeline are of the first one alone.",
+    );
     lines
 }
 

@@ -100,9 +100,18 @@ pub fn prevention(source: &Source, events: &[Event]) -> Vec<Line> {
         .collect();
     if !source.rules.iter().any(|rule| rule.on) {
         let owner = source.subject.owner.as_deref().unwrap_or("nobody yet");
-        lines.push(Line::plain(format!(
-            "No rule is on that would contain it the next time. Owner: {owner}; date: not set."
-        )));
+        // A rule is known of a running unit alone: its record says what it was started with.
+        let known = match source.runs {
+            Some(true) => "No rule is on that would contain it the next time.",
+            Some(false) => {
+                "Whether a rule contains it the next time is unknown: the unit does not run, and what it is started with is not \
+                 recorded."
+            }
+            None => {
+                "Whether a rule contains it the next time is unknown: whether the unit runs cannot be told."
+            }
+        };
+        lines.push(Line::plain(format!("{known} Owner: {owner}; date: not set.")));
     }
     lines
 }

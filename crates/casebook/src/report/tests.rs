@@ -406,7 +406,7 @@ fn r080_only_commands_that_were_run_count_and_prevention_is_a_rule_that_is_on() 
     );
 
     assert!(
-        text.contains("- No rule is on that would contain it the next time. Owner: ana; date: not set."),
+        text.contains("- Whether a rule contains it the next time is unknown: whether the unit runs cannot be told. Owner: ana; date: not set."),
         "{text}"
     );
     let rule = |on| Rule {
@@ -415,6 +415,13 @@ fn r080_only_commands_that_were_run_count_and_prevention_is_a_rule_that_is_on() 
         on,
         recycles: true,
     };
+    for (runs, said) in
+        [(true, "- No rule is on that would contain it"), (false, "unknown: the unit does not run")]
+    {
+        source.runs = Some(runs);
+        let text = rendered(&source, Kind::Delta);
+        assert!(text.contains(said), "{text}");
+    }
     source.rules = vec![rule(false)];
     assert!(rendered(&source, Kind::Delta).contains("Rule not on yet: soft limit of memory 450 MiB"));
     source.rules = vec![rule(true)];
@@ -436,6 +443,47 @@ fn r081_only_an_incident_that_is_done_is_resolved() {
     let mut archived = scene.source("archived");
     archived.subject.moves = vec![(at(1), "done".to_owned())];
     assert!(rendered(&archived, Kind::Delta).contains("RESOLVED"));
+}
+
+#[test]
+fn what_other_units_have_recorded_is_told_beside_the_figures_and_is_no_part_of_them() {
+    let scene = leaked();
+    let alone = Page::of(&scene.source("active"), Kind::Delta);
+    let mut source = scene.source("active");
+    let died = |recorded: &Recorded| matches!(recorded.event.kind, EventKind::UnitExited { .. });
+    let death = source.events.iter().find(|recorded| died(recorded)).unwrap().clone();
+    let unit = |name: &str| name.parse().unwrap();
+    source.elsewhere = vec![
+        Elsewhere { unit: unit("web-2"), events: vec![death.clone()], unreadable: 2 },
+        Elsewhere { unit: unit("web-3"), events: Vec::new(), unreadable: 0 },
+    ];
+    source.named =
+        vec![Named { at: Timestamp(0), what: "CACHE_SIZE=1000 *x*".to_owned(), by: "ana".to_owned() }];
+    let page = Page::of(&source, Kind::Delta);
+    assert_eq!(page.impact.len(), alone.impact.len() + 2);
+    assert!(page.impact.starts_with(&alone.impact) && page.timeline == alone.timeline);
+    for kind in [Kind::Audit, Kind::Delta, Kind::Postmortem] {
+        let text = render(&source, kind, None).unwrap();
+        assert!(text.contains("Seen in `web-2` as well, 1 recorded events: Death of "), "{text}");
+        assert!(
+            text.contains("2 more cannot be read") && text.contains(&death.event.id.to_string()),
+            "{text}"
+        );
+        assert!(text.contains("`web-3` as well: what happened there is unknown"), "{text}");
+        assert!(text.contains("are of the first one alone"), "{text}");
+    }
+    let text = render(&source, Kind::Delta, None).unwrap();
+    assert!(text.contains("## Changes Made\n- **Named:** CACHE"), "{text}");
+    assert!(
+        text.contains(
+            "by ana at 1970-01-01 00:00:00 UTC; it names no lines, so nothing was compared\n\n## Evidence"
+        ),
+        "{text}"
+    );
+    assert!(!text.contains("No change is named yet") && text.contains("nothing compares it"), "{text}");
+    // They are written by us: another version replaces them.
+    let other = render(&scene.source("active"), Kind::Delta, None).unwrap();
+    assert!(changes::with_section_of(&text, &other).is_some());
 }
 
 #[test]

@@ -191,7 +191,7 @@ fn small(text: &str) -> String {
 }
 
 /// What an event says in a timeline; `None` where it is no news there.
-fn said(kind: &EventKind, curve: Option<&Curve>) -> Option<String> {
+pub(super) fn said(kind: &EventKind, curve: Option<&Curve>) -> Option<String> {
     Some(match kind {
         EventKind::UnitStarted { command, start: 1, .. } => format!("Started: {}", words::code(command)),
         EventKind::UnitStarted { start, .. } => format!("Started again (start {start} of this run)"),

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Lock {
     _folder: File,
+    /// Texts of somebody else that a writer that was killed left there, under the names that they got.
+    pub(crate) kept: Vec<PathBuf>,
 }
 
 impl Lock {
@@ -54,8 +56,8 @@ impl Lock {
                 patience.as_secs()
             );
         }
-        leftovers::sweep(folder)?;
-        Ok(Self { _folder: opened })
+        let kept = leftovers::sweep(folder)?;
+        Ok(Self { _folder: opened, kept })
     }
 }
 

@@ -180,6 +180,22 @@ fn a_change_that_the_incident_names_is_looked_up() {
         text.out
     );
     assert!(text.out.contains("; commit unknown"), "{}", text.out);
+    // What names no lines is shown as well, and that nothing was compared.
+    assert!(
+        text.out
+            .contains("- **Named:** commit 0123abc, by ana at 2026-01-02 03:04:06 UTC; it names no lines"),
+        "{}",
+        text.out
+    );
+    // Another unit in which it was seen is told of, with its own events.
+    let other = room.answer(&["run", "--name", &format!("{}-2", room.unit), "--", "sh", "-c", "kill -9 $$"]);
+    assert_eq!(other.code, 137, "{other:?}");
+    let units = format!("scupper:\n  units:\n    - {}-2\n    - nowhere\n", room.unit);
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("scupper:\n", &units)).unwrap();
+    let both = room.answer(&["report", ID, "--kind", "delta", "--tree", "tree"]);
+    let seen = format!("Seen in `{}-2` as well, ", room.unit);
+    assert!(both.out.contains(&seen) && both.out.contains("SIGKILL"), "{}", both.out);
+    assert!(both.out.contains("Seen in `nowhere` as well: what happened there is unknown"), "{}", both.out);
 }
 
 fn git(room: &Room, arguments: &[&str]) {

@@ -38,9 +38,15 @@ pub(super) struct Options {
 
 /// Makes one pass.
 pub(super) fn pass(vault: &Vault, options: &Options, printer: &mut Printer) -> Result<Outcome> {
-    let _lock = if options.dry_run { None } else { Some(prepared(vault)?) };
+    let (_lock, kept) = if options.dry_run { (None, Vec::new()) } else { prepared(vault)? };
     let now = options.now.clone().unwrap_or_else(|| local(clock::wall()));
     let mut pass = Pass::begin(vault, options, now)?;
+    for path in kept {
+        pass.outcome.remark(format!(
+            "{}: somebody wrote it while a scupper was killed: it is kept there",
+            path.display()
+        ));
+    }
     pass.settle();
     let notes = vault::notes(vault)?;
     pass.plan_all(notes, printer);
@@ -48,13 +54,15 @@ pub(super) fn pass(vault: &Vault, options: &Options, printer: &mut Printer) -> R
     Ok(pass.finish())
 }
 
-fn prepared(vault: &Vault) -> Result<Lock> {
+/// With the lock, and with texts of others that a scupper that was killed left.
+fn prepared(vault: &Vault) -> Result<(Option<Lock>, Vec<PathBuf>)> {
     vault.prepare()?;
     let lock = Lock::take(&vault.ours)?;
+    let mut kept = Vec::new();
     for folder in [&vault.plans, &vault.logs] {
-        documents::sweep(folder)?;
+        kept.extend(documents::sweep(folder)?);
     }
-    Ok(lock)
+    Ok((Some(lock), kept))
 }
 
 pub(super) struct Pass<'a> {

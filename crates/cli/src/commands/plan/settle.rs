@@ -1,6 +1,7 @@
 //! What people did to the status of their plans: it is noted, and what is over moves to `Done/` with its note.
 
 use anyhow::Result;
+use scupper_casebook::document::Document;
 use scupper_casebook::plan::{Chosen, Status};
 
 use super::front::{chosen, move_to, status_of};
@@ -66,10 +67,12 @@ impl Pass<'_> {
     fn file_away(&mut self, name: &str, entry: &Entry, before: &str) -> Result<()> {
         let mut told = Told::new(name, &entry.plan);
         told.what = What::Moved;
-        told.message = Some(format!("{before} -> {}, now in Done/", entry.status));
+        let path = self.vault.plans.join(&entry.plan);
+        let (text, _) = vault::read_plan(&path)?;
+        let open = if entry.status == Status::Done.word() { open_boxes(&text) } else { String::new() };
+        told.message = Some(format!("{before} -> {}{open}, now in Done/", entry.status));
         if !self.options.dry_run {
-            let path = self.vault.plans.join(&entry.plan);
-            let end = format!(" -> {}, moved to Done/ with its note", entry.status);
+            let end = format!(" -> {}{open}, moved to Done/ with its note", entry.status);
             // Its last line says so already where a scupper was killed behind it; an earlier one is of an earlier time.
             let says_so = |text: &str| text.trim_end().ends_with(&end);
             if let Some(source) = Source::open(&path, LARGEST)?
@@ -84,13 +87,25 @@ impl Pass<'_> {
             }
             move_to(&path, &self.vault.done)?;
             self.plans.remove(&entry.plan);
-            self.books
-                .log(&self.now, &format!("'{}': {before} -> {}, moved to Done", entry.plan, entry.status));
+            self.books.log(
+                &self.now,
+                &format!("'{}': {before} -> {}{open}, moved to Done", entry.plan, entry.status),
+            );
         }
         self.outcome.tell(told);
         self.index.notes.remove(name);
         self.changed = true;
         Ok(())
+    }
+}
+
+/// What somebody calls done may be so; what is open in it is said wherever that is.
+fn open_boxes(text: &str) -> String {
+    let boxes = Document::parse(text).map(|document| document.outline().boxes).unwrap_or_default();
+    match boxes.iter().filter(|each| !each.ticked).count() {
+        0 => String::new(),
+        1 => " with 1 open box".to_owned(),
+        open => format!(" with {open} open boxes"),
     }
 }
 

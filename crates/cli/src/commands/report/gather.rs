@@ -3,7 +3,7 @@
 use anyhow::Context;
 use scupper_casebook::incident::{Checks, Incident, State, Verdict};
 use scupper_casebook::report::changes::Change;
-use scupper_casebook::report::{Rule, Source, Subject, words};
+use scupper_casebook::report::{Elsewhere, Named, Rule, Source, Subject, words};
 use scupper_evidence::Query;
 use scupper_model::{Bytes, EventKind, Limits, Policy, Resource, UnitName, UnitPhase, UnitRecord};
 use scupper_supervise::record::Records;
@@ -43,8 +43,14 @@ impl Gathered {
 pub(super) fn gather(args: &ReportArgs, id: &str) -> Result<Gathered, Failure> {
     let folder = Folder::new(args.incidents.as_deref(), args.state.as_deref())?;
     let incident = folder.find(id)?.incident;
-    let changes = incident.changes().iter().filter_map(|change| named(&change.what)).collect();
     let mut source = Source::new(subject(&incident), clock::wall());
+    let mut changes = Vec::new();
+    for change in incident.changes() {
+        match place_of(&change.what) {
+            Some(place) => changes.push(place),
+            None => source.named.push(Named { at: change.at, what: change.what, by: change.by }),
+        }
+    }
     let mut limit = None;
     let evidence = Evidence::open(args.state.as_deref())?;
     source.subject.undone = undone(&incident, &checks(&incident, &evidence, &folder)?);
@@ -52,9 +58,18 @@ pub(super) fn gather(args: &ReportArgs, id: &str) -> Result<Gathered, Failure> {
     let query = Query { unit: Some(unit), ..Query::default() };
     let found = evidence.gather(&query).context("cannot read the recorded events")?;
     source.events = found.events;
-    let cut = found.cut;
+    let mut cut = found.cut;
     if let Some(unit) = &source.subject.unit {
         source.unreadable = u64::try_from(found.unreadable).unwrap_or(u64::MAX);
+        for other in incident.units().iter().filter_map(|other| other.parse::<UnitName>().ok()) {
+            if other != *unit {
+                let query = Query { unit: Some(other.clone()), ..Query::default() };
+                let found = evidence.gather(&query).context("cannot read the recorded events")?;
+                cut |= found.cut;
+                let unreadable = u64::try_from(found.unreadable).unwrap_or(u64::MAX);
+                source.elsewhere.push(Elsewhere { unit: other, events: found.events, unreadable });
+            }
+        }
         let (runs, record) = running(unit);
         source.runs = runs;
         if let Some(record) = record {
@@ -78,7 +93,7 @@ pub(super) fn incident(args: &ReportArgs, id: &str) -> Result<Incident, Failure>
 }
 
 /// A commit or a setting names no lines; those can be looked up.
-fn named(what: &str) -> Option<Change> {
+fn place_of(what: &str) -> Option<Change> {
     Some(Change { place: what.trim().parse().ok()?, what: String::new(), snippet: None })
 }
 

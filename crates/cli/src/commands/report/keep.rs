@@ -21,7 +21,7 @@ pub(super) struct Kept {
     base: Option<String>,
     /// What is written to the base: the version of now.
     generated: String,
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// The report with what people wrote.
@@ -46,7 +46,7 @@ impl Kept {
         let base_path = state.join("reports").join(format!("{}.md", digest.get(..24).unwrap_or(&digest)));
         // A base that cannot be read is none: then everything in the file is theirs.
         let base = found.as_ref().and_then(|_| documents::read(&base_path, LARGEST_BYTES).ok());
-        Ok(Self { path, found, base_path, base, generated: String::new(), _lock: lock })
+        Ok(Self { path, found, base_path, base, generated: String::new(), lock })
     }
 
     /// What the file says.
@@ -73,7 +73,14 @@ impl Kept {
         let Some(found) = &self.found else {
             return Together { text: ours.to_owned(), findings: Vec::new() };
         };
-        let mut findings = Vec::new();
+        let mut findings: Vec<String> = self
+            .lock
+            .kept
+            .iter()
+            .map(|kept| {
+                format!("{}: somebody wrote it while a scupper was killed: it is kept there", kept.display())
+            })
+            .collect();
         // The changes are read from the file and written anew: here only what else stands there is merged.
         let theirs = changes::with_section_of(found.text(), ours).unwrap_or_else(|| found.text().to_owned());
         let base = self
