@@ -67,14 +67,15 @@ impl Compared {
     }
 
     fn of(looks: Vec<Look>) -> Option<Self> {
-        let whole = |look: &Look, of: bool| look.comparison.unread.iter().all(|why| is_of_memory(why) != of);
         // Of one that ends part may be gone already: of equals one of a process that lived on.
         let lived = |look: &Look| look.comparison.because != "ended";
         let (pieces, _) = looks.iter().enumerate().max_by_key(|(_, look)| {
             let count: u64 = KINDS.into_iter().map(|kind| more(&look.comparison, kind)).sum();
-            (whole(look, false) && count >= LEAST_PIECES, count, lived(look))
+            (has_all_pieces(&look.comparison) && count >= LEAST_PIECES, count, lived(look))
         })?;
-        let weight = |look: &Look| Grown::of(&look.comparison).map(|grown| (whole(look, true), grown.all));
+        let weight = |look: &Look| {
+            Grown::of(&look.comparison).map(|grown| (has_all_memory(&look.comparison), grown.all))
+        };
         let memory = looks
             .iter()
             .enumerate()
@@ -106,7 +107,7 @@ impl Compared {
     pub fn fewer_later(&self, kind: ResourceKind) -> Option<(&Look, u64)> {
         let most = more(&self.pieces().comparison, kind);
         let lived = |look: &&Look| !matches!(look.comparison.because.as_str(), "ended" | "recycled");
-        let whole = |look: &&Look| look.comparison.unread.is_empty();
+        let whole = |look: &&Look| has_all_pieces(&look.comparison);
         let last = self.looks.iter().skip(self.pieces + 1).filter(lived).rfind(whole)?;
         let found = more(&last.comparison, kind);
         (found <= most / 2).then_some((last, found))
@@ -124,9 +125,14 @@ impl Compared {
     }
 }
 
-/// What was not read is called by the part of the look: `memory by kind at the second look: ...`.
-fn is_of_memory(unread: &str) -> bool {
-    unread.starts_with("memory")
+/// Whether all that can be counted was read at both looks. What was not is told by its part: `threads at the second look: ...`.
+fn has_all_pieces(comparison: &Comparison) -> bool {
+    comparison.unread.iter().all(|why| why.starts_with("memory"))
+}
+
+/// Whether its own memory was.
+fn has_all_memory(comparison: &Comparison) -> bool {
+    comparison.unread.iter().all(|why| !why.starts_with("memory by kind"))
 }
 
 /// Whether the second look found a process without any memory: only one that is ending has none.

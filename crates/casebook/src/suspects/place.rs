@@ -119,14 +119,13 @@ fn meaning(name: &str, kind: MemoryKind) -> &'static str {
     let is = |start: &str| name.starts_with(start);
     let python = is("python") || is("gunicorn") || is("uvicorn") || is("celery");
     let malloc = matches!(kind, MemoryKind::Heap | MemoryKind::Arena);
+    // Short, so that the event that says so is shown behind it.
     match (python, is("node"), malloc) {
-        (true, _, true) => {
-            ": native code, or (with CPython's own allocator) objects above 512 bytes (bytes, strings, tables of dicts)"
-        }
-        (true, _, false) => ": small Python objects, large single blocks, or what threads have from malloc",
+        (true, _, true) => ": native code, or objects above 512 bytes of CPython's",
+        (true, _, false) => ": small objects, large blocks, or malloc of threads",
         (_, true, true) => ": buffers or native add-ons, hardly objects of JavaScript",
-        (_, true, false) => ": objects of JavaScript, large buffers, or what threads have from malloc",
+        (_, true, false) => ": JavaScript's objects, large buffers, or malloc of threads",
         (_, _, true) => "",
-        (_, _, false) => ": large blocks, the heap of a runtime of its own, or what threads have from malloc",
+        (_, _, false) => ": large blocks, a runtime's own heap, or malloc of threads",
     }
 }
