@@ -77,6 +77,8 @@ impl Starts {
 pub(super) struct Lives {
     /// By time.
     all: Vec<Life>,
+    /// Where in that each is.
+    order: BTreeMap<Life, usize>,
     /// Those of more than one process.
     several: BTreeSet<Life>,
     /// When a process ended, in ticks since its boot.
@@ -143,7 +145,8 @@ impl Lives {
 
     fn note(&mut self, life: Life) {
         // Of several runs at the same time events come by turns.
-        if self.all.iter().rev().take(16).all(|known| *known != life) && self.all.len() < MOST {
+        if !self.order.contains_key(&life) && self.all.len() < MOST {
+            self.order.insert(life, self.all.len());
             self.all.push(life);
         }
     }
@@ -172,7 +175,7 @@ impl Lives {
 
     /// Whether one began after another.
     pub fn is_later(&self, life: &Life, than: &Life) -> bool {
-        let at = |life: &Life| self.all.iter().position(|known| known == life);
+        let at = |life: &Life| self.order.get(life);
         matches!((at(life), at(than)), (Some(life), Some(than)) if life > than)
     }
 

@@ -161,3 +161,21 @@ fn what_was_cut_is_said_and_nothing_twice() {
     unknown.dedup();
     assert_eq!(unknown.len(), told, "{unknown:?}");
 }
+
+/// As many events as are ever looked at, each of another process and start: they are ranked, and what was left out is said.
+#[test]
+fn a_file_full_of_strangers_is_ranked() {
+    let of = |pid: i32| {
+        let who = born(pid, pid.unsigned_abs().into());
+        let verdict = verdict_of(Some(who), Watched::Memory, Verdict::Leaking, HOUR_OF_MIB);
+        [started(who), verdict, verdict_of(None, Watched::Threads, Verdict::Growing, 1.0)]
+    };
+    let ranking = ranked((1..6000).flat_map(of).collect());
+    assert_eq!(ranking.first().unwrap().cause, Cause::RetainedHeap);
+    assert_eq!(ranking.first().unwrap().per_hour, Some(HOUR_OF_MIB), "one after the other");
+    assert!(
+        ranking.unknown.iter().any(|said| said.contains("older series were left out")),
+        "{:?}",
+        ranking.unknown
+    );
+}
