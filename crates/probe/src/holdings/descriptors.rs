@@ -9,7 +9,7 @@ use scupper_model::{Pid, ResourceKind};
 
 use super::local::Local;
 use super::network::Network;
-use super::{Bounds, GONE, Holdings, Part, Table, add, signature, why};
+use super::{Bounds, GONE, Held, Holdings, Part, Table, add, signature, why};
 use crate::error::is_gone;
 use crate::root::of;
 use crate::snapshot::pipe_inode;
@@ -18,9 +18,8 @@ use crate::{ProbeError, Proc, file, parse};
 
 /// Behind the name of what has no name any more.
 const DELETED: &[u8] = b" (deleted)";
-/// Descriptors of inotify whose watches are counted, and bytes of each.
-const MOST_INOTIFY: usize = 64;
-const INOTIFY_TEXT: usize = 256 << 10;
+/// Descriptors of inotify whose watches are counted.
+const MOST_INOTIFY: usize = 256;
 
 /// Reads all of them, or says why not.
 pub(super) fn read(
@@ -40,7 +39,7 @@ pub(super) fn read(
         table: Table::new(),
         sockets: Vec::new(),
         deleted: HashSet::new(),
-        inotify: 0,
+        inotify: Vec::new(),
         local: None,
     };
     let (mut count, mut ended) = (0_u64, None);
@@ -68,7 +67,17 @@ pub(super) fn read(
         (Err(errno), _) => return Err(refused(errno)),
         _ => {}
     }
-    let Listing { mut table, sockets, local, .. } = listing;
+    let Listing { mut table, sockets, inotify, local, .. } = listing;
+    if !inotify.is_empty() {
+        match watches(proc_, pid, &inotify, bounds) {
+            Ok(0) => {}
+            Ok(count) => {
+                let key = (ResourceKind::InotifyWatch, "watch".to_owned());
+                table.insert(key, Held { count, bytes: None });
+            }
+            Err(why) => holdings.not_read(Part::Watches, why),
+        }
+    }
     if !sockets.is_empty() {
         let network = Network::read(proc_, pid, &sockets, bounds);
         match network {
@@ -99,7 +108,8 @@ struct Listing {
     sockets: Vec<Socket>,
     /// Device and inode of deleted files whose size was counted.
     deleted: HashSet<(u32, u32, u64)>,
-    inotify: usize,
+    /// Numbers of descriptors of inotify.
+    inotify: Vec<u32>,
     /// Found out when it is first asked for.
     local: Option<Local>,
 }
@@ -134,9 +144,8 @@ impl Listing {
             };
             (ResourceKind::Pipe, end.to_owned(), None)
         } else if let Some(kernel) = anonymous(target) {
-            if kernel == "inotify" && self.inotify < MOST_INOTIFY {
-                self.inotify += 1;
-                self.watches(proc_, pid, number);
+            if kernel == "inotify" {
+                self.inotify.push(number);
             }
             (ResourceKind::Kernel, kernel, None)
         } else if let Some(memory) = target.strip_prefix(b"/memfd:") {
@@ -166,15 +175,31 @@ impl Listing {
         add(&mut self.table, kind, what, size);
         Ok(())
     }
+}
 
-    /// What one descriptor of inotify watches.
-    fn watches(&mut self, proc_: &Proc, pid: Pid, number: u32) {
-        let Ok(Some(text)) = proc_.read(pid, &format!("fdinfo/{number}"), INOTIFY_TEXT) else { return };
-        let watches = parse::lines(&text.bytes).filter(|line| line.starts_with(b"inotify wd:")).count();
-        for _ in 0..watches {
-            add(&mut self.table, ResourceKind::InotifyWatch, "watch".to_owned(), None);
+/// How many files descriptors of inotify watch.
+fn watches(proc_: &Proc, pid: Pid, inotify: &[u32], bounds: Bounds<'_>) -> Result<u64, String> {
+    if inotify.len() > MOST_INOTIFY {
+        return Err(format!("{} descriptors of inotify are too many to ask", inotify.len()));
+    }
+    let (mut count, mut lines, mut whole) = (0_u64, 0_u64, true);
+    for number in inotify {
+        let path = of(pid, &format!("fdinfo/{number}"));
+        let answer = file::each_line(proc_.fd(), &path, |line| {
+            lines += 1;
+            count += u64::from(line.starts_with(b"inotify wd:"));
+            whole = !lines.is_multiple_of(64) || (bounds.goes_on)();
+            whole
+        });
+        match answer {
+            Ok(()) if whole => {}
+            Ok(()) => return Err("they are more than can be counted in time".to_owned()),
+            // It was closed meanwhile.
+            Err(errno) if is_gone(errno) => {}
+            Err(errno) => return Err(why(&ProbeError::new("read", proc_.path().join(&path), errno))),
         }
     }
+    Ok(count)
 }
 
 /// What the kernel made without a file: `anon_inode:[eventfd]`, `anon_inode:inotify`, `pidfd:[7]`, `net:[4026531840]`.

@@ -66,6 +66,8 @@ pub enum Part {
     Descriptors,
     /// Which sockets are what; that they are sockets is known.
     Sockets,
+    /// What descriptors of inotify watch; how many of them there are is known.
+    Watches,
     /// Threads.
     Threads,
     /// Children.
@@ -79,6 +81,7 @@ impl Part {
             Self::Memory => "memory by kind",
             Self::Descriptors => "descriptors",
             Self::Sockets => "sockets by state",
+            Self::Watches => "watches of inotify",
             Self::Threads => "threads",
             Self::Children => "children",
         }
@@ -89,6 +92,7 @@ impl Part {
         match kind {
             ResourceKind::Thread => Self::Threads,
             ResourceKind::Child | ResourceKind::Zombie => Self::Children,
+            ResourceKind::InotifyWatch => Self::Watches,
             _ => Self::Descriptors,
         }
     }
