@@ -101,7 +101,7 @@ impl Incident {
             match Moved::read(value) {
                 Ok(moved) => history.push(moved),
                 Err(problem) => {
-                    unreadable.push(Broken { position: index + 1, breach: Breach::Unreadable, problem })
+                    unreadable.push(Broken { position: index + 1, breach: Breach::Unreadable, problem });
                 }
             }
         }
