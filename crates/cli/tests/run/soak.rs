@@ -188,7 +188,11 @@ fn a_command_that_ends_early_fails_with_what_it_did() {
 #[test]
 fn what_is_left_behind_fails_a_soak() {
     let scene = Scene::new();
-    let (code, report) = scene.soak(&["--for", "1s", "--grace", "500ms"], &["--deaf"]);
+    let done = scene.at("done");
+    let from = format!("file:{done}");
+    // It is deaf before its first operation, however long python takes to start.
+    let flags = ["--ops", "300", "--ops-from", &from, "--grace", "500ms"];
+    let (code, report) = scene.soak(&flags, &["--deaf", "--file", &done]);
     assert_eq!((code, number(&report, "left_behind")), (1, 1), "{report}");
     let scene = Scene::new();
     let command = ["sh", "-c", "setsid sleep 1000 & sleep 1"];
