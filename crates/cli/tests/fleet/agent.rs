@@ -228,6 +228,7 @@ fn a_registry_that_is_away_at_the_start_holds_nobody_up() {
     let mut registry = Registry::redis();
     registry.server.as_mut().unwrap().kill();
     let running = run_worker(&registry, &SAFE);
+    wait_for_event(&registry, "registry_lost");
     assert_eq!(registry.scene.events_of("registry_lost").len(), 1, "{}", registry.scene.text("stderr"));
     registry.server.as_mut().unwrap().restart();
     wait_for_member(&registry, "it is a member after all", |view| {

@@ -66,9 +66,13 @@ fn without_a_cgroup_each_process_is_stopped_and_let_go_on() {
     let stood = steps(&registry);
     server.resume();
     wait_for("it works again", PATIENCE, || works(&registry, stood));
-    let sent = registry.scene.events_of("signal_sent");
-    let of = |signal: i32, reason: &str| sent.iter().any(|e| e["signal"] == signal && e["reason"] == reason);
-    assert!(of(STOP, "lease_lost") && of(CONT, "lease_regained"), "{sent:?}");
+    // What was done is told after it was done.
+    wait_for("each signal is told", PATIENCE, || {
+        let sent = registry.scene.events_of("signal_sent");
+        let of =
+            |signal: i32, reason: &str| sent.iter().any(|e| e["signal"] == signal && e["reason"] == reason);
+        if of(STOP, "lease_lost") && of(CONT, "lease_regained") { Ok(()) } else { Err(format!("{sent:?}")) }
+    });
     running.signal(TERM);
     assert_eq!(code(running), 7);
 }

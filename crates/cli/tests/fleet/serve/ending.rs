@@ -107,8 +107,12 @@ fn r115_the_process_of_an_orphan_is_ended_by_the_coordinator_of_its_host() {
         let left = fleet.store.delegated(&host.parse().unwrap()).unwrap();
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     });
-    let said = fleet.events().into_iter().filter(|event| matches!(event.what, Happened::ProcessEnded { .. }));
-    assert_eq!(said.count(), 1);
+    let said = || {
+        let events = fleet.events().into_iter();
+        events.filter(|event| matches!(event.what, Happened::ProcessEnded { .. })).count()
+    };
+    wait_for("the registry has told", PATIENCE, || if said() > 0 { Ok(()) } else { Err(serve.log()) });
+    assert_eq!(said(), 1);
     fleet.scene.expect_nothing_left();
 }
 
@@ -168,8 +172,12 @@ fn r115_safety_5_what_is_kept_is_left_and_said() {
     let left = serve.wait_for("process_left");
     assert!(left["because"].as_str().unwrap().contains("kept"), "{left}");
     assert!(alive(main.pid.get()) && serve.told("signal_sent").is_empty());
-    let said = fleet.events().into_iter().filter(|event| matches!(event.what, Happened::ProcessLeft { .. }));
-    assert_eq!(said.count(), 1);
+    let said = || {
+        let events = fleet.events().into_iter();
+        events.filter(|event| matches!(event.what, Happened::ProcessLeft { .. })).count()
+    };
+    wait_for("the registry knows", PATIENCE, || if said() > 0 { Ok(()) } else { Err(serve.log()) });
+    assert_eq!(said(), 1);
     drop(serve);
     kill(main.pid.get(), 9);
     fleet.scene.expect_nothing_left();
