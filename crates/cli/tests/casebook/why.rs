@@ -157,6 +157,15 @@ fn the_curve_of_what_is_suspected_first_is_drawn() {
     assert_eq!((answer.code, answer.err.lines().count()), (2, 1), "{answer:?}");
     assert!(answer.err.contains("cannot write link.svg"), "{answer:?}");
     assert_eq!(room.read("kept.txt"), "kept");
+    assert!(!answer.err.contains("the picture is of"), "{answer:?}");
+    // Of its threads nothing was recorded: what is drawn instead is said.
+    let run = "00000000000070008000000000000003";
+    let [started, mut verdict, _, history] = events().try_into().unwrap();
+    let EventKind::VerdictChanged { series, .. } = &mut verdict else { panic!() };
+    *series = Watched::Threads;
+    recorded(&room, "web", run, vec![started, verdict, history]);
+    let answer = room.answer(&["why", run, "--svg", "why.svg"]);
+    assert!(answer.err.contains("the picture is of the close wait of the tree"), "{answer:?}");
     let answer = room.answer(&["why", "web", "--svg", "no/such/folder/why.svg"]);
     assert_eq!(answer.code, 2);
     assert!(

@@ -5,24 +5,38 @@ use std::path::Path;
 use anyhow::Context;
 use scupper_casebook::report::curve::Curve;
 use scupper_casebook::suspects::{Cause, Ranking, Suspect};
-use scupper_model::{Event, Watched};
+use scupper_model::{Event, Watched, printable};
 
 use crate::chart;
 use crate::documents;
 use crate::failure::Failure;
 
-/// Writes the picture.
-pub(super) fn svg(path: &Path, events: &[Event], ranking: &Ranking) -> Result<(), Failure> {
+/// Characters of a name that a process gave itself.
+const NAME: usize = 40;
+
+/// Writes the picture. Where nothing was recorded of what is suspected first, another series is drawn, and it is said which.
+pub(super) fn svg(path: &Path, events: &[Event], ranking: &Ranking) -> Result<Option<String>, Failure> {
     let curves = Curve::all(events);
-    let fits = |curve: &&Curve| ranking.first().is_some_and(|first| is_of(curve, first));
-    let ordered = curves.iter().filter(fits).chain(curves.iter().filter(|curve| !fits(curve)));
-    let Some(drawn) = ordered.into_iter().find_map(|curve| chart::recorded(curve, None)) else {
+    let fits = |curve: &Curve| ranking.first().is_some_and(|first| is_of(curve, first));
+    let (suspected, others): (Vec<&Curve>, Vec<&Curve>) = curves.iter().partition(|curve| fits(curve));
+    let mut ordered = suspected.into_iter().chain(others);
+    let Some((curve, drawn)) = ordered.find_map(|curve| Some((curve, chart::recorded(curve, None)?))) else {
         return Err(Failure::usage("nothing to draw: no series of it was recorded")
             .hint("series are recorded when they grow, and when a unit ends"));
     };
     let picture = chart::svg(&[drawn]).context("cannot draw the chart")?;
     documents::write(path, &picture)?;
-    Ok(())
+    Ok((!fits(curve)).then(|| {
+        let whose = match (&curve.name, &curve.target) {
+            (Some(name), Some(target)) => format!("{} ({target})", printable(name.as_bytes(), NAME)),
+            (None, Some(target)) => target.to_string(),
+            (_, None) => "the tree".to_owned(),
+        };
+        format!(
+            "of what is suspected first no series was recorded: the picture is of the {} of {whose}",
+            curve.series.name().replace('_', " ")
+        )
+    }))
 }
 
 /// Whether a curve is of what is suspected.

@@ -29,11 +29,11 @@ struct Report<'r> {
 }
 
 pub(super) fn run(args: &WhyArgs, printer: &mut Printer) -> Result<u8, Failure> {
-    let found = known::find(args)?;
+    let mut found = known::find(args)?;
     let known = Known { events: &found.events, now: found.now.as_ref(), only: found.only };
     let ranking = suspects::rank(&known);
     if let Some(path) = &args.svg {
-        draw::svg(path, &found.events, &ranking)?;
+        found.notes.extend(draw::svg(path, &found.events, &ranking)?);
     }
     let Found { title, holds, notes, .. } = &found;
     if args.json {
