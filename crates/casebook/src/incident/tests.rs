@@ -4,20 +4,15 @@ mod moved;
 mod proved;
 mod read;
 
-use super::*;
-use scupper_detect::Reason;
-use scupper_detect::Verdict as Judged;
-use scupper_model::Bytes;
-use scupper_model::EVENT_SCHEMA;
-use scupper_model::Event;
-use scupper_model::EventKind;
-use scupper_model::Judged as Assessment;
-use scupper_model::SoakOutcome;
-use scupper_model::SoakResult;
-use scupper_model::Timestamp;
-use scupper_model::UnitName;
-use scupper_model::Watched;
 use std::time::Duration;
+
+use scupper_detect::{Reason, Verdict as Judged};
+use scupper_model::{
+    Bytes, EVENT_SCHEMA, Event, EventKind, Judged as Assessment, SoakOutcome, SoakResult, Timestamp,
+    UnitName, Watched,
+};
+
+use super::*;
 
 const START: u64 = 1_795_000_000_000;
 

@@ -15,6 +15,7 @@ mod elsewhere;
 mod facts;
 pub mod impact;
 mod issue;
+mod judged;
 pub mod markdown;
 pub mod measured;
 pub mod onset;

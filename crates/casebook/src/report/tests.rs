@@ -4,38 +4,18 @@ mod sections;
 mod told;
 mod unknown;
 
-use super::*;
-use crate::incident::Recorded;
-use crate::incident::sha256;
-use scupper_detect::Reason;
-use scupper_detect::Verdict;
-use scupper_model::Bytes;
-use scupper_model::Certificate;
-use scupper_model::Comparison;
-use scupper_model::EVENT_SCHEMA;
-use scupper_model::EndedBy;
-use scupper_model::Event;
-use scupper_model::EventKind;
-use scupper_model::Fatal;
-use scupper_model::History;
-use scupper_model::HowEnded;
-use scupper_model::Identity;
-use scupper_model::Judged;
-use scupper_model::MemoryChange;
-use scupper_model::MemoryKind;
-use scupper_model::Pid;
-use scupper_model::Profile;
-use scupper_model::ResourceChange;
-use scupper_model::ResourceKind;
-use scupper_model::RunId;
-use scupper_model::SoakOutcome;
-use scupper_model::SoakResult;
-use scupper_model::StartTime;
-use scupper_model::Timestamp;
-use scupper_model::Verification;
-use scupper_model::Watched;
 use std::time::Duration;
+
+use scupper_detect::{Reason, Verdict};
+use scupper_model::{
+    Bytes, Certificate, Comparison, EVENT_SCHEMA, EndedBy, Event, EventKind, Fatal, History, HowEnded,
+    Identity, Judged, MemoryChange, MemoryKind, Pid, Profile, ResourceChange, ResourceKind, RunId,
+    SoakOutcome, SoakResult, StartTime, Timestamp, Verification, Watched,
+};
 use uuid::Uuid;
+
+use super::*;
+use crate::incident::{Recorded, sha256};
 
 const START: u64 = 1_767_323_045_000;
 

@@ -6,16 +6,14 @@ mod killed;
 mod known;
 mod written;
 
-use crate::scene::Answer;
-use crate::scene::Room;
-use crate::scene::seed;
-use serde_json::Value;
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::scene::{Answer, Room, seed};
 
 const NOW: &str = "2026-02-27 10:45:30";
 

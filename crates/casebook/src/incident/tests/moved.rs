@@ -1,8 +1,9 @@
 //! Through every gate, and back.
 
+use scupper_model::SoakOutcome;
+
 use super::super::*;
 use super::{at, checks, fixed, leak, opened, request, soak};
-use scupper_model::SoakOutcome;
 
 #[test]
 fn r058_each_of_the_64_pairs_of_a_real_record_is_moved_refused_or_forced() {

@@ -1,12 +1,11 @@
 //! What a soak has to show, and who changes that by hand.
 
+use std::time::Duration;
+
+use scupper_model::{Bytes, SoakOutcome, SoakResult, Timestamp};
+
 use super::super::*;
 use super::{fixed, opened, request, soak_result};
-use scupper_model::Bytes;
-use scupper_model::SoakOutcome;
-use scupper_model::SoakResult;
-use scupper_model::Timestamp;
-use std::time::Duration;
 
 #[test]
 fn r059_what_a_soak_has_to_show_when_it_was_changed_and_what_it_was_opened_for_are_not_edited_by_hand() {

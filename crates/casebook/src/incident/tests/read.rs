@@ -1,10 +1,11 @@
 //! Records as they are written, named and read.
 
+use std::time::Duration;
+
+use scupper_model::{EventKind, RunId};
+
 use super::super::*;
 use super::{event, leak, opened};
-use scupper_model::EventKind;
-use scupper_model::RunId;
-use std::time::Duration;
 
 #[test]
 fn r054_a_new_record_has_the_21_keys_of_the_seed_in_order_and_its_own_below_one() {

@@ -1,10 +1,9 @@
 //! The sections that the first reports had, each with what it has to show.
 
+use scupper_model::{EndedBy, Fatal, SoakOutcome};
+
 use super::super::*;
 use super::{COMMAND, Scene, at, death, headings, leaked, rendered, seed, soak, verification};
-use scupper_model::EndedBy;
-use scupper_model::Fatal;
-use scupper_model::SoakOutcome;
 
 #[test]
 fn r053_an_audit_has_the_headings_of_the_seed() {

@@ -1,19 +1,13 @@
 //! What happened, in order, and where else.
 
-use super::super::onset::Onset;
-use super::super::onset::onset;
-use super::super::uptime::Met;
-use super::super::uptime::Uptime;
+use scupper_model::{EndedBy, EventKind, LimitLevel, Resource, Timestamp, Watched};
+use uuid::Uuid;
+
+use super::super::onset::{Onset, onset};
+use super::super::uptime::{Met, Uptime};
 use super::super::*;
 use super::{COMMAND, MIB, START, Scene, at, death, leaked, oom, rendered, worker};
 use crate::incident::Recorded;
-use scupper_model::EndedBy;
-use scupper_model::EventKind;
-use scupper_model::LimitLevel;
-use scupper_model::Resource;
-use scupper_model::Timestamp;
-use scupper_model::Watched;
-use uuid::Uuid;
 
 #[test]
 fn what_other_units_have_recorded_is_told_beside_the_figures_and_is_no_part_of_them() {

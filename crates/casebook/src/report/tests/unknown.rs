@@ -1,9 +1,10 @@
 //! What is not recorded, and what strangers and operators wrote.
 
+use scupper_model::EventKind;
+
 use super::super::*;
 use super::{Scene, headings, leaked, rendered};
 use crate::incident::sha256;
-use scupper_model::EventKind;
 
 #[test]
 fn what_is_not_recorded_is_unknown_in_every_report() {

@@ -1,12 +1,11 @@
 //! Bad notes, bad plans, bad vaults: one clear line each, and the others go on.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
+
 use super::{PLAN, edit, plan, planned, seed_note, vault};
 use crate::scene::Room;
-use serde_json::json;
-use std::fs;
-use std::fs::Permissions;
-use std::os::unix::fs::symlink;
-use std::process::Command;
 
 #[test]
 fn r019_each_bad_note_is_one_line_and_the_others_have_their_plans() {

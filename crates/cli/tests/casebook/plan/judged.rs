@@ -1,10 +1,9 @@
 //! What a plan says of its note, and what it is filled in from.
 
+use serde_json::{Value, json};
+
 use super::{NOW, PLAN, edit, plan, planned, vault};
-use crate::scene::Room;
-use crate::scene::seed;
-use serde_json::Value;
-use serde_json::json;
+use crate::scene::{Room, seed};
 
 #[test]
 fn r014_with_compat_and_a_frozen_clock_the_seed_is_made_again_byte_for_byte() {

@@ -1,14 +1,13 @@
 //! Killed at any point, two at once, and a watcher beside an editor.
 
-use super::{NOW, edit, plan, planned, quiet, vault};
-use crate::scene::PATIENCE;
-use crate::scene::Room;
-use crate::scene::wait_for;
-use serde_json::Value;
-use serde_json::json;
 use std::fs;
 use std::process::Child;
 use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{NOW, edit, plan, quiet, vault};
+use crate::scene::{PATIENCE, Room, wait_for};
 
 #[test]
 fn r018_killed_at_any_point_no_plan_is_partial_and_nothing_is_lost() {

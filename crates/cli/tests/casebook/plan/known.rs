@@ -1,13 +1,13 @@
 //! What is known of notes and their plans, and found again where it was lost.
 
-use super::{NOW, PLAN, edit, plan, planned, state, vault};
-use crate::scene::PATIENCE;
-use crate::scene::seed;
-use crate::scene::wait_for;
-use serde_json::Value;
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use serde_json::{Value, json};
+
+use super::{NOW, PLAN, edit, plan, planned, state, vault};
+use crate::scene::{PATIENCE, seed, wait_for};
 
 #[test]
 fn r016_what_is_unchanged_is_not_written() {

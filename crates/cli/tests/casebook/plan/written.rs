@@ -1,9 +1,11 @@
 //! What people wrote into a plan, and what becomes of one that is over.
 
+use std::fs;
+
+use serde_json::json;
+
 use super::{NOW, PLAN, edit, plan, planned, seed_note, vault};
 use crate::scene::seed;
-use serde_json::json;
-use std::fs;
 
 #[test]
 fn r016_an_edited_note_brings_its_plan_up_to_date() {
