@@ -79,7 +79,7 @@ fn heavy_r114_a_coordinator_objects_to_the_cleanup_of_an_agent_that_it_hears() {
     wait_for("it listens", PATIENCE, || if socket.exists() { Ok(()) } else { Err(hears.log()) });
     wait_for("Redis tells it of cleanups", PATIENCE, || {
         let listeners = fleet.redis().ask(&["PUBSUB", "NUMSUB", "scupper:{0}:begun"]);
-        if listeners.ends_with("2") { Ok(()) } else { Err(listeners) }
+        if listeners.ends_with('2') { Ok(()) } else { Err(listeners) }
     });
     let mut kept = None;
     for nth in 0..20 {
