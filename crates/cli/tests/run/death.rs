@@ -186,7 +186,7 @@ fn r026_a_kill_from_outside_is_unknown() {
 fn r026_the_oom_killer_is_proven_by_the_counter() {
     let scene = Scene::new();
     let Some(cgroup) = MemoryCgroup::make(&scene, 30 * MIB) else { return };
-    let line = format!("echo $$ > {} && exec python3 -S {} --rate 80", cgroup.members(), script("leak.py"));
+    let line = format!("echo $$ > {} && exec python3 -S {} --rate 20", cgroup.members(), script("leak.py"));
     let running = scene.run(&["--restart", "on-failure"], &["sh", "-c", &line]);
     let deaths = wait_for("it was killed twice", PATIENCE, || {
         let deaths = scene.events_of("unit_exited");
@@ -204,7 +204,8 @@ fn r026_the_oom_killer_is_proven_by_the_counter() {
             mib(peak),
             death["growth_bytes"]
         );
-        assert!(last > 15 * MIB && peak >= last, "{death}");
+        // How far the last look was behind is the machine's affair.
+        assert!(last > 5 * MIB && peak >= last, "{death}");
         // It lived for about as long as it takes to know what it weighs at rest: unknown, not 0.
         assert_ne!(death["growth_bytes"], 0, "{death}");
     }

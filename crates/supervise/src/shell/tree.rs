@@ -30,6 +30,8 @@ pub struct Tree {
     members: HashMap<Pid, Member>,
     membership: Membership,
     next_walk: Duration,
+    /// Whether somebody became another program since that was asked.
+    executed: bool,
     order: Vec<Pid>,
     adopted: Vec<Pid>,
     main: Option<Pid>,
@@ -160,6 +162,7 @@ impl Tree {
             known.zombie = found.zombie;
             known.zombie_since = known.zombie_since.or(found.zombie.then_some(now));
             let another = known.learn(proc, found.name, found.image, false, now);
+            self.executed |= another;
             return another || moved;
         }
         let process = if self.members.len() < MOST_OPEN { proc.process(pid).ok().flatten() } else { None };
@@ -200,6 +203,11 @@ impl Tree {
     pub fn note_size(&mut self, now: Duration, size: Bytes) -> Option<f64> {
         self.history.push(now, size, true);
         self.history.slope()
+    }
+
+    /// Whether somebody became another program since this was last asked.
+    pub const fn take_executed(&mut self) -> bool {
+        std::mem::replace(&mut self.executed, false)
     }
 
     /// The member with a pid.

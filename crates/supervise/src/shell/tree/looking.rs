@@ -26,6 +26,7 @@ impl Tree {
             })
             .collect();
         if changed {
+            self.executed = true;
             self.assign_roles();
         }
         weights

@@ -72,8 +72,11 @@ impl UnitShell {
         look.slope = self.tree.note_size(now, look.size);
         let horizon = self.machine.settings().horizon;
         self.nearer.add(&mut look, &self.tree, &around.proc, now, horizon);
-        if whole {
+        // A launcher may have moved itself into another cgroup before it became what it is now.
+        if self.tree.take_executed() || whole {
             self.tree.note_oom_counters(&around.proc, &around.mounts);
+        }
+        if whole {
             self.compare_heap_limits(now, around, facts);
         }
         if self.machine.settings().idle.is_some() {
