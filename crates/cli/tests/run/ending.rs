@@ -23,10 +23,12 @@ fn nobody_left(scene: &Scene) {
         let left: Vec<String> = left.into_iter().filter(|name: &String| !name.ends_with(".lock")).collect();
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     });
-    let cgroups = std::fs::read_dir("/sys/fs/cgroup/unified").into_iter().flatten().flatten();
-    let left: Vec<_> =
-        cgroups.map(|e| e.file_name()).filter(|n| n.to_string_lossy().contains(&scene.unit)).collect();
-    assert!(left.is_empty(), "cgroups left: {left:?}");
+    wait_for("the cgroups are gone", PATIENCE, || {
+        let cgroups = std::fs::read_dir("/sys/fs/cgroup/unified").into_iter().flatten().flatten();
+        let left: Vec<_> =
+            cgroups.map(|e| e.file_name()).filter(|n| n.to_string_lossy().contains(&scene.unit)).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    });
 }
 
 const FLAGS: [&str; 2] = ["--grace", "300ms"];
@@ -81,7 +83,7 @@ fn r119_a_deaf_command_is_killed_after_the_grace() {
     assert_eq!(running.wait().code(), Some(137));
     let took = start.elapsed();
     assert!(took >= Duration::from_millis(300), "killed before the grace was over: {took:?}");
-    assert!(took < Duration::from_secs(5), "took {took:?}");
+    assert_eq!(scene.certificate()["reason"], "grace_expired");
     nobody_left(&scene);
 }
 
@@ -171,49 +173,32 @@ fn a_parent_may_leave_scupper_behind_on_purpose() {
     scene.expect_nothing_left();
 }
 
-/// Killed both at once, the command gets TERM from the kernel; the rest is found by the next start of the unit.
+/// Killed both at once, the command gets TERM from the kernel; the rest is found by the next start of the unit, or by a
+/// person: `scupper ps` shows the unit, `scupper stop` ends what is left of it.
 #[test]
-fn killed_both_at_once_the_rest_is_found_by_the_next_start() {
-    let scene = Scene::new();
-    let running = scene.run_tree(&FLAGS, "wait");
-    let engine = running.engine();
-    running.signal(19);
-    kill(engine, 9);
-    running.signal(9);
-    running.wait();
-    let code = scene.code(&["--grace", "300ms"], &["true"]);
-    assert_eq!(code, 0);
-    assert!(!scene.events_of("earlier_run_found").is_empty(), "{}", scene.text("stderr"));
-    scene.expect_nothing_left();
-    let kids = scene.wait_for_kids();
-    for (kind, pid) in kids {
-        // The one thing that cannot be covered: a daemon with a cleared environment, where there is no cgroup.
-        let covered = kind != "unmarked" || std::path::Path::new("/sys/fs/cgroup/unified").exists();
-        if covered {
-            wait_for(&format!("{kind} is gone"), PATIENCE, || {
-                if alive(pid) { Err(String::new()) } else { Ok(()) }
-            });
+fn killed_both_at_once_the_rest_is_found() {
+    for by_a_person in [false, true] {
+        let scene = Scene::new();
+        let running = scene.run_tree(&FLAGS, "wait");
+        let engine = running.engine();
+        running.signal(19);
+        kill(engine, 9);
+        running.signal(9);
+        running.wait();
+        if by_a_person {
+            let shown = scene.scupper(&["ps"]).output().unwrap();
+            assert_eq!(shown.status.code(), Some(1), "{}", String::from_utf8_lossy(&shown.stdout));
+            assert!(scene.scupper(&["stop", &scene.unit]).status().unwrap().success());
         } else {
-            kill(pid, 9);
+            assert_eq!(scene.code(&["--grace", "300ms"], &["true"]), 0);
+            assert!(!scene.events_of("earlier_run_found").is_empty(), "{}", scene.text("stderr"));
         }
+        // The one thing that cannot be covered: a daemon with a cleared environment, where there is no cgroup.
+        if !std::path::Path::new("/sys/fs/cgroup/unified").exists() {
+            scene.wait_for_kids().get("unmarked").into_iter().for_each(|pid| kill(*pid, 9));
+        }
+        nobody_left(&scene);
     }
-}
-
-/// The same, found by a person: `scupper ps` shows the unit, `scupper stop` ends what is left of it.
-#[test]
-fn killed_both_at_once_the_rest_is_ended_by_stop() {
-    let scene = Scene::new();
-    let running = scene.run_tree(&FLAGS, "wait");
-    let engine = running.engine();
-    running.signal(19);
-    kill(engine, 9);
-    running.signal(9);
-    running.wait();
-    let shown = scene.scupper(&["ps"]).output().unwrap();
-    assert_eq!(shown.status.code(), Some(1), "{}", String::from_utf8_lossy(&shown.stdout));
-    assert!(scene.scupper(&["stop", &scene.unit]).status().unwrap().success());
-    scene.expect_nothing_left();
-    nobody_left(&scene);
 }
 
 /// `helper & exec scupper run ...`: what the shell had started before it became scupper is a stranger to it.
