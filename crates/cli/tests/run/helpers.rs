@@ -49,7 +49,7 @@ fn wait_for_status(scene: &Scene, what: &str, fits: impl Fn(&Value) -> bool) -> 
 
 /// R029: the same service, once with an MCP server a request and once with one that is used again.
 #[test]
-fn heavy_r029_a_helper_a_request_is_told_from_one_that_is_used_again() {
+fn waits_r029_a_helper_a_request_is_told_from_one_that_is_used_again() {
     let (each, once) = (Scene::new(), Scene::new());
     let (leaking, healthy) = (serve(&each, "each"), serve(&once, "once"));
     let loads = [&each, &once].map(|scene| Load::start(&scene.path("socket"), 2, 6));
@@ -226,7 +226,7 @@ impl Drop for Closing {
 /// R071, R120: connections that pile up in `CLOSE_WAIT`, files that do, a pool that closes what was closed, and memory: each
 /// has its class, and what cannot be told from outside is unknown.
 #[test]
-fn heavy_r071_r120_what_piles_up_is_told_with_its_class_and_the_time_that_is_left() {
+fn waits_r071_r120_what_piles_up_is_told_with_its_class_and_the_time_that_is_left() {
     let server = Closing::start();
     let port = server.port.to_string();
     let flags = ["--horizon", "short"];

@@ -207,7 +207,7 @@ fn a_clean_test_succeeds_in_silence() {
 /// R048: a service under steady load that leaks a little is judged within a short run without any rule, and the run
 /// fails although the service ended well when it was asked to.
 #[test]
-fn heavy_r048_a_short_run_of_a_service_ends_with_a_verdict() {
+fn waits_r048_a_short_run_of_a_service_ends_with_a_verdict() {
     let scene = Scene::new();
     let running = scene.run_gunicorn(&["--fail-on-leak"], "0.2");
     let socket = scene.path("socket");
