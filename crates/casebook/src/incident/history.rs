@@ -138,11 +138,13 @@ pub fn check(history: &[Moved]) -> Vec<Broken> {
     let mut broken = Vec::new();
     let mut before: Option<&Moved> = None;
     for (index, moved) in history.iter().enumerate() {
-        let mut say =
-            |breach, problem: String| broken.push(Broken { position: index + 1, breach, problem });
+        let mut say = |breach, problem: String| broken.push(Broken { position: index + 1, breach, problem });
         if moved.digest(before.map(|before| before.sha256.as_str())) != moved.sha256 {
-            say(Breach::Digest, "its digest does not fit: it, or the one before it, was changed after it was written"
-                .to_owned());
+            say(
+                Breach::Digest,
+                "its digest does not fit: it, or the one before it, was changed after it was written"
+                    .to_owned(),
+            );
         }
         if moved.from != before.map(|before| before.to) {
             say(Breach::Gap, "it does not begin where the one before it ended".to_owned());
