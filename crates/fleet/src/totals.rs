@@ -134,6 +134,8 @@ fn millis(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    //! Rows shown here: R104.
+
     use super::*;
 
     fn minute(sizes: &[(&str, u64)]) -> Minute {

@@ -208,6 +208,8 @@ impl FromStr for State {
 
 #[cfg(test)]
 mod tests {
+    //! Rows shown here: R057, R058.
+
     use super::*;
 
     /// Rows are where it stands, columns where it is to go, both in the order of [`State::ALL`]. `.` is refused.

@@ -352,6 +352,8 @@ fn met(there: &[String], wanted: &[String]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    //! Rows shown here: R020.
+
     use super::*;
 
     fn not_covered(request: &str, steps: &str) -> usize {

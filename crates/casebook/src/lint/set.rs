@@ -167,6 +167,8 @@ fn turned(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
+    //! Rows shown here: R075.
+
     use super::*;
 
     fn name(id: &str, blocked_by: &[&str]) -> Name {

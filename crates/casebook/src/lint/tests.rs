@@ -1,4 +1,5 @@
 //! The seeds, and a good document of each kind.
+//! Rows shown here: R081.
 
 use super::*;
 

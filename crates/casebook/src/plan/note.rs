@@ -298,6 +298,8 @@ fn title(lines: &[Line]) -> Option<(usize, String)> {
 
 #[cfg(test)]
 mod tests {
+    //! Rows shown here: R019.
+
     use super::*;
 
     fn note(text: &str) -> Note {

@@ -153,6 +153,8 @@ pub(super) fn notes(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    //! Rows shown here: R003, R004, R008, R011, R012.
+
     use super::*;
 
     const SEED: &str = include_str!("../../tests/seeds/000-action-plan.md");

@@ -126,6 +126,8 @@ fn entry(name: &str, at: &str, plan: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    //! Rows shown here: R016.
+
     use super::*;
 
     #[test]

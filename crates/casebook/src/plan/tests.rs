@@ -1,4 +1,5 @@
 //! A plan as a whole: the seed's note in the normal mode, and what no note may do to its plan.
+//! Rows shown here: R002, R004, R008, R010, R020.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! What is on the disk when a writer is slow, killed, refused or not alone.
+//! Rows shown here: R018.
 
 use std::collections::BTreeSet;
 use std::fs;

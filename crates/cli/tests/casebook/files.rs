@@ -1,4 +1,5 @@
 //! What becomes of a file that is being written when the writer dies, the disk is full, or somebody else writes it too.
+//! Rows shown here: R018.
 
 use std::fs;
 use std::path::Path;

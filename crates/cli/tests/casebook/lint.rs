@@ -1,4 +1,5 @@
 //! `scupper lint`: what is wrong with a document.
+//! Rows shown here: R081.
 
 use std::fs;
 use std::os::unix::fs::symlink;

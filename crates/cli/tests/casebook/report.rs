@@ -1,4 +1,5 @@
 //! `scupper report`: written from evidence, by the real program, of events that a real `scupper run` recorded.
+//! Rows shown here: R081.
 
 use std::fs;
 use std::io::Read;

@@ -96,6 +96,8 @@ impl Cleanups {
 
 #[cfg(test)]
 mod tests {
+    //! Rows shown here: R097.
+
     use super::*;
     use crate::words::{Epoch, Fence, Reason};
 

@@ -36,6 +36,8 @@ pub(super) fn item(seed: bool, id: &AgentId, kind: ItemKind, name: &str) -> Stri
 
 #[cfg(test)]
 mod tests {
+    //! Rows shown here: R098.
+
     use super::*;
 
     #[test]

@@ -319,6 +319,8 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    //! Rows shown here: R090.
+
     use super::*;
     use crate::MemoryUse;
 

@@ -276,6 +276,8 @@ fn page(set: &str, said: Value) -> Read<SeedPage> {
 
 #[cfg(test)]
 mod tests {
+    //! Rows shown here: R098.
+
     use super::*;
 
     #[test]

@@ -147,6 +147,8 @@ fn is_news(told: &Report, report: &Report) -> bool {
 
 #[cfg(test)]
 mod tests {
+    //! Rows shown here: R104.
+
     use super::*;
     use crate::MemoryUse;
 

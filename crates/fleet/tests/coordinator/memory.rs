@@ -1,4 +1,5 @@
 //! What the fleet takes, and whether it grows.
+//! Rows shown here: R103, R104, R106.
 
 use scupper_fleet::coordinator::Coordinator;
 use scupper_fleet::{Happened, Incarnation};

@@ -1,4 +1,5 @@
 //! Who is found, claimed and cleaned up after, and what is said of it.
+//! Rows shown here: R095.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

@@ -1,4 +1,5 @@
 //! Agents, coordinators and readers that were written to seed 004, beside ours.
+//! Rows shown here: R090, R091, R102, R104.
 
 mod cleaning;
 mod own;

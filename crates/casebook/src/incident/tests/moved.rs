@@ -1,4 +1,5 @@
 //! Through every gate, and back.
+//! Rows shown here: R058, R074.
 
 use scupper_model::SoakOutcome;
 

@@ -1,4 +1,5 @@
 //! Records as they are written, named and read.
+//! Rows shown here: R054, R075.
 
 use std::time::Duration;
 

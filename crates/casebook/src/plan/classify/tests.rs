@@ -1,4 +1,5 @@
 //! What is classified as what, and that the order of sentences is nothing to it.
+//! Rows shown here: R003, R004, R012.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,5 @@
 //! The sections that the first reports had, each with what it has to show.
+//! Rows shown here: R053, R061, R076, R081.
 
 use scupper_model::{EndedBy, Fatal, SoakOutcome};
 

@@ -1,4 +1,5 @@
 //! What happened, in order, and where else.
+//! Rows shown here: R050.
 
 use scupper_model::{EndedBy, EventKind, LimitLevel, Resource, Timestamp, Watched};
 use uuid::Uuid;

@@ -234,6 +234,8 @@ fn read(path: &Path, most: u64) -> Result<(String, Stat)> {
 
 #[cfg(test)]
 mod tests {
+    //! Rows shown here: R019.
+
     use super::*;
 
     #[test]

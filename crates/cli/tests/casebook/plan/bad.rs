@@ -1,4 +1,5 @@
 //! Bad notes, bad plans, bad vaults: one clear line each, and the others go on.
+//! Rows shown here: R018, R019.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,4 +1,5 @@
 //! What a plan says of its note, and what it is filled in from.
+//! Rows shown here: R002, R004, R020.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
 //! Killed at any point, two at once, and a watcher beside an editor.
+//! Rows shown here: R018, R019.
 
 use std::fs;
 use std::process::Child;

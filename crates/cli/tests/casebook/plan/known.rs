@@ -1,4 +1,5 @@
 //! What is known of notes and their plans, and found again where it was lost.
+//! Rows shown here: R016.
 
 use std::collections::BTreeMap;
 use std::fs;

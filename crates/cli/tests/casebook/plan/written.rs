@@ -1,4 +1,5 @@
 //! What people wrote into a plan, and what becomes of one that is over.
+//! Rows shown here: R002, R016.
 
 use std::fs;
 

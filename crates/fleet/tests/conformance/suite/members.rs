@@ -1,4 +1,5 @@
 //! Agents come, beat, write and leave.
+//! Rows shown here: R098.
 
 use scupper_fleet::{
     Answer, BEATS_LIMIT, Beat, Directive, Epoch, Happened, Incarnation, Item, ItemKind, MemoryUse, Reaped,

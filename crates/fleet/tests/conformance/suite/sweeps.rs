@@ -1,4 +1,5 @@
 //! Who is claimed, and who is not.
+//! Rows shown here: R097.
 
 use std::collections::HashSet;
 use std::time::Duration;

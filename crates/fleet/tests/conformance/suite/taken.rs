@@ -1,4 +1,5 @@
 //! What members say that they take: by the minute, altogether, and how it grows.
+//! Rows shown here: R103, R104.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! When an agent of the seed is an orphan, and what is deleted of it.
+//! Rows shown here: R096, R097, R098.
 
 use super::*;
 
