@@ -1,4 +1,4 @@
-//! What `monitor/` draws and alerts on is there: every expression is one, and every name and label value in it is on the
+//! What `monitor/` draws and alerts on is there: every expression is one, and every name and label value in it is on the Rows shown here: R110.
 //! page. promtool parses the expressions and runs the rules' own tests, where the package `prometheus` is installed.
 
 use std::collections::BTreeSet;
