@@ -1,5 +1,6 @@
-//! What `monitor/` draws and alerts on is there: every expression is one, and every name and label value in it is on the Rows shown here: R110.
+//! What `monitor/` draws and alerts on is there: every expression is one, and every name and label value in it is on the
 //! page. promtool parses the expressions and runs the rules' own tests, where the package `prometheus` is installed.
+//! Rows shown here: R110.
 
 use std::collections::BTreeSet;
 use std::fs;
