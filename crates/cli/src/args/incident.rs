@@ -51,7 +51,7 @@ pub(crate) enum IncidentCommand {
     #[command(
         after_help = "Examples:\n  scupper incident show ISS-0001\n  scupper incident show ./ISS-0109-node-heap.md --json"
     )]
-    Show(ShowArgs),
+    Show(OneArgs),
     /// Move one to another state, where what that needs is there
     ///
     /// `planning` -> `ready_for_engineering` -> `active` -> `ready_for_qa` -> `ready_for_deployment` -> `done` -> `archived`; also `won_t_do`, and
@@ -73,7 +73,7 @@ pub(crate) enum IncidentCommand {
     #[command(
         after_help = "Examples:\n  scupper incident verify ISS-0001\n  scupper incident verify ISS-0001 --json | jq .reasons"
     )]
-    Verify(VerifyArgs),
+    Verify(OneArgs),
     /// Open one again that was done
     ///
     /// What comes back by itself reopens its incident by itself.
@@ -100,12 +100,24 @@ pub(crate) struct Places {
     pub state: Option<PathBuf>,
 }
 
-/// Who does it.
+/// Where a command looks, and how it answers.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Who {
+pub(crate) struct Told {
+    #[command(flatten)]
+    pub places: Places,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The same of a command that changes something: who does it.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Acted {
     /// Who does it [default: the user]
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
+    #[command(flatten)]
+    pub told: Told,
 }
 
 /// What a soak has to show.
@@ -147,12 +159,7 @@ pub(crate) struct NewArgs {
     #[command(flatten)]
     pub needs: SoakNeeds,
     #[command(flatten)]
-    pub who: Who,
-    #[command(flatten)]
-    pub places: Places,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    pub acted: Acted,
 }
 
 #[derive(Args, Debug)]
@@ -167,21 +174,15 @@ pub(crate) struct ListArgs {
     #[arg(long)]
     pub unit: Option<UnitName>,
     #[command(flatten)]
-    pub places: Places,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    pub told: Told,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct ShowArgs {
+pub(crate) struct OneArgs {
     /// ISS-0001, or a file
     pub id: String,
     #[command(flatten)]
-    pub places: Places,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    pub told: Told,
 }
 
 #[derive(Args, Debug)]
@@ -208,23 +209,7 @@ pub(crate) struct MoveArgs {
     #[command(flatten)]
     pub needs: SoakNeeds,
     #[command(flatten)]
-    pub who: Who,
-    #[command(flatten)]
-    pub places: Places,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct VerifyArgs {
-    /// ISS-0001, or a file
-    pub id: String,
-    #[command(flatten)]
-    pub places: Places,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    pub acted: Acted,
 }
 
 #[derive(Args, Debug)]
@@ -235,12 +220,7 @@ pub(crate) struct ReopenArgs {
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
     #[command(flatten)]
-    pub who: Who,
-    #[command(flatten)]
-    pub places: Places,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    pub acted: Acted,
 }
 
 #[derive(Args, Debug)]
@@ -248,10 +228,7 @@ pub(crate) struct LintIncidentArgs {
     /// ISS-0001, or a file (repeatable) [default: all of them]
     pub ids: Vec<String>,
     #[command(flatten)]
-    pub places: Places,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    pub told: Told,
 }
 
 #[derive(Args, Debug)]

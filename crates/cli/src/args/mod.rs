@@ -33,8 +33,8 @@ pub(crate) use fleet::{
     RegistryArgs, StatusArgs, SweepArgs,
 };
 pub(crate) use incident::{
-    IncidentArgs, IncidentCommand, LintIncidentArgs, ListArgs, MoveArgs, NewArgs, Places, RecordArgs,
-    ReopenArgs, ShowArgs, VerifyArgs, Who,
+    Acted, IncidentArgs, IncidentCommand, LintIncidentArgs, ListArgs, MoveArgs, NewArgs, OneArgs, RecordArgs,
+    ReopenArgs, Told,
 };
 pub(crate) use keep::KeepArgs;
 pub(crate) use lint::{FailOn, LintArgs};

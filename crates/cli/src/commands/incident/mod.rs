@@ -13,8 +13,8 @@ use scupper_model::Timestamp;
 use scupper_supervise::shell::clock;
 
 use crate::args::{
-    FailOn, IncidentArgs, IncidentCommand, LintArgs, LintIncidentArgs, ListArgs, MoveArgs, NewArgs, Places,
-    ReopenArgs, ShowArgs, VerifyArgs, Who,
+    Acted, FailOn, IncidentArgs, IncidentCommand, LintArgs, LintIncidentArgs, ListArgs, MoveArgs, NewArgs,
+    OneArgs, ReopenArgs, Told,
 };
 use crate::casebook::checks::checks;
 use crate::casebook::evidence::Evidence;
@@ -40,13 +40,16 @@ pub(super) fn run(args: &IncidentArgs, printer: &mut Printer) -> Result<u8, Fail
     }
 }
 
-fn open(places: &Places) -> anyhow::Result<(Folder, Evidence)> {
-    let folder = Folder::new(places.incidents.as_deref(), places.state.as_deref())?;
-    Ok((folder, Evidence::open(places.state.as_deref())?))
+fn open(told: &Told) -> anyhow::Result<(Folder, Evidence)> {
+    Ok((folder(told)?, Evidence::open(told.places.state.as_deref())?))
 }
 
-fn who(who: &Who) -> String {
-    who.by.clone().filter(|by| !by.trim().is_empty()).unwrap_or_else(|| {
+fn folder(told: &Told) -> anyhow::Result<Folder> {
+    Folder::new(told.places.incidents.as_deref(), told.places.state.as_deref())
+}
+
+fn who(acted: &Acted) -> String {
+    acted.by.clone().filter(|by| !by.trim().is_empty()).unwrap_or_else(|| {
         let uid = rustix::process::geteuid().as_raw();
         let user = crate::users::all().into_iter().find(|user| user.uid == uid);
         user.map_or_else(|| format!("uid {uid}"), |user| user.name)
@@ -57,7 +60,7 @@ fn new(args: &NewArgs, printer: &mut Printer) -> Result<u8, Failure> {
     if args.title.trim().is_empty() {
         return Err(Failure::usage("the title is empty").hint("say in one line what it is about"));
     }
-    let (folder, evidence) = open(&args.places)?;
+    let (folder, evidence) = open(&args.acted.told)?;
     let event = match &args.event {
         None => None,
         Some(id) => Some(evidence.find(id)?.with_context(|| {
@@ -66,7 +69,7 @@ fn new(args: &NewArgs, printer: &mut Printer) -> Result<u8, Failure> {
         })?),
     };
     let description = args.description.as_deref().map(description).transpose()?;
-    let by = who(&args.who);
+    let by = who(&args.acted);
     let upper = |ids: &[String]| ids.iter().map(|id| id.to_ascii_uppercase()).collect::<Vec<_>>();
     let by_hand = ByHand {
         title: &args.title,
@@ -83,7 +86,7 @@ fn new(args: &NewArgs, printer: &mut Printer) -> Result<u8, Failure> {
     };
     let (incident, path) = recorder::open(&folder, &evidence, &by_hand, clock::wall())?;
     keep_evidence(&incident, &evidence, printer);
-    if args.json {
+    if args.acted.told.json {
         printer.json(&said::brief(&incident, &path))?;
     } else {
         printer.line(&format!("{} {}", incident.id(), path.display()))?;
@@ -111,7 +114,7 @@ fn description(text: &str) -> anyhow::Result<String> {
 }
 
 fn list(args: &ListArgs, printer: &mut Printer) -> Result<u8, Failure> {
-    let folder = Folder::new(args.places.incidents.as_deref(), args.places.state.as_deref())?;
+    let folder = folder(&args.told)?;
     let mut all = folder.all()?;
     let twice = twice(&all.incidents);
     all.problems.extend(twice);
@@ -128,7 +131,7 @@ fn list(args: &ListArgs, printer: &mut Printer) -> Result<u8, Failure> {
                 .is_none_or(|unit| incident.units().iter().any(|known| known == unit.as_str()))
     };
     let shown: Vec<&Kept> = all.incidents.iter().filter(fits).collect();
-    if args.json {
+    if args.told.json {
         printer.json(&said::list(&shown, &all.problems))?;
     } else {
         for problem in &all.problems {
@@ -159,13 +162,13 @@ fn twice(all: &[Kept]) -> Vec<String> {
     pairs.map(line).collect()
 }
 
-fn show(args: &ShowArgs, printer: &mut Printer) -> Result<u8, Failure> {
-    let (folder, evidence) = open(&args.places)?;
+fn show(args: &OneArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    let (folder, evidence) = open(&args.told)?;
     let kept = folder.find(&args.id)?;
     let checks = checks(&kept.incident, &evidence, &folder)?;
     let undone = kept.incident.undone(&checks);
     let flaws = flaws(&kept.incident);
-    if args.json {
+    if args.told.json {
         printer.json(&said::full(&kept, &checks, &undone, &flaws))?;
     } else {
         printer.line(&said::page(&kept, &checks, &undone, &flaws))?;
@@ -174,8 +177,8 @@ fn show(args: &ShowArgs, printer: &mut Printer) -> Result<u8, Failure> {
 }
 
 fn move_it(args: &MoveArgs, printer: &mut Printer) -> Result<u8, Failure> {
-    let (folder, evidence) = open(&args.places)?;
-    let by = who(&args.who);
+    let (folder, evidence) = open(&args.acted.told)?;
+    let by = who(&args.acted);
     let (mut kept, _lock) = locked(&folder, &args.id)?;
     let mut reason = args.reason.clone();
     if args.needs.soak_ops.is_some() || args.needs.soak_growth.is_some() {
@@ -201,7 +204,7 @@ fn move_it(args: &MoveArgs, printer: &mut Printer) -> Result<u8, Failure> {
         reason: request.reason.filter(|_| args.reason.is_some() || !asks_for_reason(&kept, args.to)),
         ..request
     };
-    carry_out(&mut kept, &request, &folder, &evidence, args.json, printer)
+    carry_out(&mut kept, &request, &folder, &evidence, args.acted.told.json, printer)
 }
 
 fn asks_for_reason(kept: &Kept, to: State) -> bool {
@@ -231,8 +234,8 @@ fn locked(folder: &Folder, id: &str) -> anyhow::Result<(Kept, crate::documents::
 }
 
 fn reopen(args: &ReopenArgs, printer: &mut Printer) -> Result<u8, Failure> {
-    let (folder, evidence) = open(&args.places)?;
-    let by = who(&args.who);
+    let (folder, evidence) = open(&args.acted.told)?;
+    let by = who(&args.acted);
     let (mut kept, _lock) = locked(&folder, &args.id)?;
     let request = Request {
         to: State::Active,
@@ -246,7 +249,7 @@ fn reopen(args: &ReopenArgs, printer: &mut Printer) -> Result<u8, Failure> {
         about: None,
         forced: false,
     };
-    carry_out(&mut kept, &request, &folder, &evidence, args.json, printer)
+    carry_out(&mut kept, &request, &folder, &evidence, args.acted.told.json, printer)
 }
 
 fn carry_out(
@@ -286,8 +289,8 @@ fn carry_out(
     Ok(0)
 }
 
-fn verify(args: &VerifyArgs, printer: &mut Printer) -> Result<u8, Failure> {
-    let (folder, evidence) = open(&args.places)?;
+fn verify(args: &OneArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    let (folder, evidence) = open(&args.told)?;
     let (mut kept, _lock) = locked(&folder, &args.id)?;
     let mut checks: Checks = checks(&kept.incident, &evidence, &folder)?;
     let lost: Vec<String> =
@@ -301,7 +304,7 @@ fn verify(args: &VerifyArgs, printer: &mut Printer) -> Result<u8, Failure> {
     kept.write()?;
     keep_evidence(&kept.incident, &evidence, printer);
     let passed = checks.soak.verdict == Verdict::Passed;
-    if args.json {
+    if args.told.json {
         printer.json(&said::verified(&kept.incident, &checks.soak))?;
     } else {
         let word = if passed { "passed" } else { "refused" };
@@ -311,7 +314,7 @@ fn verify(args: &VerifyArgs, printer: &mut Printer) -> Result<u8, Failure> {
 }
 
 fn lint(args: &LintIncidentArgs, printer: &mut Printer) -> Result<u8, Failure> {
-    let folder = Folder::new(args.places.incidents.as_deref(), args.places.state.as_deref())?;
+    let folder = folder(&args.told)?;
     let mut files = Vec::new();
     if args.ids.is_empty() {
         if !folder.path().is_dir() {
@@ -333,9 +336,9 @@ fn lint(args: &LintIncidentArgs, printer: &mut Printer) -> Result<u8, Failure> {
         root: None,
         incidents: Some(folder.path().to_owned()),
         fail_on: FailOn::Error,
-        json: args.json,
+        json: args.told.json,
         sarif: false,
-        state: args.places.state.clone(),
+        state: args.told.places.state.clone(),
     };
     super::lint::run(&lint, printer)
 }
