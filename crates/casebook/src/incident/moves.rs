@@ -4,6 +4,7 @@ use scupper_model::{Timestamp, printable, redact_line};
 
 use super::history::{MOST_MOVES, Moved};
 use super::record::{Change, Incident, IncidentError};
+use super::request::Request;
 use super::soak::{Verdict, Verified};
 use super::state::{Gate, State};
 use super::write::{map, text};
@@ -11,31 +12,6 @@ use crate::document::{CheckBox, Value};
 
 /// A reason, a name, a change: no longer than this.
 const MOST_TEXT: usize = 2000;
-
-/// What somebody asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// Where it is to go.
-    pub to: State,
-    /// Who asks.
-    pub by: &'a str,
-    /// Now.
-    pub at: Timestamp,
-    /// Why.
-    pub reason: Option<&'a str>,
-    /// What was changed because of it.
-    pub change: Option<&'a str>,
-    /// Who owns it from now on.
-    pub owner: Option<&'a str>,
-    /// Who has looked at it.
-    pub reviewer: Option<&'a str>,
-    /// Which program moves it; `None` where a person does.
-    pub automation: Option<&'a str>,
-    /// What it rests on: the id of an event.
-    pub about: Option<&'a str>,
-    /// Whether it is to be done although it is not allowed.
-    pub forced: bool,
-}
 
 /// Whether a piece of evidence still is what was cited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

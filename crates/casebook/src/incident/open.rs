@@ -7,8 +7,9 @@ use scupper_model::{RunId, Timestamp, UnitName, printable, redact_line};
 use super::Evidence;
 use super::episode::{Episode, Priority};
 use super::history::{MOST_MOVES, Moved};
-use super::moves::{Checks, MoveError, Own, Request};
+use super::moves::{Checks, MoveError, Own};
 use super::record::{Incident, IncidentError, Suspect, file_name};
+use super::request::Request;
 use super::soak::Required;
 use super::state::State;
 use super::write::{map, text, texts};
@@ -163,20 +164,6 @@ impl Incident {
         run: RunId,
         at: Timestamp,
     ) -> Result<Again, MoveError> {
-        let mut draft = self.clone();
-        let again = draft.seen(episode, evidence, unit, run, at)?;
-        *self = draft;
-        Ok(again)
-    }
-
-    fn seen(
-        &mut self,
-        episode: &Episode,
-        evidence: &[Evidence],
-        unit: &UnitName,
-        run: RunId,
-        at: Timestamp,
-    ) -> Result<Again, MoveError> {
         // A clock that was set back does not lose what was seen.
         let at = self.latest().map_or(at, |latest| latest.max(at));
         let full = self.history.len() >= MOST_MOVES;
@@ -187,36 +174,32 @@ impl Incident {
             State::WontDo => Again::Counted,
             _ => Again::Added,
         };
-        let is_new = self.add(evidence);
-        if !is_new {
+        let mut draft = self.clone();
+        if !draft.add(evidence) {
             // It is known: written twice, or told twice.
             return Ok(if again == Again::Reopened { Again::Added } else { again });
         }
-        self.known_by(unit.as_str(), &episode.fingerprint);
-        self.set_count("seen_again", self.seen_again().saturating_add(1));
-        self.set_ours("run", text(run.to_string()));
+        draft.known_by(unit.as_str(), &episode.fingerprint);
+        draft.set_count("seen_again", draft.seen_again().saturating_add(1));
+        draft.set_ours("run", text(run.to_string()));
         if again == Again::Reopened {
             let reason = format!("it came back: {}", episode.title);
             let about = evidence.last().map(|evidence| evidence.id.as_str());
             let request = Request {
-                to: State::Active,
-                by: "scupper",
-                at,
                 reason: Some(&reason),
-                change: None,
-                owner: None,
-                reviewer: None,
                 automation: Some(episode.trigger.name()),
                 about,
                 // A history that somebody tampered with is no reason to stay closed.
                 forced: true,
+                ..Request::new(State::Active, "scupper", at)
             };
-            self.set_verified(&super::soak::Verified::default(), at);
-            self.transition(&request, &Checks::default())?;
+            draft.set_verified(&super::soak::Verified::default(), at);
+            draft.transition(&request, &Checks::default())?;
         } else {
-            self.document.set(&["updated_date"], &text(at.to_string())).map_err(IncidentError::from)?;
-            self.keep()?;
+            draft.document.set(&["updated_date"], &text(at.to_string())).map_err(IncidentError::from)?;
+            draft.keep()?;
         }
+        *self = draft;
         Ok(again)
     }
 }

@@ -100,18 +100,7 @@ fn opened() -> Incident {
 }
 
 fn request(to: State, hours: u64) -> Request<'static> {
-    Request {
-        to,
-        by: "ana",
-        at: at(hours),
-        reason: None,
-        change: None,
-        owner: None,
-        reviewer: None,
-        automation: None,
-        about: None,
-        forced: false,
-    }
+    Request::new(to, "ana", at(hours))
 }
 
 fn checks(incident: &Incident, soaks: &[Recorded], seen_again: &[Recorded]) -> Checks {

@@ -237,18 +237,7 @@ fn reopen(args: &ReopenArgs, printer: &mut Printer) -> Result<u8, Failure> {
     let (folder, evidence) = open(&args.acted.told)?;
     let by = who(&args.acted);
     let (mut kept, _lock) = locked(&folder, &args.id)?;
-    let request = Request {
-        to: State::Active,
-        by: &by,
-        at: clock::wall(),
-        reason: Some(&args.reason),
-        change: None,
-        owner: None,
-        reviewer: None,
-        automation: None,
-        about: None,
-        forced: false,
-    };
+    let request = Request { reason: Some(&args.reason), ..Request::new(State::Active, &by, clock::wall()) };
     carry_out(&mut kept, &request, &folder, &evidence, args.acted.told.json, printer)
 }
 
