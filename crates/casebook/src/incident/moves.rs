@@ -432,7 +432,7 @@ fn soak(checks: &Checks, everywhere: bool) -> Vec<String> {
             missing.push("no soak was looked at".to_owned());
         }
     } else if everywhere && !checks.soak.everywhere {
-        missing.extend(checks.soak.reasons.iter().filter(|reason| reason.starts_with("still open")).cloned());
+        missing.extend(checks.soak.still_open.iter().cloned());
     }
     missing
 }

@@ -70,6 +70,8 @@ pub struct Verified {
     pub verdict: Verdict,
     /// Why it was refused; what held where it was not.
     pub reasons: Vec<String>,
+    /// Those of the reasons that name a unit in which no soak passed yet, where it passed in others.
+    pub still_open: Vec<String>,
     /// The soaks that passed, one for each unit.
     pub observed: Vec<Observed>,
     /// Whether there is one for every unit in which it was seen.
@@ -213,7 +215,8 @@ pub fn verify(required: &Required, after: &After<'_>) -> Verified {
         let lasted = format_duration(observed.lasted);
         format!("soak of {} passed at {}: {lasted}{operations}, growth {growth}", observed.unit, observed.at)
     });
-    verified.reasons = held.chain(lacking.into_iter().map(|why| format!("still open: {why}"))).collect();
+    verified.still_open = lacking.into_iter().map(|why| format!("still open: {why}")).collect();
+    verified.reasons = held.chain(verified.still_open.iter().cloned()).collect();
     verified
 }
 

@@ -141,8 +141,14 @@ fn done_needs_a_soak_in_every_unit_in_which_it_was_seen() {
     let one = [soak(2, 40, SoakOutcome::Passed, 30)];
     let on_one = checks(&incident, &one, &[]);
     incident.transition(&request(State::ReadyForDeployment, 41), &on_one).unwrap();
-    let refusal = incident.transition(&request(State::Done, 42), &on_one).unwrap_err().to_string();
-    assert!(refusal.contains("no soak of web-2"), "{refusal}");
+    let refused = incident.transition(&request(State::Done, 42), &on_one).unwrap_err();
+    let missing = match &refused {
+        MoveError::Refused(Refused::Unmet { missing, .. }) => missing,
+        other => panic!("{other:?}"),
+    };
+    // What passed elsewhere is a reason too, and is not missing.
+    assert_eq!((missing, on_one.soak.reasons.len()), (&on_one.soak.still_open, 2));
+    assert!(missing[0].starts_with("still open: no soak of web-2"), "{missing:?}");
     let mut other = soak(6, 40, SoakOutcome::Passed, 30);
     other.event.unit = "web-2".parse().unwrap();
     let both = checks(&incident, &[one[0].clone(), other], &[]);
