@@ -12,12 +12,14 @@
 
 mod front;
 mod notes;
+mod number;
 mod pieces;
 mod sequence;
 mod step;
 
 use crate::document::{Document, DocumentError};
 
+pub use number::merge_numbered;
 pub use step::{step_id, step_mark, step_of};
 
 use pieces::Piece;

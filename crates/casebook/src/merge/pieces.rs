@@ -74,7 +74,7 @@ pub(super) fn join(pieces: &[Piece], model: &str) -> String {
     out
 }
 
-fn after_fence(open: Option<(char, usize)>, line: &str) -> Option<(char, usize)> {
+pub(super) fn after_fence(open: Option<(char, usize)>, line: &str) -> Option<(char, usize)> {
     let code = line.trim();
     let mark = code.chars().next().filter(|c| matches!(c, '`' | '~'));
     let long = mark.map_or(0, |mark| code.len() - code.trim_start_matches(mark).len());

@@ -70,6 +70,59 @@ fn r017_a_conflict_keeps_the_persons_line_and_lists_ours() {
     assert_eq!(merged(&ours, &done.text, &ours).text, done.text);
 }
 
+/// R017: the steps behind one that comes in, goes away or is moved count on; what a person wrote keeps its words.
+#[test]
+fn r017_marked_steps_are_numbered_by_where_they_stand() {
+    let numbers = |text: &str| -> Vec<String> {
+        text.lines()
+            .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()))
+            .map(str::to_owned)
+            .collect()
+    };
+    let mark = |id: &str| {
+        format!(
+            "**{}** {}",
+            STEPS.iter().find(|step| step.0 == id).map_or("New", |step| step.1),
+            step_mark(id)
+        )
+    };
+    let base = plan(&STEPS, &["all done"]);
+    let theirs = base.replace("2. **Fix**", "2. Ask Bob\n\n3. **Fix**").replace("[ ] all", "[x] all");
+    // Nothing new: not a byte is changed, whatever the numbers are.
+    assert_eq!(merge_numbered(Some(&base), &theirs, &base).unwrap().text, theirs);
+    let ours = plan(&[STEPS[0], ("dd", "New"), STEPS[1], STEPS[2]], &["all done"]);
+    let done = merge_numbered(Some(&base), &theirs, &ours).unwrap();
+    assert_eq!(done.conflicts, []);
+    assert_eq!(
+        numbers(&done.text).iter().map(|line| line.split_at(2).0).collect::<Vec<_>>(),
+        ["1.", "2.", "3.", "4.", "5."],
+        "{}",
+        done.text
+    );
+    assert!(done.text.contains("\n2. Ask Bob\n") || done.text.contains("\n3. Ask Bob\n"), "{}", done.text);
+    for again in [Some(&ours), Some(&base)] {
+        assert_eq!(merge_numbered(again.map(String::as_str), &done.text, &ours).unwrap().text, done.text);
+    }
+    // A step that was moved. Where only the number of another differs, new words are taken over.
+    let theirs = base
+        .replace(&format!("3. {}\n   - look at Soak\n\n", mark("cc")), "")
+        .replace("1. **Rep", &format!("3. {}\n   - look at Soak\n\n1. **Rep", mark("cc")))
+        .replace("2. **Fix**", "7. **Fix**");
+    let ours = plan(&[STEPS[0], ("bb", "Fix and test"), STEPS[2]], &["all done"]);
+    let done = merge_numbered(Some(&base), &theirs, &ours).unwrap();
+    assert_eq!(done.conflicts, []);
+    let fix = format!("3. **Fix and test** {}", step_mark("bb"));
+    let expected = [format!("1. {}", mark("cc")), format!("2. {}", mark("aa")), fix];
+    assert_eq!(numbers(&done.text), expected, "{}", done.text);
+    // One that ours has no longer. What stands in a fence, and what has no mark, is nobody's step.
+    let ours = plan(&[STEPS[1], STEPS[2]], &["all done"]);
+    let code = format!("```\n9. {}\n```\n\n7. mine\n", mark("aa"));
+    let theirs = base.replace("## Notes\n", &format!("## Notes\n{code}"));
+    let done = merge_numbered(Some(&base), &theirs, &ours).unwrap();
+    assert!(done.text.contains(&code), "{}", done.text);
+    assert!(done.text.contains("1. **Fix**") && done.text.contains("2. **Soak**"), "{}", done.text);
+}
+
 #[test]
 fn what_was_taken_away_stays_away() {
     let base = plan(&STEPS, &["all done", "written down"]);

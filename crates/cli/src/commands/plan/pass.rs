@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use rustix::fs::{CWD, RenameFlags};
 use scupper_casebook::incident::Recorded;
-use scupper_casebook::merge::{Merged, merge, step_of};
+use scupper_casebook::merge::{Merged, merge_numbered, step_of};
 use scupper_casebook::plan::{self, Note, Surroundings};
 
 use super::books::Books;
@@ -384,7 +384,10 @@ impl<'a> Pass<'a> {
             }
             Some((theirs, _)) => {
                 let plan = &entry.plan;
-                Some(merge(base.as_deref(), theirs, &ours).map_err(|error| of_plan(plan, error.into()))?)
+                Some(
+                    merge_numbered(base.as_deref(), theirs, &ours)
+                        .map_err(|error| of_plan(plan, error.into()))?,
+                )
             }
         };
         entry.status = former.as_ref().map_or_else(|| "pending".to_owned(), |former| former.status.clone());

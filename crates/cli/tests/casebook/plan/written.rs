@@ -43,6 +43,7 @@ fn r002_r017_what_people_wrote_into_a_plan_stays_when_its_note_changes() {
         "   - [ ] Review event listeners",
         "   - [ ] Ask the vendor\n   - [ ] Review event listeners",
     );
+    edit(&room, PLAN, "\n2. **", "\n2. Ask for a quiet day\n\n2. **");
     edit(&room, PLAN, "## Notes\n", "## Notes\n- Seen on host 7\n");
     edit(
         &room,
@@ -59,9 +60,20 @@ fn r002_r017_what_people_wrote_into_a_plan_stays_when_its_note_changes() {
         "   - [ ] Ask the vendor\n",
         "- Seen on host 7\n",
         "   - [ ] Look at the cache <!-- scupper:step=",
+        "\n2. Ask for a quiet day\n",
     ] {
         assert!(text.contains(part), "{part:?}\n{text}");
     }
+    // Behind the step that somebody put in, the others count on.
+    let (_, steps) = text.split_once("## Step-by-Step Plan\n").unwrap();
+    let (steps, _) = steps.split_once("\n## ").unwrap();
+    let numbers: Vec<&str> = steps
+        .lines()
+        .filter_map(|line| Some(line.split_once(". ")?.0))
+        .filter(|n| n.parse::<u8>().is_ok())
+        .collect();
+    let counted: Vec<String> = (1..=numbers.len()).map(|number| number.to_string()).collect();
+    assert!(numbers.len() > 3 && numbers == counted, "{steps}");
     // And then nothing more is written.
     assert_eq!(planned(&room, &[])["counts"]["unchanged"], 1);
     assert_eq!(room.read(PLAN), text);
