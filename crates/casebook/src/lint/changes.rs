@@ -28,7 +28,7 @@ pub(super) fn check(section: &[Line<'_>], around: &dyn Surroundings, findings: &
         }
     }
     if let Some(line) = not_looked {
-        findings.add(
+        findings.not_looked(
             Rule::ChangesNotChecked,
             line,
             "no source tree to compare the changes with (--root DIR)",
@@ -166,7 +166,7 @@ fn compare(
         told::Finding::NoFile => return no_file(change, &place.path, commit, findings),
         told::Finding::Unreadable { why } => {
             let message = format!("{} could not be compared: {}", quoted(&place.path), quoted(&why));
-            findings.add(Rule::ChangesNotChecked, change.line, message);
+            findings.not_looked(Rule::ChangesNotChecked, change.line, message);
         }
         told::Finding::NoLines { lines } => {
             let message =

@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use super::rule::{Rule, Severity};
 
-/// Findings that are kept of one document. A document with more is in need of something else than a longer list.
+/// Findings that are kept of one document, besides what was not looked at. A document with more is in need of something else than a longer list.
 pub const MOST_FINDINGS: usize = 200;
+/// What was not looked at has room besides those, so that nothing else hides it: so many findings of each rule.
+pub(super) const MOST_NOT_LOOKED: usize = 5;
 /// Characters of a document that a message quotes.
 const MOST_QUOTED: usize = 80;
 
@@ -33,6 +35,8 @@ pub(super) struct Findings {
     places: HashSet<(Rule, usize)>,
     /// How many of them are no errors.
     lesser: usize,
+    /// What was not looked at.
+    not_looked: Vec<Finding>,
     left_out: usize,
 }
 
@@ -44,6 +48,19 @@ impl Findings {
             self.left_out += 1;
         }
         has_room
+    }
+
+    /// Something that was not looked at, and why. It is told however much else there is.
+    pub fn not_looked(&mut self, rule: Rule, line: usize, message: impl Into<String>) {
+        let finding = Finding { severity: Severity::Info, rule, line: line.max(1), message: message.into() };
+        if self.not_looked.contains(&finding) {
+            return;
+        }
+        if self.not_looked.iter().filter(|kept| kept.rule == rule).count() < MOST_NOT_LOOKED {
+            self.not_looked.push(finding);
+        } else {
+            self.add_as(finding.severity, rule, finding.line, finding.message);
+        }
     }
 
     /// As bad as the rule says.
@@ -75,6 +92,7 @@ impl Findings {
 
     /// In the order of the lines; the worst of a line first.
     pub fn into_list(mut self) -> Vec<Finding> {
+        self.found.append(&mut self.not_looked);
         let last = self.found.iter().map(|finding| finding.line).max().unwrap_or(1);
         self.found.sort_by(|a, b| (a.line, b.severity, a.rule).cmp(&(b.line, a.severity, b.rule)));
         if self.left_out > 0 {
@@ -132,6 +150,29 @@ mod tests {
         assert!(list.iter().take(MOST_FINDINGS).all(|finding| finding.rule == Rule::DuplicateId), "{list:?}");
         // Two faces, one error, and the one that was asked for.
         assert_eq!(list.last().unwrap().message, "4 more findings are left out");
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_told_among_any_number_of_others() {
+        let mut findings = Findings::default();
+        for line in 1..=MOST_FINDINGS + 1 {
+            findings.add(Rule::DuplicateId, line, "twice");
+        }
+        for _ in 0..2 {
+            findings.not_looked(Rule::EvidenceNotChecked, 3, "no evidence file");
+        }
+        // One rule does not take the room of another.
+        for line in 1..=MOST_NOT_LOOKED + 2 {
+            findings.not_looked(Rule::LineTooLong, line, "too long");
+        }
+        findings.not_looked(Rule::ChangesNotChecked, 900, "no source tree");
+        let list = findings.into_list();
+        let of = |rule| list.iter().filter(|finding| finding.rule == rule).count();
+        assert_eq!(of(Rule::DuplicateId), MOST_FINDINGS);
+        assert_eq!((of(Rule::EvidenceNotChecked), of(Rule::ChangesNotChecked)), (1, 1));
+        assert_eq!(of(Rule::LineTooLong), MOST_NOT_LOOKED);
+        let end = list.last().map(|finding| (finding.line, finding.message.as_str()));
+        assert_eq!(end, Some((900, "3 more findings are left out")));
     }
 
     #[test]

@@ -256,7 +256,7 @@ impl Record<'_> {
         }
         if not_looked {
             let line = self.line(&["scupper", "evidence"]);
-            findings.add(
+            findings.not_looked(
                 Rule::EvidenceNotChecked,
                 line,
                 "no evidence file to compare the attached events with (--state DIR)",

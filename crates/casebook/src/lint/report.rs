@@ -399,7 +399,7 @@ fn linked(page: &Page<'_>, stage: Stage, around: &dyn Surroundings, findings: &m
     named.retain(|(id, _)| known.insert(id.clone()));
     if let Some((_, line)) = named.get(MOST_ASKED) {
         let message = format!("more than {MOST_ASKED} incidents are named: the rest was not looked up");
-        findings.add(Rule::EvidenceNotChecked, *line, message);
+        findings.not_looked(Rule::EvidenceNotChecked, *line, message);
     }
     for (id, line) in named.into_iter().take(MOST_ASKED) {
         match around.incident(&id) {
@@ -435,7 +435,7 @@ pub(super) fn recorded(page: &Page<'_>, around: &dyn Surroundings, findings: &mu
             asked += 1;
             if asked > MOST_ASKED {
                 let message = format!("more than {MOST_ASKED} events are cited: the rest was not compared");
-                findings.add(Rule::EvidenceNotChecked, line.number, message);
+                findings.not_looked(Rule::EvidenceNotChecked, line.number, message);
                 break 'page;
             }
             match around.recorded(id) {
@@ -466,7 +466,7 @@ pub(super) fn recorded(page: &Page<'_>, around: &dyn Surroundings, findings: &mu
         }
     }
     if let Some(line) = not_looked {
-        findings.add(
+        findings.not_looked(
             Rule::EvidenceNotChecked,
             line,
             "no evidence file to compare the cited events with (--state DIR)",
