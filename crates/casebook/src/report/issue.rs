@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::curve::Curve;
 use super::facts::{Line, Rule};
 use super::uptime::is_oom;
-use super::whys::{comparison, memory_name, resource_name};
+use super::whys::{comparison, resource_name};
 use super::words::{self, float};
 
 /// Causes of one kind.
@@ -136,7 +136,7 @@ fn memory(curve: Option<&Curve>, events: &[Event]) -> Vec<Line> {
             {
                 let text = format!(
                     "{} of {}: {} to {} within {}",
-                    memory_name(change.kind),
+                    change.kind.describe(),
                     comparison.name,
                     words::bytes(float(before)),
                     words::bytes(float(after)),

@@ -2,9 +2,7 @@
 //! stands last.
 
 use scupper_detect::Verdict;
-use scupper_model::{
-    Comparison, Event, EventKind, LimitLevel, MemoryKind, OBSERVED, Resource, ResourceKind, Watched,
-};
+use scupper_model::{Comparison, Event, EventKind, LimitLevel, OBSERVED, Resource, ResourceKind, Watched};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -137,7 +135,7 @@ fn held(curve: &Curve, comparison: Option<(&Comparison, Uuid)>) -> Why {
         .filter_map(|change| {
             let (before, after) = (change.before?, change.after?);
             (after > before)
-                .then(|| format!("{} +{}", memory_name(change.kind), words::bytes(float(after - before))))
+                .then(|| format!("{} +{}", change.kind.describe(), words::bytes(float(after - before))))
         })
         .take(3)
         .collect();
@@ -205,19 +203,6 @@ fn containment(moments: &Moments, uptime: &Uptime, events: &[Event]) -> Why {
             ),
         ),
         (None, None, None) => why(question, Line::assumed("Not known.")),
-    }
-}
-
-/// A kind of memory, for a person.
-pub const fn memory_name(kind: MemoryKind) -> &'static str {
-    match kind {
-        MemoryKind::Heap => "heap",
-        MemoryKind::Arena => "arenas of the C library",
-        MemoryKind::Anonymous => "other anonymous memory",
-        MemoryKind::Stack => "stacks",
-        MemoryKind::File => "pages of files",
-        MemoryKind::Shared => "shared memory",
-        MemoryKind::Swap => "swapped out",
     }
 }
 
