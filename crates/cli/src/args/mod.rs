@@ -34,7 +34,7 @@ pub(crate) use fleet::{
 };
 pub(crate) use incident::{
     Acted, IncidentArgs, IncidentCommand, LintIncidentArgs, ListArgs, MoveArgs, NewArgs, OneArgs, RecordArgs,
-    ReopenArgs, Told,
+    ReopenArgs, SoakNeeds, Told,
 };
 pub(crate) use keep::KeepArgs;
 pub(crate) use lint::{FailOn, LintArgs};

@@ -437,10 +437,22 @@ fn bad_input_gets_one_clear_line_and_the_rest_goes_on() {
         (&["incident", "new", "x", "--event", "nothing"], "no event"),
         (&["incident", "new", "x", "--blocked-by", "ISS-0404"], "there is no incident"),
         (&["incident", "show", "ISS-0011"], "line 3"),
+        // What says nothing opens no gate.
+        (&["incident", "new", "x", "--owner", ""], "--owner is empty"),
+        (&["incident", "new", "x", "--soak-ops", "0"], "--soak-ops is 0"),
+        (&["incident", "move", "ISS-0001", "active", "--owner", " "], "--owner is empty"),
+        (&["incident", "move", "ISS-0001", "ready_for_qa", "--change", ""], "--change is empty"),
+        (&["incident", "move", "ISS-0001", "won_t_do", "--reason", ""], "--reason is empty"),
+        (
+            &["incident", "move", "ISS-0001", "active", "--owner", "ana", "--soak-growth", "0"],
+            "--soak-growth is 0",
+        ),
+        (&["incident", "reopen", "ISS-0001", "--reason", "\t"], "--reason is empty"),
     ] {
         let answer = room.answer(args);
         assert!(answer.code == 2 && answer.err.contains(says), "{args:?}: {answer:?}");
     }
+    assert_eq!(room.json(&["incident", "show", "ISS-0001", "--json"])["state"], "planning");
     for event in ["", "{}", "[[[[", "{\"event\":\"no_such\"}"] {
         let answer = room.record(&format!("{event}\n"));
         assert_eq!(answer.code, 2, "{event}: {answer:?}");

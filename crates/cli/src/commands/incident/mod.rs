@@ -14,7 +14,7 @@ use scupper_supervise::shell::clock;
 
 use crate::args::{
     Acted, FailOn, IncidentArgs, IncidentCommand, LintArgs, LintIncidentArgs, ListArgs, MoveArgs, NewArgs,
-    OneArgs, ReopenArgs, Told,
+    OneArgs, ReopenArgs, SoakNeeds, Told,
 };
 use crate::casebook::checks::checks;
 use crate::casebook::evidence::Evidence;
@@ -48,6 +48,23 @@ fn folder(told: &Told) -> anyhow::Result<Folder> {
     Folder::new(told.places.incidents.as_deref(), told.places.state.as_deref())
 }
 
+/// What is given and says nothing is a slip, as of a script with an unset variable: a name that is blank would open the gate that
+/// asks for one, and a soak of no operations shows nothing.
+fn sound(texts: &[(&str, Option<&String>)], needs: SoakNeeds) -> Result<(), Failure> {
+    if let Some((flag, _)) = texts.iter().find(|(_, text)| text.is_some_and(|text| text.trim().is_empty())) {
+        return Err(Failure::usage(format!("{flag} is empty")).hint("leave it out, or say what it asks for"));
+    }
+    if needs.soak_ops == Some(0) {
+        return Err(Failure::usage("--soak-ops is 0: a soak without operations shows nothing")
+            .hint("leave it out, and a soak lasts a day"));
+    }
+    if needs.soak_growth.is_some_and(|growth| growth.0 == 0) {
+        return Err(Failure::usage("--soak-growth is 0: no soak grows by less than nothing")
+            .hint("write how much it may grow, such as 50M"));
+    }
+    Ok(())
+}
+
 fn who(acted: &Acted) -> String {
     acted.by.clone().filter(|by| !by.trim().is_empty()).unwrap_or_else(|| {
         let uid = rustix::process::geteuid().as_raw();
@@ -60,6 +77,7 @@ fn new(args: &NewArgs, printer: &mut Printer) -> Result<u8, Failure> {
     if args.title.trim().is_empty() {
         return Err(Failure::usage("the title is empty").hint("say in one line what it is about"));
     }
+    sound(&[("--owner", args.owner.as_ref())], args.needs)?;
     let (folder, evidence) = open(&args.acted.told)?;
     let event = match &args.event {
         None => None,
@@ -177,6 +195,13 @@ fn show(args: &OneArgs, printer: &mut Printer) -> Result<u8, Failure> {
 }
 
 fn move_it(args: &MoveArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    let texts = [
+        ("--reason", args.reason.as_ref()),
+        ("--change", args.change.as_ref()),
+        ("--owner", args.owner.as_ref()),
+        ("--reviewer", args.reviewer.as_ref()),
+    ];
+    sound(&texts, args.needs)?;
     let (folder, evidence) = open(&args.acted.told)?;
     let by = who(&args.acted);
     let (mut kept, _lock) = locked(&folder, &args.id)?;
@@ -234,6 +259,7 @@ fn locked(folder: &Folder, id: &str) -> anyhow::Result<(Kept, crate::documents::
 }
 
 fn reopen(args: &ReopenArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    sound(&[("--reason", Some(&args.reason))], SoakNeeds { soak_ops: None, soak_growth: None })?;
     let (folder, evidence) = open(&args.acted.told)?;
     let by = who(&args.acted);
     let (mut kept, _lock) = locked(&folder, &args.id)?;
