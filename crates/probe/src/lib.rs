@@ -36,6 +36,6 @@ pub mod tree;
 
 pub use cgroup::CgroupPath;
 pub use error::{ParseError, ProbeError};
-pub use process::{Detail, Process, Weight, pss};
+pub use process::{Detail, Process, Weight, pss, shared};
 pub use root::Proc;
 pub use stat::{Image, Stat};

@@ -149,6 +149,14 @@ pub fn pss(proc_: &Proc, pid: Pid) -> Result<Option<Bytes>, ProbeError> {
     Ok(parse::kilobytes(&content.bytes, "Pss"))
 }
 
+/// How much of a process' resident memory is not its own: what all who map the same pages count and it does not have to.
+/// Both sizes are of one moment, so that memory which comes or goes is not taken for shared. `None` as for [`pss`].
+pub fn shared(proc_: &Proc, pid: Pid) -> Result<Option<Bytes>, ProbeError> {
+    let Some(content) = proc_.read(pid, "smaps_rollup", 64 << 10)? else { return Ok(None) };
+    let sizes = parse::kilobytes(&content.bytes, "Rss").zip(parse::kilobytes(&content.bytes, "Pss"));
+    Ok(sizes.map(|(resident, share)| resident.saturating_sub(share)))
+}
+
 /// A zombie holds nothing but its number: the kernel frees memory and descriptors before it becomes one.
 fn nothing_left(sample: &mut ProcessSample, detail: Detail) {
     let none_of = |asked: bool| asked.then_some(0);

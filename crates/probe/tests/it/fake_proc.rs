@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use scupper_model::{Bytes, ProcessState};
-use scupper_probe::{Detail, ProbeError, Proc, pss, sockets, tree};
+use scupper_probe::{Detail, ProbeError, Proc, pss, shared, sockets, tree};
 
 use crate::support::{self, FakeProc, pid};
 
@@ -38,8 +38,20 @@ fn who_is_not_there_is_gone_and_no_error() {
     assert_eq!(proc_.ignored_signals(nobody).unwrap(), None);
     assert!(proc_.process(nobody).unwrap().is_none());
     assert_eq!(pss(&proc_, nobody).unwrap(), None);
+    assert_eq!(shared(&proc_, nobody).unwrap(), None);
     assert_eq!(sockets::count(&proc_, nobody).unwrap(), None);
     assert_eq!(tree::descendants(&proc_, nobody).unwrap(), []);
+}
+
+/// R043: what is shared is told by two sizes of one moment, and is unknown where one of them is.
+#[test]
+fn r043_what_is_shared_is_read_at_once() {
+    let fake = FakeProc::new();
+    fake.write("5/smaps_rollup", "55-7f r\nRss:      100 kB\nPss:       60 kB\nPss_Dirty: 7 kB\n");
+    fake.write("6/smaps_rollup", "55-7f r\nPss:       60 kB\n");
+    let proc_ = fake.open();
+    assert_eq!(shared(&proc_, pid(5)).unwrap(), Some(Bytes(40 << 10)));
+    assert_eq!(shared(&proc_, pid(6)).unwrap(), None);
 }
 
 #[test]

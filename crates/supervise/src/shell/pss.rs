@@ -7,15 +7,18 @@
 //!
 //! What is kept is how much of *each* member's RSS is shared: it leaves the sum together with the member. Whoever is new near
 //! a limit has not been read. Until it was, for at most [`LATE`], nobody is ended for what may be its double count; then,
-//! and where it cannot be read, its RSS counts in full.
+//! and where it cannot be read, its RSS counts in full. A limit waits no longer than that either, whoever comes and goes
+//! meanwhile: processes that replace themselves faster than they are read would else never be above it.
+//!
+//! When somebody leaves who shared much, the others may hold alone what they shared with it: they are read again soon.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
 use scupper_model::{Bytes, Identity, Pid};
-use scupper_probe::{Proc, pss};
+use scupper_probe::{Proc, shared};
 
 use super::clock::Clock;
 use crate::unit::{Bound, Look};
@@ -30,15 +33,18 @@ const LATE: Duration = Duration::from_secs(1);
 const FRESH: Duration = Duration::from_secs(5);
 /// After a reading of all the thread rests for this many times what it took: at most 1 % of a core.
 const REST: u32 = 100;
-/// After a reading it rests for this many times what it took before it reads who is new.
+/// After a reading it rests for this many times what it took before it reads who is new, but not until that is late.
 const SHORT_REST: u32 = 10;
+const LONGEST_SHORT_REST: Duration = Duration::from_millis(250);
+/// This part of a limit is much to have been shared by who has left.
+const MUCH: u64 = 50;
 /// A reading costs little enough below this to be made at any time.
 const FREE: Duration = Duration::from_millis(5);
 
-/// A member, and its RSS when the question was asked.
-type Question = (Identity, Bytes);
+/// A member, and its RSS.
+type Member = (Identity, Bytes);
 
-/// How PSS is read of one process.
+/// How it is read how much of its RSS a process shares.
 type Read = fn(&Proc, Pid) -> Option<Bytes>;
 
 /// What one reading said: how much of the RSS of each is shared. `None` of who has no memory or may not be read.
@@ -64,34 +70,38 @@ struct Size {
     most: u64,
 }
 
-impl Size {
-    /// What limits are compared with: the most it may be, but for a limit that only a double count may be above.
-    fn against(self, bound: Bound) -> Bytes {
-        let perhaps = |limit: &u64| self.least <= *limit && *limit < self.most;
-        Bytes([bound.soft, bound.hard].into_iter().flatten().filter(perhaps).min().unwrap_or(self.most))
-    }
-}
-
 /// Reads PSS when asked. Its thread starts at the first question.
 #[derive(Debug)]
 pub struct PssReader {
     read: Read,
-    thread: Option<(SyncSender<Vec<Question>>, Receiver<Answer>)>,
+    thread: Option<(SyncSender<Vec<Identity>>, Receiver<Answer>)>,
     waiting: bool,
     rest_until: Duration,
     short_rest_until: Duration,
     known: HashMap<Identity, Known>,
+    /// What those shared who have left since all were read.
+    left: u64,
+    /// When they may be read again for that.
+    left_rest_until: Duration,
+    /// Whether what was asked last was asked of all.
+    asked_all: bool,
+    /// Since when nobody can say whether the tree is above the soft limit, and above the hard one.
+    doubt: [Option<Duration>; 2],
 }
 
 impl Default for PssReader {
     fn default() -> Self {
         Self {
-            read: |proc, pid| pss(proc, pid).ok().flatten(),
+            read: |proc, pid| shared(proc, pid).ok().flatten(),
             thread: None,
             waiting: false,
             rest_until: Duration::ZERO,
             short_rest_until: Duration::ZERO,
             known: HashMap::new(),
+            left: 0,
+            left_rest_until: Duration::ZERO,
+            asked_all: false,
+            doubt: [None; 2],
         }
     }
 }
@@ -100,31 +110,59 @@ impl PssReader {
     /// Near a limit, takes what its members share out of the size of a tree.
     pub fn confirm(&mut self, look: &mut Look, bound: Bound, now: Duration) {
         let nearest = [bound.soft, bound.hard].into_iter().flatten().min();
-        let near = nearest.is_some_and(|limit| look.size.0 > limit / 100 * FROM_PERCENT);
-        if near && look.tree.processes > 1 {
-            let living = look.processes.iter().filter(|seen| !seen.zombie);
-            let members: Vec<Question> = living.filter_map(|seen| Some((seen.identity, seen.rss?))).collect();
-            look.size = self.size(&members, now).against(bound);
+        let near = nearest.filter(|limit| look.size.0 > limit / 100 * FROM_PERCENT);
+        let Some(limit) = near.filter(|_| look.tree.processes > 1) else {
+            self.doubt = [None; 2];
+            return;
+        };
+        let living = look.processes.iter().filter(|seen| !seen.zombie);
+        let members: Vec<Member> = living.filter_map(|seen| Some((seen.identity, seen.rss?))).collect();
+        let size = self.size(&members, limit, now);
+        look.size = self.decide(size, bound, now);
+    }
+
+    /// What limits are compared with: the most it may be, but for a limit that only a double count may be above.
+    fn decide(&mut self, size: Size, bound: Bound, now: Duration) -> Bytes {
+        let mut decided = size.most;
+        for (limit, since) in [bound.soft, bound.hard].into_iter().zip(&mut self.doubt) {
+            let Some(limit) = limit.filter(|limit| size.least <= *limit && *limit < size.most) else {
+                *since = None;
+                continue;
+            };
+            if now.saturating_sub(*since.get_or_insert(now)) < LATE {
+                decided = decided.min(limit);
+            }
         }
+        Bytes(decided)
     }
 
     /// Forgets what was found: another tree.
     pub fn forget(&mut self) {
         self.known = HashMap::new();
+        (self.left, self.doubt) = (0, [None; 2]);
     }
 
-    fn size(&mut self, members: &[Question], now: Duration) -> Size {
+    fn size(&mut self, members: &[Member], limit: u64, now: Duration) -> Size {
         for (identity, _) in members {
             self.known.entry(*identity).or_insert(Known { since: now, shared: None });
         }
         if self.known.len() > members.len() {
             let present: HashMap<Identity, Bytes> = members.iter().copied().collect();
+            let gone = |(identity, known): (&Identity, &Known)| {
+                known.shared.filter(|_| !present.contains_key(identity)).map(|(_, shared)| shared.0)
+            };
+            self.left = self.known.iter().filter_map(gone).fold(self.left, u64::saturating_add);
             self.known.retain(|identity, _| present.contains_key(identity));
             self.known.shrink_to(2 * members.len());
         }
-        let due = self.due(members, now);
-        if !due.is_empty() {
-            self.ask(due, now);
+        if self.waiting {
+            self.take_late(now);
+        } else {
+            let due = self.due(members, limit, now);
+            let all = due.len() == members.len();
+            if !due.is_empty() {
+                self.ask(due, all, now);
+            }
         }
         let mut size = Size { least: 0, most: 0 };
         for (identity, rss) in members {
@@ -141,34 +179,46 @@ impl PssReader {
     }
 
     /// Who is to be read now: who is new, or everybody.
-    fn due(&self, members: &[Question], now: Duration) -> Vec<Question> {
+    fn due(&self, members: &[Member], limit: u64, now: Duration) -> Vec<Identity> {
         let read = |identity: &Identity| self.known.get(identity).and_then(|known| known.shared);
-        let old =
-            |(identity, _): &&Question| read(identity).is_none_or(|(at, _)| now.saturating_sub(at) >= FRESH);
-        if now >= self.rest_until && members.iter().any(|member| old(&member)) {
-            return members.to_vec();
+        let identities = members.iter().map(|(identity, _)| *identity);
+        let old = |identity: Identity| read(&identity).is_none_or(|(at, _)| now.saturating_sub(at) >= FRESH);
+        let all_may_be_read = now >= self.rest_until && identities.clone().any(old);
+        if all_may_be_read || (now >= self.left_rest_until && self.left > limit / MUCH) {
+            return identities.collect();
         }
-        let new = |(identity, _): &&Question| read(identity).is_none();
-        if now >= self.short_rest_until { members.iter().filter(new).copied().collect() } else { Vec::new() }
+        let may_be_read = now >= self.short_rest_until;
+        if may_be_read {
+            identities.filter(|identity| read(identity).is_none()).collect()
+        } else {
+            Vec::new()
+        }
     }
 
-    fn ask(&mut self, due: Vec<Question>, now: Duration) {
+    /// A late answer is of those who were there then: it holds for whoever of them still is.
+    fn take_late(&mut self, now: Duration) {
+        match self.thread.as_ref().map(|(_, answers)| answers.try_recv()) {
+            Some(Ok(answer)) => {
+                self.waiting = false;
+                self.note(answer, now);
+            }
+            Some(Err(TryRecvError::Empty)) => {}
+            Some(Err(TryRecvError::Disconnected)) | None => (self.thread, self.waiting) = (None, false),
+        }
+    }
+
+    fn ask(&mut self, due: Vec<Identity>, all: bool, now: Duration) {
         if self.thread.is_none() {
-            (self.thread, self.waiting) = (start(self.read), false);
+            self.thread = start(self.read);
         }
         let Some((questions, answers)) = &self.thread else { return };
-        if self.waiting {
-            // A late answer is of those who were there then: it holds for whoever of them still is.
-            match answers.try_recv() {
-                Ok(answer) => {
-                    self.waiting = false;
-                    return self.note(answer, now);
-                }
-                Err(_) => return,
-            }
-        }
         if questions.try_send(due).is_err() {
+            self.thread = None;
             return;
+        }
+        self.asked_all = all;
+        if all {
+            self.left = 0;
         }
         match answers.recv_timeout(PATIENCE) {
             Ok(answer) => self.note(answer, now),
@@ -179,8 +229,13 @@ impl PssReader {
 
     fn note(&mut self, answer: Answer, now: Duration) {
         if answer.took > FREE {
-            self.rest_until = now + answer.took * REST;
-            self.short_rest_until = now + answer.took * SHORT_REST;
+            let short = answer.took * SHORT_REST;
+            self.short_rest_until = now + short.min(LONGEST_SHORT_REST);
+            // Who is new must not keep the others from being read again.
+            if self.asked_all {
+                self.left_rest_until = now + short;
+                self.rest_until = now + answer.took * REST;
+            }
         }
         for (identity, shared) in answer.shared {
             let Some(known) = self.known.get_mut(&identity) else { continue };
@@ -193,18 +248,14 @@ impl PssReader {
     }
 }
 
-fn start(read: Read) -> Option<(SyncSender<Vec<Question>>, Receiver<Answer>)> {
-    let (questions, asked) = mpsc::sync_channel::<Vec<Question>>(1);
+fn start(read: Read) -> Option<(SyncSender<Vec<Identity>>, Receiver<Answer>)> {
+    let (questions, asked) = mpsc::sync_channel::<Vec<Identity>>(1);
     let (answers, answered) = mpsc::sync_channel(1);
     let work = move || {
         let Ok(proc) = Proc::open(std::path::Path::new("/proc")) else { return };
         for members in asked {
             let clock = Clock::start();
-            let shared = |(identity, rss): Question| {
-                let found = read(&proc, identity.pid);
-                (identity, found.map(|bytes| rss.saturating_sub(bytes)))
-            };
-            let shared = members.into_iter().map(shared).collect();
+            let shared = members.into_iter().map(|identity| (identity, read(&proc, identity.pid))).collect();
             if answers.send(Answer { shared, took: clock.now() }).is_err() {
                 return;
             }
