@@ -85,6 +85,7 @@ fn by_series(facts: &Facts, trail: &Trail, leads: &mut Leads) {
         facts.part(whose, &trail.life),
         Growth {
             grown: None,
+            at_least: false,
             per_hour: judged.slope_per_hour,
             per_operation,
             time_to_limit_seconds: judged.time_to_limit_seconds,
@@ -200,7 +201,7 @@ fn by_comparison(facts: &Facts, compared: &Compared, leads: &mut Leads) {
         lead.what.get_or_insert(what);
         let per_operation =
             comparison.operations.filter(|done| *done > 0).map(|done| exact(grown) / exact(done));
-        let growth = Growth { grown: Some(exact(grown)), per_operation, ..Growth::default() };
+        let growth = Growth { grown: Some(exact(grown)), at_least: true, per_operation, ..Growth::default() };
         lead.add_growth(facts.part(Some(comparison.target), &look.life), growth);
         if let Some((later, left)) = compared.fewer_later(kind) {
             let text =

@@ -21,6 +21,8 @@ const MOST_AGAIN: i32 = 10;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Growth {
     pub grown: Option<f64>,
+    /// Whether it comes from two looks only: what came before and after them is not known.
+    pub at_least: bool,
     pub per_hour: Option<f64>,
     pub per_operation: Option<f64>,
     pub time_to_limit_seconds: Option<u64>,
@@ -163,7 +165,10 @@ impl Lead {
         match self.parts.iter_mut().find(|(known, _)| known.is(&part)) {
             None => self.parts.push((part, growth)),
             Some((_, known)) => {
-                known.grown = larger(known.grown, growth.grown);
+                // Of equals the one that was watched all the time.
+                if growth.grown > known.grown || (!growth.at_least && growth.grown >= known.grown) {
+                    (known.grown, known.at_least) = (growth.grown, growth.at_least);
+                }
                 known.per_hour = larger(known.per_hour, growth.per_hour);
                 known.per_operation = known.per_operation.or(growth.per_operation);
                 known.time_to_limit_seconds =
@@ -181,6 +186,7 @@ impl Lead {
         let mut all = Growth::default();
         for (part, growth) in &counted {
             all.grown = added(all.grown, growth.grown);
+            all.at_least |= growth.at_least;
             if !part.is_over() {
                 all.time_to_limit_seconds = sooner(all.time_to_limit_seconds, growth.time_to_limit_seconds);
             }
@@ -234,6 +240,7 @@ impl Lead {
             strength: score.map(Strength::of),
             unit,
             grown: growth.grown,
+            grown_at_least: growth.at_least,
             per_hour: growth.per_hour,
             per_operation: growth.per_operation,
             time_to_limit_seconds: growth.time_to_limit_seconds,

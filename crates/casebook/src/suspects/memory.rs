@@ -75,6 +75,7 @@ fn grew(facts: &Facts, trail: &Trail, leads: &mut Leads) {
     }
     let own = Growth {
         grown: None,
+        at_least: false,
         per_hour: judged.slope_per_hour,
         per_operation: judged.per_operation.map(|rate| rate.slope),
         time_to_limit_seconds: judged.time_to_limit_seconds,

@@ -28,7 +28,8 @@ pub(super) fn weigh(look: &Look, part: Option<Part>, lead: &mut Lead, leads: &mu
     };
     if let Some(part) = part {
         let per_operation = operations.map(|done| grown.all / exact(done));
-        lead.add_growth(part, Growth { grown: Some(grown.all), per_operation, ..Growth::default() });
+        let growth = Growth { grown: Some(grown.all), at_least: true, per_operation, ..Growth::default() };
+        lead.add_growth(part, growth);
         if let (Some(done), Some(rate)) = (operations, per_operation) {
             // A quotient: that it grows with them it does not show.
             let text =
@@ -78,7 +79,7 @@ pub(super) fn weigh(look: &Look, part: Option<Part>, lead: &mut Lead, leads: &mu
             other.speaks_for(lead.points.max(LEAKING), source, text);
             other.what = Some("shared memory".to_owned());
             if let Some(part) = part {
-                other.add_growth(part, Growth { grown: Some(by), ..Growth::default() });
+                other.add_growth(part, Growth { grown: Some(by), at_least: true, ..Growth::default() });
             }
         }
         MemoryKind::Stack => {

@@ -106,6 +106,8 @@ pub struct Suspect {
     pub unit: Option<&'static str>,
     /// How much of it came while it was watched.
     pub grown: Option<f64>,
+    /// Whether that is the least: two looks tell it, and not what came before and after them.
+    pub grown_at_least: bool,
     /// How much more there is each hour.
     pub per_hour: Option<f64>,
     /// How much more there is with each operation.

@@ -15,6 +15,8 @@ fn memory_is_told_by_its_place_and_by_what_it_grows_along() {
     );
     let first = ranking.first().unwrap();
     assert_eq!((first.grows, first.strength), (Grows::WithLoad, Some(Strength::Strong)));
+    // Its curve saw more than the two looks did.
+    assert_eq!((first.grown, first.grown_at_least), (Some(118.0 * 1_048_576.0), false));
     let said = |part: &str| first.evidence_for.iter().any(|evidence| evidence.text.contains(part));
     assert!(
         said("grows with work") && said("it never fell by more than") && said("native code"),

@@ -130,13 +130,13 @@ fn line(text: &str) -> String {
     printable(text.as_bytes(), WIDTH)
 }
 
-/// What it says, and the end of the id of the event that says so.
+/// The end of the id of the event that says it, and what it says: the sentence may be cut, the id may not.
 fn cited(evidence: &Evidence) -> String {
     let id = evidence.id.as_deref();
     let end = id
         .and_then(|id| id.get(id.len().saturating_sub(8)..))
         .map_or_else(|| "now".to_owned(), |end| format!("event ..{end}"));
-    format!("{} ({end})", evidence.text)
+    format!("({end}) {}", evidence.text)
 }
 
 fn grows(suspect: &Suspect) -> Option<String> {
@@ -146,7 +146,8 @@ fn grows(suspect: &Suspect) -> Option<String> {
         format!("{sign}{}", figures::amount(quantity, value))
     };
     let mut parts = Vec::new();
-    parts.extend(suspect.grown.map(|grown| format!("{} while it was watched", amount(grown))));
+    let least = if suspect.grown_at_least { "at least " } else { "" };
+    parts.extend(suspect.grown.map(|grown| format!("{least}{} while it was watched", amount(grown))));
     parts.extend(suspect.per_hour.map(|rate| format!("{} an hour", amount(rate))));
     parts.extend(suspect.per_operation.map(|rate| format!("{} with each operation", amount(rate))));
     let left = suspect.time_to_limit_seconds.map(Duration::from_secs);
@@ -208,5 +209,43 @@ mod tests {
             has(&text, "         21 more kinds of things are not shown: --json shows the first 26"),
             "{text}"
         );
+    }
+    #[test]
+    fn a_long_sentence_keeps_its_event_and_two_looks_say_the_least() {
+        let mut suspect = Suspect {
+            cause: Cause::RetainedHeap,
+            class: Cause::RetainedHeap.class(),
+            name: "memory that is kept: python3".into(),
+            what: None,
+            processes: vec![],
+            score: Some(70),
+            strength: None,
+            unit: Some("bytes"),
+            grown: Some(1_048_576.0),
+            grown_at_least: true,
+            per_hour: None,
+            per_operation: None,
+            time_to_limit_seconds: None,
+            grows: Grows::Undetermined,
+            evidence_for: vec![Evidence {
+                id: Some("0199c0de-0000-7000-8000-0000abcdef01".into()),
+                at: None,
+                text: "x".repeat(2 * WIDTH),
+                points: 1,
+            }],
+            evidence_against: vec![],
+            checks: vec![],
+            unknown: vec![],
+        };
+        let told = |suspect: &Suspect| {
+            let mut text = String::new();
+            one(&mut text, 1, suspect);
+            text
+        };
+        let text = told(&suspect);
+        assert!(text.contains("   for      (event ..abcdef01) xxx") && text.contains("xxx..."), "{text}");
+        assert!(text.contains("   grows    at least +1 MiB while it was watched"), "{text}");
+        suspect.grown_at_least = false;
+        assert!(told(&suspect).contains("   grows    +1 MiB while it was watched"));
     }
 }
