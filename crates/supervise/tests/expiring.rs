@@ -180,6 +180,7 @@ fn seen() -> Seen {
         program: "node".into(),
         age: seconds(100.0),
         became_at: Duration::ZERO,
+        changes: 0,
         spared: false,
         zombie: false,
         rss: None,

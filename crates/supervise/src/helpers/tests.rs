@@ -25,6 +25,7 @@ fn seen(pid: i32, parent: i32, role: Role, kind: Option<Kind>) -> Seen {
         program: "x".into(),
         age: Duration::from_secs(1),
         became_at: Duration::ZERO,
+        changes: 0,
         spared: false,
         zombie: false,
         rss: Some(Bytes::mib(10)),

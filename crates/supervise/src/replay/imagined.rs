@@ -43,6 +43,7 @@ pub(super) fn imagined(identity: Identity, role: Role, name: &Arc<str>) -> Seen 
         program: Arc::clone(name),
         age: Duration::ZERO,
         became_at: Duration::ZERO,
+        changes: 0,
         spared: false,
         zombie: false,
         rss: None,

@@ -190,6 +190,7 @@ impl Tree {
             sample: None,
             start: now,
             programs: 0,
+            changes: 0,
             executed_at: now,
             image: found.image,
             code: None,

@@ -58,6 +58,8 @@ pub struct Seen {
     pub age: Duration,
     /// Its age when it became the program that it is, as far as that was seen: 0 for most.
     pub became_at: Duration,
+    /// How many times it became another program, as far as that was seen. Who only calls itself otherwise did not.
+    pub changes: u32,
     /// Whether it must be left alone.
     pub spared: bool,
     /// Whether it ended and waits for its parent.

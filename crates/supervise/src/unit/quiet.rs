@@ -91,6 +91,7 @@ mod tests {
             program: "x".into(),
             age: Duration::from_secs(age),
             became_at: Duration::ZERO,
+            changes: 0,
             spared: false,
             zombie: false,
             rss: None,

@@ -85,6 +85,8 @@ struct Still {
 struct Followed {
     identity: Identity,
     name: Arc<str>,
+    /// The how many-th program it is.
+    changes: u32,
     lines: Vec<(Watched, Line)>,
     /// Its own limit of descriptors, where that was read.
     descriptor_limit: Option<u64>,
@@ -225,7 +227,9 @@ impl Watch {
         if !self.processes.is_empty() {
             let present = |followed: &Followed| {
                 look.find(&followed.identity).is_some_and(|seen| {
-                    !seen.zombie && seen.name == followed.name && seen.program_age() >= self.plan.after()
+                    !seen.zombie
+                        && seen.changes == followed.changes
+                        && seen.program_age() >= self.plan.after()
                 })
             };
             gone.extend(
@@ -307,6 +311,7 @@ impl Watch {
             let followed = Followed {
                 identity: seen.identity,
                 name: Arc::clone(&seen.name),
+                changes: seen.changes,
                 lines: Vec::new(),
                 descriptor_limit: None,
                 load: Load::default(),
@@ -321,6 +326,9 @@ impl Watch {
         let left = limit.map(|limit| limit.saturating_sub(look.tree.rss_bytes.known));
         for seen in &look.processes {
             let Some(followed) = self.processes.get_mut(&seen.identity.pid) else { continue };
+            if followed.name != seen.name {
+                followed.name = Arc::clone(&seen.name);
+            }
             let limit_read = seen.connections.and_then(|connections| connections.descriptor_limit);
             followed.descriptor_limit = limit_read.or(followed.descriptor_limit);
             let descriptors = followed.descriptor_limit.or(self.plan.descriptors);

@@ -28,6 +28,8 @@ struct Unit {
     processes: Vec<(i32, Role, u64, Duration)>,
     /// Who became another program, what, and when.
     became: Option<(i32, &'static str, Duration)>,
+    /// What everybody else calls itself.
+    title: &'static str,
     descriptors: u64,
     connections: Option<Connections>,
     /// What helpers are, and whose child everybody is but the first.
@@ -52,6 +54,7 @@ impl Unit {
             began,
             processes,
             became: None,
+            title: "x",
             descriptors,
             connections,
             kind,
@@ -83,10 +86,11 @@ impl Unit {
                 identity: identity(pid),
                 parent: Pid::new(if first { 1 } else { self.parent }),
                 role,
-                name: became.map_or("x", |became| became.1).into(),
+                name: became.map_or(self.title, |became| became.1).into(),
                 program: "x".into(),
                 age: self.now.saturating_sub(born),
                 became_at: became.map_or(Duration::ZERO, |became| became.2.saturating_sub(born)),
+                changes: u32::from(became.is_some()),
                 spared: false,
                 zombie: false,
                 rss: Some(Bytes(rss)),
@@ -191,6 +195,23 @@ fn a_program_that_comes_late_is_judged_from_its_start_on() {
         let [EventKind::LeakFound { name, .. }] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!(name.as_deref(), Some("server"));
     }
+}
+
+/// A server that shows in its name what it is at is the same one, and found by what it is called last.
+#[test]
+fn who_renames_itself_all_the_time_is_found_too() {
+    let mut unit = Unit::new(ruled());
+    unit.add(7, Role::Main, 2).add(8, Role::Helper, 2);
+    unit.looks(20, |_| {});
+    unit.looks(61, |unit| {
+        unit.grow(8, 2 * MIB);
+        unit.title = if unit.title == "busy" { "idle" } else { "busy" };
+    });
+    assert!(unit.told(Watched::Memory, Some(8)).contains(&Verdict::Leaking), "{:?}", unit.events);
+    let found = unit.watch.findings();
+    let by =
+        |found: &EventKind| matches!(found, EventKind::LeakFound { name: Some(name), .. } if name == "busy");
+    assert!(found.iter().any(by), "{found:?}");
 }
 
 /// A number that does not change costs nothing, and is still judged when somebody asks.

@@ -183,6 +183,7 @@ fn seen(identity: Identity, role: Role, mib: u64) -> Seen {
         program: "x".into(),
         age: Duration::from_millis(500),
         became_at: Duration::ZERO,
+        changes: 0,
         spared: false,
         zombie: false,
         rss: Some(Bytes::mib(mib)),

@@ -279,6 +279,7 @@ impl World {
                 program: "x".into(),
                 age: self.now.saturating_sub(p.born),
                 became_at: Duration::ZERO,
+                changes: 0,
                 spared: false,
                 zombie: false,
                 rss: Some(Bytes(p.rss)),

@@ -31,6 +31,7 @@ fn look(members: &[(i32, u64)]) -> Look {
         program: "x".into(),
         age: Duration::ZERO,
         became_at: Duration::ZERO,
+        changes: 0,
         spared: false,
         zombie: false,
         rss: Some(Bytes::mib(*mib)),

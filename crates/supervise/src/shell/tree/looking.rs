@@ -136,6 +136,7 @@ fn seen(
         program: Arc::clone(&member.shown.1),
         age,
         became_at,
+        changes: member.changes,
         spared: member.spared,
         zombie: member.zombie,
         rss,

@@ -50,6 +50,8 @@ pub struct Member {
     pub(super) start: Duration,
     /// How many programs it was seen to execute.
     pub(super) programs: u32,
+    /// How many times it became another program, also where nothing but its name told so.
+    pub(super) changes: u32,
     /// When the last of them was noticed.
     pub(super) executed_at: Duration,
     /// Where what it executes lies, and how many pages of code that has.
@@ -80,6 +82,7 @@ impl Member {
             sample: None,
             start: Duration::ZERO,
             programs: 0,
+            changes: 0,
             executed_at: Duration::ZERO,
             image: None,
             code: None,
@@ -122,8 +125,10 @@ impl Member {
         now: Duration,
     ) -> bool {
         let elsewhere = self.image.zip(image).is_some_and(|(before, now)| before != now);
+        let in_place = self.image.is_some() && self.image == image;
         self.image = image.or(self.image);
         let executed = executed || elsewhere;
+        let same = !executed && in_place;
         if executed {
             self.programs += 1;
             self.executed_at = now;
@@ -147,8 +152,12 @@ impl Member {
         self.name = name;
         if another {
             self.shown = shown(&self.name, &self.command);
-            // Another program: what the launcher or the parent weighed says nothing about it.
+        }
+        if another && !same {
+            // Another program: what the launcher or the parent weighed says nothing about it. But who only calls itself
+            // otherwise, as servers do that show what they are at, would never be seen to grow.
             self.history = History::default();
+            self.changes += u32::from(renamed || executed);
         }
         another
     }

@@ -183,6 +183,33 @@ fn a_late_exec_is_seen_at_the_next_look() {
     }
 }
 
+/// Who calls itself otherwise, as servers do that show what they are at, is the same program: what it grew by stays known.
+#[test]
+fn a_program_that_renames_itself_is_the_same_program() {
+    let whole = Some(Detail { memory_split: true, ..Detail::default() });
+    for detail in [None, whole] {
+        let mut launcher = Launcher::start("while read x; do printf busy > /proc/$$/comm; done");
+        launcher.settle("sh");
+        launcher.now += SETTLED * 2;
+        launcher.look_until(detail, |_, _| true);
+        launcher.now += SETTLED;
+        launcher.look_until(detail, |_, member| member.history.growth().is_some());
+        launcher.tell();
+        let clock = Clock::start();
+        let pid = Pid::new(launcher.child.id().try_into().unwrap()).unwrap();
+        while launcher.proc.stat(pid).unwrap().unwrap().name != b"busy" {
+            assert!(clock.now() < Duration::from_secs(20));
+            std::thread::yield_now();
+        }
+        launcher.now = launcher.tree.next_walk.max(launcher.now);
+        launcher.look_until(detail, |seen, _| &*seen.name == "busy");
+        launcher.look_until(detail, |seen, member| {
+            assert!(member.history.growth().is_some(), "{seen:?}");
+            (seen.became_at, seen.changes, member.programs()) == (Duration::ZERO, 0, 0)
+        });
+    }
+}
+
 /// What a helper is, is found out again when it becomes another program.
 #[test]
 fn a_helper_that_becomes_a_browser_late_is_one() {
