@@ -40,7 +40,7 @@ impl EmbeddedStore {
         let now = self.now();
         match rows::by_id(&pulse.reader.connection, id).map_err(durable)? {
             Some(Ok(agent)) => view(&pulse.beats.connection, agent, now).map(Some),
-            Some(Err(_)) => Ok(Some(unknown(id.clone()))),
+            Some(Err(_)) => Ok(Some(AgentView::unknown(id.clone()))),
             None => Ok(None),
         }
     }
@@ -119,23 +119,6 @@ fn view(leases: &Connection, agent: Agent, now: Timestamp) -> Result<AgentView, 
         secret: agent.secret,
         id: agent.id,
     })
-}
-
-/// There is such an agent, and nothing can be told of it.
-fn unknown(id: AgentId) -> AgentView {
-    AgentView {
-        id,
-        epoch: None,
-        standing: Standing::Unknown,
-        last_seen: None,
-        deadline: None,
-        since: None,
-        process: None,
-        coordinator: None,
-        directive: None,
-        report: None,
-        secret: None,
-    }
 }
 
 fn size(connection: &Connection) -> rusqlite::Result<u64> {

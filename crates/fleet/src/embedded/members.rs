@@ -204,7 +204,7 @@ fn decide(registration: &Registration, known: &Known<'_>, now: Timestamp) -> Dec
     let Some((agent, lease)) = &known.agent else { return come_or_resume(registration, known) };
     if let Some(cleanup) = &agent.cleanup {
         return Decision::Refuse(match registration.earlier {
-            Some(earlier) if earlier <= agent.epoch => dead(cleanup.reason),
+            Some(earlier) if earlier <= agent.epoch => Registered::dead(cleanup.reason),
             _ => Registered::Busy,
         });
     }
@@ -233,22 +233,13 @@ fn decide(registration: &Registration, known: &Known<'_>, now: Timestamp) -> Dec
 fn come_or_resume(registration: &Registration, known: &Known<'_>) -> Decision {
     let Some(earlier) = registration.earlier else { return Decision::Accept(None) };
     match known.epitaph {
-        Some(epitaph) if earlier <= epitaph.epoch => Decision::Refuse(dead(epitaph.reason)),
+        Some(epitaph) if earlier <= epitaph.epoch => Decision::Refuse(Registered::dead(epitaph.reason)),
         _ if known.lost.contains(earlier) => Decision::Accept(Some(earlier)),
         _ => {
             let why = "it was cleaned up, and that is long ago".to_owned();
             Decision::Refuse(Registered::Dead { why })
         }
     }
-}
-
-fn dead(reason: Reason) -> Registered {
-    let why = match reason {
-        Reason::MissingHeartbeat | Reason::StaleHeartbeat => "it was not heard of for too long",
-        Reason::Shutdown => "it has left",
-        Reason::TakenOver => "somebody has taken its name over",
-    };
-    Registered::Dead { why: why.to_owned() }
 }
 
 fn lost_epochs(registry: &Connection) -> Result<LostEpochs, Fault> {

@@ -17,7 +17,7 @@ impl Call<'_> {
         };
         if let Some(reaping) = &member.reaping {
             if registration.earlier.is_some_and(|earlier| earlier <= member.epoch) {
-                return dead(reaping.claim.reason);
+                return Registered::dead(reaping.claim.reason);
             }
             return if busy { Registered::Busy } else { self.accept(registration, None) };
         }
@@ -51,7 +51,9 @@ impl Call<'_> {
     fn come_or_resume(&mut self, registration: &Registration) -> Registered {
         let Some(earlier) = registration.earlier else { return self.accept(registration, None) };
         match self.tables.epitaphs.get(&registration.id) {
-            Some(epitaph) if earlier <= epitaph.epoch && self.guards(Guard::LostOnly) => dead(epitaph.reason),
+            Some(epitaph) if earlier <= epitaph.epoch && self.guards(Guard::LostOnly) => {
+                Registered::dead(epitaph.reason)
+            }
             _ if self.may_resume(earlier) => self.accept(registration, Some(earlier)),
             _ => Registered::Dead { why: "it was cleaned up, and that is long ago".to_owned() },
         }
@@ -177,13 +179,4 @@ impl Call<'_> {
 
 fn after(now: scupper_model::Timestamp, time: std::time::Duration) -> scupper_model::Timestamp {
     scupper_model::Timestamp(now.0.saturating_add(super::millis(time)))
-}
-
-fn dead(reason: Reason) -> Registered {
-    let why = match reason {
-        Reason::MissingHeartbeat | Reason::StaleHeartbeat => "it was not heard of for too long",
-        Reason::Shutdown => "it has left",
-        Reason::TakenOver => "somebody has taken its name over",
-    };
-    Registered::Dead { why: why.to_owned() }
 }

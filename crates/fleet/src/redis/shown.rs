@@ -110,19 +110,7 @@ pub(super) fn seed_view(id: AgentId, judged: &Judged) -> AgentView {
         Judged::Orphan { last_seen, .. } => (Standing::Expired, *last_seen),
         Judged::Unknown { .. } => (Standing::Unknown, None),
     };
-    AgentView {
-        id,
-        epoch: None,
-        standing,
-        last_seen,
-        deadline: None,
-        since: None,
-        process: None,
-        coordinator: None,
-        directive: None,
-        report: None,
-        secret: None,
-    }
+    AgentView { standing, last_seen, ..AgentView::unknown(id) }
 }
 
 fn secret(hex: &str) -> Option<SecretHash> {

@@ -6,6 +6,7 @@ use scupper_model::{Identity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::id::{AgentId, CoordinatorId, Epoch, HostId, Incarnation, Nonce};
+use super::reaping::Reason;
 
 /// Which process an agent is, as it says itself: a claim, until something on that host confirms it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +72,18 @@ pub enum Registered {
         /// Why.
         why: String,
     },
+}
+
+impl Registered {
+    /// The incarnation was cleaned up for this reason.
+    pub(crate) fn dead(reason: Reason) -> Self {
+        let why = match reason {
+            Reason::MissingHeartbeat | Reason::StaleHeartbeat => "it was not heard of for too long",
+            Reason::Shutdown => "it has left",
+            Reason::TakenOver => "somebody has taken its name over",
+        };
+        Self::Dead { why: why.to_owned() }
+    }
 }
 
 /// How an incarnation learned that it is over.

@@ -54,6 +54,25 @@ pub struct AgentView {
     pub secret: Option<SecretHash>,
 }
 
+impl AgentView {
+    /// There is such an agent, and nothing can be told of it.
+    pub(crate) const fn unknown(id: AgentId) -> Self {
+        Self {
+            id,
+            epoch: None,
+            standing: Standing::Unknown,
+            last_seen: None,
+            deadline: None,
+            since: None,
+            process: None,
+            coordinator: None,
+            directive: None,
+            report: None,
+            secret: None,
+        }
+    }
+}
+
 /// One cleanup in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimView {
