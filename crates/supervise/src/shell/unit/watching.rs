@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use scupper_detect::Reason;
 use scupper_model::{
-    Bytes, EventKind, Identity, LimitLevel, Limits, OBSERVED, SignalReason, UnitSpec, Watched,
+    Bytes, EventKind, Identity, LimitLevel, Limits, OBSERVED, Resource, SignalReason, UnitSpec, Watched,
 };
 use scupper_probe::Detail;
 
 use super::{Fact, Surrounding, UnitShell, allowance};
 use crate::shell::closer::Scene;
 use crate::shell::tree::Member;
-use crate::unit::{Input, Look};
+use crate::unit::{Input, Look, pace};
 use crate::watch::Plan;
 
 /// A zombie this old at the end of its command was not waited for; a younger one may only just have ended.
@@ -44,6 +44,13 @@ impl Surrounding {
         let limited = limits.mem_soft.is_some() || limits.mem_hard.is_some();
         if limited { None } else { *self.whole.get_or_init(|| allowance(&self.proc, &self.mounts)) }
     }
+}
+
+/// How long a closer look at who leaks is waited for. Nobody looks at the unit meanwhile, and its hard limit stays armed: so
+/// no longer than until it would be looked at again.
+fn before_recycling(look: &Look, hard: Option<u64>) -> Duration {
+    let due = hard.map(|limit| pace::next_look(look.size.0, look.slope, limit));
+    due.map_or(BEFORE_RECYCLING, |due| due.clamp(AT_THE_LIMIT, BEFORE_RECYCLING))
 }
 
 impl UnitShell {
@@ -88,7 +95,8 @@ impl UnitShell {
                 }
                 let mut known = self.watch.histories_at(Some(*target), now, "recycled");
                 // Whoever leaks has time; a limit has hardly any. Afterwards it lets go of what it holds.
-                let patience = if leaks { BEFORE_RECYCLING } else { AT_THE_LIMIT };
+                let hard = self.machine.settings().bounds.of(Resource::Memory).hard;
+                let patience = if leaks { before_recycling(&self.look, hard) } else { AT_THE_LIMIT };
                 known.extend(self.look_closer_at_last(Some(*target), "recycled", patience, now));
                 known.extend(self.closer.ends(Some(*target)));
                 known
@@ -201,5 +209,21 @@ fn left(series: Watched, member: &Member, tag: &'static str, text: String) -> Ev
         confidence: None,
         slope_per_hour: None,
         reasons: vec![Reason { tag: tag.into(), text }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R043: near its hard limit, or growing fast, nobody is left unseen for half a second.
+    #[test]
+    fn r043_a_closer_look_is_waited_for_no_longer_than_a_limit_allows() {
+        let gib = 1 << 30;
+        let look = |size, slope| Look { size: Bytes(size), slope, ..Look::default() };
+        assert_eq!(before_recycling(&look(gib, Some(1e9)), None), BEFORE_RECYCLING, "there is no limit");
+        assert_eq!(before_recycling(&look(gib, Some(1e6)), Some(4 * gib)), BEFORE_RECYCLING, "far from it");
+        assert_eq!(before_recycling(&look(gib, Some(4e10)), Some(4 * gib)), AT_THE_LIMIT, "growing fast");
+        assert_eq!(before_recycling(&look(4 * gib, None), Some(4 * gib)), AT_THE_LIMIT, "at it");
     }
 }
