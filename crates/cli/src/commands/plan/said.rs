@@ -1,6 +1,6 @@
 //! What a pass has done, for people and for programs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use scupper_casebook::merge::Conflict;
@@ -179,6 +179,8 @@ pub(super) struct Outcome {
     is_dry: bool,
     told: Vec<Told>,
     pub unchanged: usize,
+    /// What failed as it did the last time, and was said then.
+    failed_as_before: usize,
     /// Notes that had another name.
     pub renamed: HashMap<String, String>,
     remarks: Vec<String>,
@@ -230,6 +232,16 @@ impl Outcome {
         self.trouble.push(text);
     }
 
+    /// Takes out what failed and was said before, and keeps what failed now: who watches says it once.
+    pub(super) fn without_said(&mut self, said: &mut HashSet<(String, Option<String>)>) {
+        let failed = |told: &Told| (told.file.clone(), told.message.clone());
+        let now = self.told.iter().filter(|told| told.what == What::Failed).map(failed).collect();
+        let before = std::mem::replace(said, now);
+        let all = self.told.len();
+        self.told.retain(|told| told.what != What::Failed || !before.contains(&failed(told)));
+        self.failed_as_before += all - self.told.len();
+    }
+
     /// Whether there is something to say.
     pub(super) const fn is_quiet(&self) -> bool {
         self.told.is_empty() && self.trouble.is_empty() && self.remarks.is_empty()
@@ -247,7 +259,8 @@ impl Outcome {
     }
 
     fn count(&self, what: What) -> usize {
-        self.told.iter().filter(|told| told.what == what).count()
+        let before = if what == What::Failed { self.failed_as_before } else { 0 };
+        self.told.iter().filter(|told| told.what == what).count() + before
     }
 
     fn json(&self) -> Value {

@@ -1,5 +1,6 @@
 //! `--watch`: a pass for whatever changes, once it has been quiet for a moment.
 
+use std::collections::HashSet;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -39,10 +40,12 @@ pub(super) fn watch(
     }
     let changes = Changes::of(vault)?;
     let mut last_trouble = String::new();
+    let mut failed = HashSet::new();
     loop {
         let wait = match pass(vault, options, printer) {
-            Ok(outcome) => {
+            Ok(mut outcome) => {
                 last_trouble.clear();
+                outcome.without_said(&mut failed);
                 tell(&outcome, json, printer)?;
                 ONCE_IN
             }

@@ -2,7 +2,7 @@
 //! Rows shown here: R018, R019.
 
 use std::fs;
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -124,7 +124,11 @@ fn r019_a_watcher_plans_what_comes_and_leaves_alone_what_is_being_written() {
     use std::io::Write;
 
     let room = vault();
-    let mut watcher = Watcher(quiet(&mut room.command(&["plan", "vault", "--watch"])));
+    room.write("vault/Inbox/bad.md", b"# Not UTF-8 \xff\n");
+    let said = fs::File::create(room.work("said")).unwrap();
+    let mut command = room.command(&["plan", "vault", "--watch"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
+    let mut watcher = Watcher(command.spawn().unwrap());
     let there = |name: &str| {
         let path = room.work(&format!("vault/Needs_Action/{name}"));
         wait_for(name, PATIENCE, || fs::read_to_string(&path).map_err(|error| error.to_string()))
@@ -156,4 +160,6 @@ fn r019_a_watcher_plans_what_comes_and_leaves_alone_what_is_being_written() {
     let pid = rustix::process::Pid::from_raw(watcher.0.id().try_into().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(watcher.0.wait().unwrap().code(), Some(0));
+    let said = room.read("said");
+    assert_eq!(said.matches("error: bad.md: ").count(), 1, "once, however often it is looked at: {said}");
 }
