@@ -206,10 +206,13 @@ fn whys(page: &Page<'_>, stage: Stage, findings: &mut Findings) {
 
 /// Before and after.
 fn measured(page: &Page<'_>, stage: Stage, findings: &mut Findings) {
-    let Some((line, lines)) = page.section_where(|title| {
+    let found = page.section_where(|title| {
         let title = title.to_lowercase();
         matches!(title.as_str(), "evidence" | "before and after" | "before/after")
-    }) else {
+    });
+    // An audit has no such section: how it stands is told under its monitoring.
+    let found = found.or_else(|| page.section_where(|title| title.eq_ignore_ascii_case("current state")));
+    let Some((line, lines)) = found else {
         if stage == Stage::Finished {
             let at = page.header("status").map_or(1, |(_, line)| line.number);
             findings.add(

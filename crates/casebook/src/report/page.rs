@@ -120,6 +120,8 @@ pub struct Page {
     pub changes: Vec<ChangeShown>,
     /// What else is said to have been changed, without lines to compare.
     pub named: Vec<String>,
+    /// Whether a soak with the same command passed after it.
+    pub soaked: bool,
     /// What was measured before.
     pub before: Vec<Line>,
     /// And after.
@@ -207,6 +209,7 @@ impl Page {
             suspects: shown(&ranking),
             changes: source.changes.iter().map(change).collect(),
             named: source.named.iter().map(named).collect(),
+            soaked: measured.holds,
             before: measured.before,
             after: measured.after,
             comparable: measured.comparable,

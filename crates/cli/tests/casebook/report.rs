@@ -279,6 +279,8 @@ fn r080_only_what_was_run_counts_as_verification() {
     assert!(failed.code == 1 && failed.out.contains("exit code 3"), "{failed:?}");
     let report = room.answer(&["report", ID, "--kind", "delta"]);
     assert_eq!(report.code, 1, "a command that was run failed: {report:?}");
+    let why = "warning: `sh -c exit 3`: FAILED with exit code 3";
+    assert!(report.err.contains(why), "what the exit code is for is said: {report:?}");
     assert!(
         report.out.contains("`tests/test_leak.py::test_flat`: FAILED with exit code 3"),
         "{}",

@@ -23,6 +23,33 @@ fn r053_an_audit_has_the_headings_of_the_seed() {
 }
 
 #[test]
+fn r053_r061_what_was_soaked_is_told_by_every_kind_and_no_lint_contradicts_it() {
+    use crate::lint::{Nowhere, Rule, lint};
+
+    let boxes = |text: &str| -> Vec<bool> {
+        let tasks = text.split_once("\n## Tasks\n").unwrap().1.split_once("\n## ").unwrap().0;
+        tasks.lines().filter(|line| line.starts_with("- [")).map(|line| line.starts_with("- [x] ")).collect()
+    };
+    assert_eq!(boxes(&rendered(&leaked().source("active"), Kind::Issue)), [false; 3]);
+    let mut scene = leaked();
+    scene.started(300, 2, 1, COMMAND);
+    scene.add(900, 2, soak(SoakOutcome::Passed));
+    let mut source = scene.source("done");
+    source.named.push(facts::Named { what: "805e2406ed".to_owned(), by: "ana".to_owned(), at: at(250) });
+    let audit = rendered(&source, Kind::Audit);
+    assert!(audit.contains("\n**Status**: Complete\n"), "{audit}");
+    let (_, current) = audit.split_once("\n### Current State\n").unwrap();
+    assert!(current.contains("- **Before:** ") && current.contains("- **After:** Soak PASS"), "{audit}");
+    let unmeasured = |text: &str| {
+        let findings = lint(text, &Nowhere).findings;
+        findings.iter().filter(|finding| finding.rule == Rule::ResolvedWithoutMeasure).count()
+    };
+    assert_eq!(unmeasured(&audit), 0, "{audit}");
+    assert_eq!(unmeasured(&audit.replace("- **After:** ", "- Later: ")), 1);
+    assert_eq!(boxes(&rendered(&source, Kind::Issue)), [false, true, true]);
+}
+
+#[test]
 fn r061_an_issue_has_the_headings_of_the_seed() {
     let mut scene = leaked();
     let fatal = Fatal {

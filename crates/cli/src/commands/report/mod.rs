@@ -122,6 +122,8 @@ fn write(args: &ReportArgs, id: &str, kind: Kind, printer: &mut Printer) -> Resu
         written.push((path, documents::write(path, &page)?));
     }
 
+    let failed = page.verification.iter().filter(|line| line.text.contains(": FAILED"));
+    findings.extend(failed.map(|line| words::plain(&line.text)));
     for finding in &findings {
         printer.note(&format!("warning: {}", scupper_model::printable(finding.as_bytes(), 400)));
     }
@@ -145,8 +147,7 @@ fn write(args: &ReportArgs, id: &str, kind: Kind, printer: &mut Printer) -> Resu
     } else {
         printer.write(text.as_bytes())?;
     }
-    let failed = page.verification.iter().any(|line| line.text.contains(": FAILED"));
-    Ok(if findings.is_empty() && !failed { 0 } else { FINDINGS })
+    Ok(if findings.is_empty() { 0 } else { FINDINGS })
 }
 
 /// The operator's template, where there is one.
