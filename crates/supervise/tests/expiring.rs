@@ -172,24 +172,5 @@ fn a_unit_is_idle_only_where_that_is_known_and_asked_about() {
 }
 
 fn seen() -> Seen {
-    Seen {
-        identity: server(),
-        parent: None,
-        role: Role::Main,
-        name: "node".into(),
-        program: "node".into(),
-        age: seconds(100.0),
-        became_at: Duration::ZERO,
-        changes: 0,
-        spared: false,
-        zombie: false,
-        rss: None,
-        growth: 0,
-        slope: None,
-        cpu: None,
-        leak: None,
-        counts: [None; 4],
-        connections: None,
-        kind: None,
-    }
+    Seen { age: seconds(100.0), ..Seen::there(server(), Role::Main, &"node".into()) }
 }

@@ -29,31 +29,7 @@ pub(super) fn with_children(processes: &mut Vec<Seen>, main: Seen, children: u64
     while processes.len() <= children {
         let number = saturated(processes.len() as u64).saturating_add(1 << 24);
         let identity = Identity { start_time, ..identity(number, Duration::ZERO) };
-        processes.push(Seen { parent: Some(parent), ..imagined(identity, Role::Helper, name) });
-    }
-}
-
-/// A process of which nothing is known but that it is there.
-pub(super) fn imagined(identity: Identity, role: Role, name: &Arc<str>) -> Seen {
-    Seen {
-        identity,
-        parent: None,
-        role,
-        name: Arc::clone(name),
-        program: Arc::clone(name),
-        age: Duration::ZERO,
-        became_at: Duration::ZERO,
-        changes: 0,
-        spared: false,
-        zombie: false,
-        rss: None,
-        growth: 0,
-        slope: None,
-        cpu: None,
-        leak: None,
-        counts: [None; 4],
-        connections: None,
-        kind: None,
+        processes.push(Seen { parent: Some(parent), ..Seen::there(identity, Role::Helper, name) });
     }
 }
 
@@ -91,7 +67,7 @@ mod tests {
     #[test]
     fn children_stand_in_for_as_many_as_were_counted() {
         let name: Arc<str> = "x".into();
-        let main = || imagined(identity(1, Duration::ZERO), Role::Main, &name);
+        let main = || Seen::there(identity(1, Duration::ZERO), Role::Main, &name);
         let mut processes = Vec::new();
         for (counted, there) in [(3, 4), (0, 1), (u64::MAX, 10_001), (2, 3)] {
             with_children(&mut processes, main(), counted, &name);

@@ -8,7 +8,7 @@ use scupper_model::{
 };
 
 use super::figures::ResourceFigures;
-use super::imagined::{identity, imagined, saturated, total, with_children};
+use super::imagined::{identity, saturated, total, with_children};
 use super::recorded::{Number, Recorded, Rows, whole};
 use super::timeline::{Stopped, Timeline};
 use super::{After, Drains, Setup};
@@ -330,7 +330,7 @@ impl<'r> World<'r> {
             cpu,
             counts: [Resource::Descriptors, Resource::Threads, Resource::Children, Resource::Sockets]
                 .map(count),
-            ..imagined(life.main, Role::Main, &self.setup.name)
+            ..Seen::there(life.main, Role::Main, &self.setup.name)
         };
         let children = rows.value(Number::Of(Resource::Children)).map_or(0, whole);
         with_children(&mut look.processes, main, children, &self.setup.name);

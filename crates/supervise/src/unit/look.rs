@@ -83,6 +83,30 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// A process of which nothing is known but that it is there.
+    pub fn there(identity: Identity, role: Role, name: &Arc<str>) -> Self {
+        Self {
+            identity,
+            parent: None,
+            role,
+            name: Arc::clone(name),
+            program: Arc::clone(name),
+            age: Duration::ZERO,
+            became_at: Duration::ZERO,
+            changes: 0,
+            spared: false,
+            zombie: false,
+            rss: None,
+            growth: 0,
+            slope: None,
+            cpu: None,
+            leak: None,
+            counts: [None; 4],
+            connections: None,
+            kind: None,
+        }
+    }
+
     /// Time since it became the program that it is.
     pub const fn program_age(&self) -> Duration {
         self.age.saturating_sub(self.became_at)

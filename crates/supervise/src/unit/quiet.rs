@@ -79,29 +79,15 @@ mod tests {
     use crate::unit::Role;
 
     fn process(pid: i32, age: u64, cpu_millis: u64) -> Seen {
+        let identity = Identity {
+            pid: Pid::new(pid).unwrap(),
+            start_time: StartTime(pid.unsigned_abs().into()),
+            boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().unwrap(),
+        };
         Seen {
-            identity: Identity {
-                pid: Pid::new(pid).unwrap(),
-                start_time: StartTime(pid.unsigned_abs().into()),
-                boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().unwrap(),
-            },
-            parent: None,
-            role: Role::Main,
-            name: "x".into(),
-            program: "x".into(),
             age: Duration::from_secs(age),
-            became_at: Duration::ZERO,
-            changes: 0,
-            spared: false,
-            zombie: false,
-            rss: None,
-            growth: 0,
-            slope: None,
             cpu: Some(Duration::from_millis(cpu_millis)),
-            leak: None,
-            counts: [None; 4],
-            connections: None,
-            kind: None,
+            ..Seen::there(identity, Role::Main, &"x".into())
         }
     }
 

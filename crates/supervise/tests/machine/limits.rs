@@ -176,23 +176,9 @@ fn looked(processes: Vec<Seen>) -> Look {
 
 fn seen(identity: Identity, role: Role, mib: u64) -> Seen {
     Seen {
-        identity,
-        parent: None,
-        role,
-        name: "x".into(),
-        program: "x".into(),
         age: Duration::from_millis(500),
-        became_at: Duration::ZERO,
-        changes: 0,
-        spared: false,
-        zombie: false,
         rss: Some(Bytes::mib(mib)),
-        growth: 0,
-        slope: None,
-        cpu: None,
-        leak: None,
         counts: [Some(3), Some(1), Some(0), Some(0)],
-        connections: None,
-        kind: None,
+        ..Seen::there(identity, role, &"x".into())
     }
 }

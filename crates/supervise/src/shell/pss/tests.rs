@@ -24,24 +24,8 @@ fn identity(pid: i32) -> Identity {
 /// A look at who weighs so many MiB.
 fn look(members: &[(i32, u64)]) -> Look {
     let process = |(pid, mib): &(i32, u64)| Seen {
-        identity: identity(*pid),
-        parent: None,
-        role: Role::Helper,
-        name: "x".into(),
-        program: "x".into(),
-        age: Duration::ZERO,
-        became_at: Duration::ZERO,
-        changes: 0,
-        spared: false,
-        zombie: false,
         rss: Some(Bytes::mib(*mib)),
-        growth: 0,
-        slope: None,
-        cpu: None,
-        leak: None,
-        counts: [None; 4],
-        connections: None,
-        kind: None,
+        ..Seen::there(identity(*pid), Role::Helper, &"x".into())
     };
     Look {
         processes: members.iter().map(process).collect(),
