@@ -34,7 +34,8 @@ pub struct Member {
 }
 
 impl Member {
-    fn new(proc_: &Proc, stat: Stat) -> Self {
+    /// The process whose `stat` was read.
+    pub fn new(proc_: &Proc, stat: Stat) -> Self {
         Self {
             identity: stat.identity(proc_.boot_id()),
             parent: stat.parent,

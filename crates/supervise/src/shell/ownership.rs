@@ -30,7 +30,7 @@ pub(super) fn recorded_members(proc: &Proc, record: &UnitRecord) -> Vec<tree::Me
             && sits_there(pid)
             && let Ok(Some(stat)) = proc.stat(pid)
         {
-            found.push(super::tree::as_member(proc, stat));
+            found.push(tree::Member::new(proc, stat));
         }
     }
     found

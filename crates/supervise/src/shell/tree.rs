@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use scupper_model::{Bytes, Identity, Pid, RunId};
 use scupper_probe::cgroup::{self, Mounts};
-use scupper_probe::{Proc, Stat, pidfd, tree};
+use scupper_probe::{Proc, pidfd, tree};
 
 pub use self::member::Member;
 use self::member::shown;
@@ -125,14 +125,14 @@ impl Tree {
         };
         for root in self.main.iter().chain(&self.adopted) {
             if let Ok(Some(stat)) = proc.stat(*root) {
-                add(as_member(proc, stat));
+                add(tree::Member::new(proc, stat));
                 tree::descendants(proc, *root).unwrap_or_default().into_iter().for_each(&mut add);
             }
         }
         // Whoever sits in the unit's cgroup belongs to it, wherever its parent went.
         for pid in cgroup.and_then(|dir| cgroup::members(dir, true).ok()).unwrap_or_default() {
             if let Ok(Some(stat)) = proc.stat(pid) {
-                add(as_member(proc, stat));
+                add(tree::Member::new(proc, stat));
             }
         }
         found
@@ -247,18 +247,6 @@ impl Tree {
         for member in self.members.values_mut() {
             member.spared = spared.contains(&member.identity.pid);
         }
-    }
-}
-
-pub(super) fn as_member(proc: &Proc, stat: Stat) -> tree::Member {
-    tree::Member {
-        identity: stat.identity(proc.boot_id()),
-        parent: stat.parent,
-        zombie: stat.is_zombie(),
-        session: stat.session,
-        group: stat.group,
-        image: stat.image,
-        name: stat.name,
     }
 }
 
