@@ -318,7 +318,11 @@ fn verification(item: &Item, findings: &mut Findings) {
     let has_time = moment::first_in(&item.prose).is_some()
         || has_window(&item.prose)
         || moment::first_in(&item.text).is_some();
-    let missing: Vec<&str> = [("its exit code", has_exit), ("a time", has_time)]
+    // What was ended had none to give.
+    let is_signal = |word: &str| word.starts_with("SIG") && word.len() > 3;
+    let was_ended = item.prose.contains("did not end")
+        || item.prose.split(|c: char| !c.is_ascii_alphanumeric()).any(is_signal);
+    let missing: Vec<&str> = [("exit code", has_exit || was_ended), ("time", has_time)]
         .into_iter()
         .filter(|(_, there)| !there)
         .map(|(what, _)| what)
@@ -327,7 +331,7 @@ fn verification(item: &Item, findings: &mut Findings) {
         findings.add(
             Rule::VerificationIncomplete,
             item.line,
-            format!("the command has no {}", missing.join(" and no ").replace("no its", "no")),
+            format!("the command has no {}", missing.join(" and no ")),
         );
     }
 }

@@ -413,6 +413,11 @@ fn each_thing_that_a_report_lacks_is_told() {
             "- `pytest -q` was run",
             vec![Rule::VerificationIncomplete],
         ),
+        (
+            "- `pytest -q`: exit code 0, 2026-01-16T21:00:00Z",
+            "- `pytest -q`: ended by SIGKILL, 2026-01-16T21:00:00Z",
+            vec![],
+        ),
         ("- ISS-0001", "- the session issue", vec![Rule::IssueWithoutLink]),
         ("- ISS-0001", "- ISS-0002", vec![Rule::ResolvedIncidentOpen]),
         ("- ISS-0001", "- ISS-0003", vec![Rule::LinkedUnknown]),

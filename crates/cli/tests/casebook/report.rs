@@ -86,6 +86,16 @@ fn a_report_in_a_file_keeps_what_people_wrote_and_is_written_only_when_it_change
     );
     assert_eq!(inode("delta.md"), before);
     assert_eq!(room.names(""), ["delta.html", "delta.md"]);
+    // What is no report is not mixed with one.
+    room.write("mine.md", "# Mine\n\n1. Ask Bob\n");
+    let foreign = room.answer(&["report", ID, "--out", "mine.md", "--html", "mine.html"]);
+    assert!(
+        foreign.code == 2 && foreign.err.contains("mine.md holds something else than a report"),
+        "{foreign:?}"
+    );
+    assert_eq!(room.read("mine.md"), "# Mine\n\n1. Ask Bob\n");
+    fs::remove_file(room.work("mine.md")).unwrap();
+    assert_eq!(room.names(""), ["delta.html", "delta.md"]);
 
     // A person writes into it, and something new is recorded.
     let text = room.read("delta.md").replace(

@@ -1,6 +1,7 @@
 //! A report that is kept in a file, together with what people wrote there. What was generated the last time is kept below the
 //! state directory: it tells their words from ours.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use scupper_casebook::report::changes;
 
 use super::LARGEST_BYTES;
 use crate::documents::{self, Lock, Source, Written};
+use crate::failure::Failure;
 use crate::paths;
 
 /// The file, and what was generated for it the last time.
@@ -65,6 +67,24 @@ impl Kept {
     /// Whether this was generated the last time.
     pub(super) fn is_base(&self, text: &str) -> bool {
         self.base.as_deref() == Some(text)
+    }
+
+    /// Refuses a file that is somebody else's document: nothing of it is known here, and it has no heading of a report.
+    pub(super) fn not_foreign(&self, ours: &str) -> Result<(), Failure> {
+        let headings = |text: &str| -> HashSet<String> {
+            text.lines()
+                .filter(|line| line.starts_with("##"))
+                .map(|line| line.trim_end().to_owned())
+                .collect()
+        };
+        let ours = headings(ours);
+        let is_known = self.base.is_some() || self.text().trim().is_empty() || ours.is_empty();
+        if is_known || !ours.is_disjoint(&headings(self.text())) {
+            return Ok(());
+        }
+        let path = self.path.display();
+        Err(Failure::usage(format!("{path} holds something else than a report: it stays as it is"))
+            .hint("name another file with --out"))
     }
 
     /// Puts a new version and what people wrote together.

@@ -95,6 +95,7 @@ fn write(args: &ReportArgs, id: &str, kind: Kind, printer: &mut Printer) -> Resu
                 (page.date, page.day) = now;
             }
         }
+        kept.not_foreign(&text)?;
         let merged = kept.merge(&text);
         findings.extend(merged.findings);
         text = merged.text;
@@ -122,8 +123,7 @@ fn write(args: &ReportArgs, id: &str, kind: Kind, printer: &mut Printer) -> Resu
         written.push((path, documents::write(path, &page)?));
     }
 
-    let failed = page.verification.iter().filter(|line| line.text.contains(": FAILED"));
-    findings.extend(failed.map(|line| words::plain(&line.text)));
+    findings.extend(failed(&page));
     for finding in &findings {
         printer.note(&format!("warning: {}", scupper_model::printable(finding.as_bytes(), 400)));
     }
@@ -148,6 +148,12 @@ fn write(args: &ReportArgs, id: &str, kind: Kind, printer: &mut Printer) -> Resu
         printer.write(text.as_bytes())?;
     }
     Ok(if findings.is_empty() { 0 } else { FINDINGS })
+}
+
+/// The commands that were run and failed.
+fn failed(page: &Page) -> impl Iterator<Item = String> {
+    let failed = page.verification.iter().filter(|line| line.text.contains(": FAILED"));
+    failed.map(|line| words::plain(&line.text))
 }
 
 /// The operator's template, where there is one.
