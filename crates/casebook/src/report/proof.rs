@@ -3,7 +3,7 @@
 use scupper_model::{Event, EventKind, Verification};
 use uuid::Uuid;
 
-use super::facts::{Line, Source};
+use super::facts::{Line, Source, Subject};
 use super::words;
 
 /// The last run of each command that was run to verify something of this incident.
@@ -76,10 +76,18 @@ pub fn tests(events: &[Event], incident: &str) -> Vec<Line> {
     lines
 }
 
-/// Whether everything that was run last ended with 0; `None` where nothing was run.
-pub fn all_passed(events: &[Event], incident: &str) -> Option<bool> {
-    let runs = runs(events, incident);
-    (!runs.is_empty()).then(|| runs.iter().all(|(_, verification)| verification.passed()))
+/// What speaks against an incident that is said to be done: commands that were run for it since, and failed the last time.
+pub fn failed_since_done(events: &[Event], subject: &Subject) -> Vec<String> {
+    let Some((done, _)) = subject.moves.iter().rev().find(|(_, state)| state == "done") else {
+        return Vec::new();
+    };
+    let failed =
+        |(event, verification): &(&Event, &Verification)| event.at >= *done && !verification.passed();
+    let said = |(event, verification): (&Event, &Verification)| {
+        let command = words::code(&verification.command);
+        words::plain(&format!("{command}: {} (event {})", outcome(verification), event.id))
+    };
+    runs(events, &subject.id).into_iter().filter(failed).map(said).collect()
 }
 
 /// Rules that are on; where none is, who has to see to it.

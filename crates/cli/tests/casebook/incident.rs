@@ -202,6 +202,14 @@ fn a_month_goes_by(room: &Room) {
     assert_eq!(lint.code, 0, "{lint:?}");
     let report = room.answer(&["report", "ISS-0001", "--kind", "delta", "--resolved"]);
     assert!(report.code == 0 && report.out.contains("✅ RESOLVED"), "{report:?}");
+
+    // What is run for it later and fails speaks against it.
+    let failed = room.answer(&["report", "--verify", "ISS-0001", "--", "sh", "-c", "exit 3"]);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    let report = room.answer(&["report", "ISS-0001", "--kind", "delta"]);
+    assert!(report.code == 1 && report.out.contains("UNPROVEN"), "{report:?}");
+    let refused = room.answer(&["report", "ISS-0001", "--kind", "delta", "--resolved"]);
+    assert!(refused.code == 1 && refused.err.contains("FAILED with exit code 3"), "{refused:?}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The sections that the first reports had, each with what it has to show.
 //! Rows shown here: R053, R061, R076, R081.
 
-use scupper_model::{EndedBy, Fatal, SoakOutcome};
+use scupper_model::{EndedBy, Fatal, SoakOutcome, Timestamp};
 
+use super::super::proof::failed_since_done;
 use super::super::*;
 use super::{COMMAND, Scene, at, death, headings, leaked, rendered, seed, soak, verification};
 
@@ -229,4 +230,23 @@ fn r081_only_an_incident_that_is_done_is_resolved() {
     let mut archived = scene.source("archived");
     archived.subject.moves = vec![(at(1), "done".to_owned())];
     assert!(rendered(&archived, Kind::Delta).contains("RESOLVED"));
+}
+
+#[test]
+fn r081_a_command_that_fails_after_it_was_done_speaks_against_it() {
+    let mut scene = leaked();
+    let against = |scene: &Scene, moves: &[(Timestamp, String)]| {
+        let mut source = scene.source("done");
+        source.subject.moves = moves.to_vec();
+        failed_since_done(&source.plain(), &source.subject)
+    };
+    let done = [(at(500), "done".to_owned())];
+    scene.add(400, 3, verification(1));
+    assert_eq!(against(&scene, &done), Vec::<String>::new(), "it was known when it was called done");
+    let id = scene.add(600, 3, verification(1));
+    let expected = format!("`pytest tests/test_leak.py`: FAILED with exit code 1 (event {id})");
+    assert_eq!(against(&scene, &done), [expected]);
+    assert_eq!(against(&scene, &[]), Vec::<String>::new(), "nobody says that it is done");
+    scene.add(700, 3, verification(0));
+    assert_eq!(against(&scene, &done), Vec::<String>::new(), "the last run of a command is what holds");
 }

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use scupper_casebook::incident::{Checks, Incident, State, Verdict};
 use scupper_casebook::report::changes::Change;
-use scupper_casebook::report::{Elsewhere, Named, Rule, Source, Subject, words};
+use scupper_casebook::report::{Elsewhere, Named, Rule, Source, Subject, proof, words};
 use scupper_evidence::Query;
 use scupper_model::{Bytes, EventKind, Limits, Policy, Resource, UnitName, UnitPhase, UnitRecord};
 use scupper_supervise::record::Records;
@@ -83,6 +83,8 @@ pub(super) fn gather(args: &ReportArgs, id: &str) -> Result<Gathered, Failure> {
             matches!(&recorded.event.kind, EventKind::VerificationRan { verification } if verification.incident == *id)
         });
     }
+    let failed = proof::failed_since_done(&source.plain(), &source.subject);
+    source.subject.undone.extend(failed);
     Ok(Gathered { source, cut, limit, changes })
 }
 
