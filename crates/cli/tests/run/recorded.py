@@ -1,7 +1,7 @@
 """A process that leaks in ways that have to be told apart.
 
 recorded.py sockets: connections that the other side has closed, and memory with each.
-recorded.py load|time SECONDS: phases of rest and of work; memory with the work, or with the time. Ends by itself.
+recorded.py load|time SECONDS: phases of work and of rest; memory with the work, or with the time. Ends by itself.
 """
 import socket, sys, time
 
@@ -23,7 +23,8 @@ def sockets():
 def phases(kind, seconds):
     begun = last = time.monotonic()
     while time.monotonic() - begun < seconds:
-        works = (time.monotonic() - begun) % 14 >= 7
+        # Work first, then rest for several looks, however they lie: what was seen before any work is no rest yet.
+        works = (time.monotonic() - begun) % 17 < 5
         if works:
             until = time.process_time() + 0.03
             while time.process_time() < until:
