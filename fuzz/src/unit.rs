@@ -160,23 +160,11 @@ impl World {
             boot_id: "dbd84afd-811e-495f-92fb-cb306f93cefd".parse::<BootId>().expect("a UUID"),
         };
         let seen = Seen {
-            identity,
             parent,
-            role,
-            name: "x".into(),
-            program: "x".into(),
-            age: Duration::ZERO,
-            became_at: Duration::ZERO,
             spared,
-            zombie: false,
             rss: Some(Bytes::mib(10)),
-            growth: 0,
-            slope: None,
-            cpu: None,
-            leak: None,
             counts: [Some(3), Some(1), Some(0), Some(0)],
-            connections: None,
-            kind: None,
+            ..Seen::there(identity, role, &"x".into())
         };
         let first = 10 << 20;
         self.processes.push(Process {
