@@ -108,6 +108,8 @@ struct Bursts {
     rests: f64,
     /// The rest that lasts.
     resting: f64,
+    /// The rest that ended within the stretch before, so that it is neither rest nor a burst: the next one tells.
+    ended: f64,
     /// The burst that lasts: the rest before it, its growth so far, whether it was counted.
     burst: Option<(f64, i64, bool)>,
 }
@@ -250,14 +252,17 @@ impl Bursts {
     /// A stretch with far less work than usual is rest; one with more than usual after it begins a burst.
     fn add(&mut self, stretch: &Sum, usual: f64, least: u64) {
         let rate = stretch.work_rate();
+        let ended = std::mem::take(&mut self.ended);
         if rate <= usual / 4.0 {
             self.burst = None;
             self.resting += stretch.seconds;
             return;
         }
         let rest = std::mem::take(&mut self.resting);
-        if rate > usual && rest >= LEAST_REST && stretch.work >= least {
-            self.burst = Some((rest, 0, false));
+        if rate <= usual {
+            self.ended = rest;
+        } else if rest.max(ended) >= LEAST_REST && stretch.work >= least {
+            self.burst = Some((rest.max(ended), 0, false));
         }
         let Some((rest, growth, counted)) = &mut self.burst else { return };
         *growth = growth.saturating_add(stretch.growth);
@@ -356,6 +361,17 @@ mod tests {
         assert!(pattern.burst_share.unwrap() >= 0.9, "{pattern:?}");
         let steady = load((0..90).map(|_| (1 << 20, 500)));
         assert_eq!((steady.bursts, steady.burst_share, steady.rest_seconds), (0, None, None));
+    }
+
+    /// Looks do not begin with the work: the stretch in which the rest ends is neither the one nor the other.
+    #[test]
+    fn r028_a_burst_that_begins_within_a_stretch_is_counted() {
+        let busy = (1 << 20, 600);
+        let lives = [vec![busy; 3], vec![(0, 0); 6], vec![(1 << 19, 200)], vec![busy; 3]].concat();
+        let pattern = load(lives);
+        assert_eq!((pattern.bursts, pattern.rest_seconds), (1, Some(12.0)), "{pattern:?}");
+        let slow = [vec![busy; 3], vec![(0, 0); 6], vec![(1 << 19, 200); 2], vec![busy; 3]].concat();
+        assert_eq!(load(slow).bursts, 0, "what had gone on for a while was no rest");
     }
 
     /// Processor time is counted in hundredths of a second: a program that needs a little all the time rests and bursts
