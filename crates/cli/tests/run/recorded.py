@@ -24,7 +24,7 @@ def phases(kind, seconds):
     begun = last = time.monotonic()
     while time.monotonic() - begun < seconds:
         # Work first, then rest for several looks, however they lie: what was seen before any work is no rest yet.
-        works = (time.monotonic() - begun) % 17 < 5
+        works = (time.monotonic() - begun) % 20 < 8
         if works:
             until = time.process_time() + 0.03
             while time.process_time() < until:

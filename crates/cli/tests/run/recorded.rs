@@ -58,7 +58,7 @@ fn waits_r028_growth_with_load_is_told_from_growth_with_time() {
     let flags = ["--grow", "4M/10s", "--horizon", "short"];
     let scenes = ["load", "time"].map(|kind| {
         let scene = Scene::new();
-        let running = scene.run_script(&flags, "recorded.py", &[kind, "25"]);
+        let running = scene.run_script(&flags, "recorded.py", &[kind, "29"]);
         (kind, scene, running)
     });
     for (kind, scene, running) in scenes {
