@@ -51,48 +51,36 @@ pub enum Linked {
     NotLooked,
 }
 
-/// Looks up what a document speaks of.
+/// Looks up what a document speaks of. Whoever does not look says so, by not answering.
 pub trait Surroundings {
     /// The time.
-    fn now(&self) -> Option<Timestamp>;
+    fn now(&self) -> Option<Timestamp> {
+        None
+    }
     /// A file of the source tree, by its path from the root; as of a commit where one is named.
-    fn source(&self, path: &str, commit: Option<&str>) -> Source;
+    fn source(&self, _path: &str, _commit: Option<&str>) -> Source {
+        Source::NotLooked
+    }
     /// A commit of the source tree, by 7 to 40 hexadecimal digits.
-    fn commit(&self, id: &str) -> Known;
+    fn commit(&self, _id: &str) -> Known {
+        Known::NotLooked
+    }
     /// An event, by its id.
-    fn recorded(&self, id: &str) -> Recorded;
+    fn recorded(&self, _id: &str) -> Recorded {
+        Recorded::NotLooked
+    }
     /// An incident, by its id.
-    fn incident(&self, id: &str) -> Linked;
+    fn incident(&self, _id: &str) -> Linked {
+        Linked::NotLooked
+    }
     /// A file, by its path from the folder of the document.
-    fn file(&self, path: &str) -> Known;
+    fn file(&self, _path: &str) -> Known {
+        Known::NotLooked
+    }
 }
 
 /// Nothing but the document.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Nowhere;
 
-impl Surroundings for Nowhere {
-    fn now(&self) -> Option<Timestamp> {
-        None
-    }
-
-    fn source(&self, _: &str, _: Option<&str>) -> Source {
-        Source::NotLooked
-    }
-
-    fn commit(&self, _: &str) -> Known {
-        Known::NotLooked
-    }
-
-    fn recorded(&self, _: &str) -> Recorded {
-        Recorded::NotLooked
-    }
-
-    fn incident(&self, _: &str) -> Linked {
-        Linked::NotLooked
-    }
-
-    fn file(&self, _: &str) -> Known {
-        Known::NotLooked
-    }
-}
+impl Surroundings for Nowhere {}

@@ -266,31 +266,17 @@ fn in_backticks(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::around::{Linked, Recorded};
     use super::super::page::Page;
     use super::*;
-    use scupper_model::Timestamp;
 
     struct Tree(&'static str);
 
     impl Surroundings for Tree {
-        fn now(&self) -> Option<Timestamp> {
-            None
-        }
         fn source(&self, path: &str, _: Option<&str>) -> Source {
             if path == "a.py" { Source::Text(self.0.to_owned()) } else { Source::Absent }
         }
         fn commit(&self, id: &str) -> Known {
             if id == "0123abc" { Known::Yes } else { Known::No }
-        }
-        fn recorded(&self, _: &str) -> Recorded {
-            Recorded::NotLooked
-        }
-        fn incident(&self, _: &str) -> Linked {
-            Linked::NotLooked
-        }
-        fn file(&self, _: &str) -> Known {
-            Known::NotLooked
         }
     }
 

@@ -239,7 +239,7 @@ fn tell(language: &str, code: &[&str], first: usize, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::around::{Linked, Nowhere, Recorded, Source};
+    use super::super::around::Nowhere;
     use super::*;
 
     fn rules(text: &str, stage: Stage) -> Vec<(Severity, Rule)> {
@@ -289,21 +289,6 @@ mod tests {
     struct Counting(std::cell::Cell<usize>);
 
     impl Surroundings for Counting {
-        fn now(&self) -> Option<scupper_model::Timestamp> {
-            None
-        }
-        fn source(&self, _: &str, _: Option<&str>) -> Source {
-            Source::NotLooked
-        }
-        fn commit(&self, _: &str) -> Known {
-            Known::NotLooked
-        }
-        fn recorded(&self, _: &str) -> Recorded {
-            Recorded::NotLooked
-        }
-        fn incident(&self, _: &str) -> Linked {
-            Linked::NotLooked
-        }
         fn file(&self, _: &str) -> Known {
             self.0.set(self.0.get() + 1);
             Known::No

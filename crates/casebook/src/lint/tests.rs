@@ -277,12 +277,6 @@ impl Surroundings for Somewhere {
     fn now(&self) -> Option<scupper_model::Timestamp> {
         "2026-06-01T00:00:00Z".parse().ok()
     }
-    fn source(&self, _: &str, _: Option<&str>) -> Source {
-        Source::NotLooked
-    }
-    fn commit(&self, _: &str) -> Known {
-        Known::NotLooked
-    }
     fn recorded(&self, id: &str) -> Recorded {
         if id.ends_with('1') { Recorded::Event("ab".repeat(32)) } else { Recorded::Absent }
     }
