@@ -4,7 +4,6 @@
 //!
 //! Which incarnation a request is about stands in its query, `?epoch=N`; whose it is shows its `Authorization` header.
 
-use std::fmt;
 use std::time::Duration;
 
 use scupper_detect::Verdict;
@@ -16,6 +15,10 @@ use crate::words::{
     AgentId, AgentView, CoordinatorId, CoordinatorView, Directive, Epoch, Event, EventId, HostId, MemoryUse,
     Nonce, Phase, Process, Report, Standing, Status,
 };
+
+mod token;
+
+pub use self::token::{InvalidToken, Token};
 
 /// Where the API begins. Within one version fields are only added.
 pub const VERSION: &str = "/v1";
@@ -287,59 +290,6 @@ pub enum Code {
     Other,
 }
 
-/// What shows who somebody is. Printed nowhere: its text leaves only with [`Token::reveal`] and as JSON.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Token(Box<str>);
-
-/// Text that is no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a token has {SHORTEST} to {LONGEST} characters, of those that a header can carry: A-Z a-z 0-9 - . _ ~ + / ="
-)]
-pub struct InvalidToken;
-
-const SHORTEST: usize = 32;
-const LONGEST: usize = 512;
-
-impl Token {
-    /// The text. For a header or a file, never for a log or an error.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Token {
-    type Error = InvalidToken;
-
-    fn try_from(text: String) -> Result<Self, InvalidToken> {
-        text.parse()
-    }
-}
-
-impl std::str::FromStr for Token {
-    type Err = InvalidToken;
-
-    /// RFC 6750, section 2.1.
-    fn from_str(text: &str) -> Result<Self, InvalidToken> {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
-        let sound = (SHORTEST..=LONGEST).contains(&text.len()) && text.bytes().all(allowed);
-        if sound { Ok(Self(text.into())) } else { Err(InvalidToken) }
-    }
-}
-
-impl From<Token> for String {
-    fn from(token: Token) -> Self {
-        token.0.into()
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
-    }
-}
-
 impl Heartbeat {
     /// What an agent says of itself.
     pub fn of(report: &Report) -> Self {
@@ -492,73 +442,4 @@ pub fn millis(time: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::words::SecretHash;
-
-    #[test]
-    fn a_misspelt_field_of_a_request_is_refused_and_a_new_one_of_a_reply_is_not() {
-        assert!(serde_json::from_str::<Register>(r#"{"take_over":true}"#).is_err());
-        assert!(serde_json::from_str::<Heartbeat>(r#"{"memory":{"RSS":1}}"#).is_err());
-        for list in ["[]", "[null]", r#"{"memory":[]}"#, "null", "1", "{} {}", r#"{"state":"a","state":"b"}"#]
-        {
-            assert!(read::<Heartbeat>(list.as_bytes()).is_err(), "{list}");
-        }
-        assert!(read::<Register>(br#"{"identity":[1,2,"00000000-0000-0000-0000-000000000000"]}"#).is_err());
-        assert_eq!(read::<Register>(b""), Ok(Register::default()));
-        let renewed = r#"{"now":"2026-11-22T00:00:00.000Z","later":1}"#;
-        assert_eq!(serde_json::from_str::<Renewed>(renewed).unwrap().directive, None);
-        let fault = r#"{"code":"on_fire","error":"e","advice":"a"}"#;
-        assert_eq!(serde_json::from_str::<Fault>(fault).unwrap().code, Code::Other);
-    }
-
-    #[test]
-    fn a_nonce_that_can_be_guessed_is_refused() {
-        let said = |nonce: &str| read::<Register>(format!(r#"{{"nonce":"{nonce}"}}"#).as_bytes());
-        let short = said("0123456789abcde").unwrap_err();
-        assert!(short.contains("at least 16 characters") && !short.contains("abcde"), "{short}");
-        assert_eq!(said("0123456789abcdef").unwrap().nonce, "0123456789abcdef".parse().ok());
-        assert_eq!(read::<Register>(br#"{"nonce":null}"#), Ok(Register::default()));
-    }
-
-    #[test]
-    fn a_token_has_no_text_where_it_is_printed() {
-        let token: Token = "a".repeat(64).parse().unwrap();
-        assert!(!format!("{token:?}").contains("aaa"));
-        for bad in ["", "short", &"a b".repeat(20), &"x".repeat(513), &"é".repeat(40), &"a\n".repeat(32)] {
-            assert_eq!(bad.parse::<Token>(), Err(InvalidToken));
-            assert!(bad.is_empty() || !InvalidToken.to_string().contains(bad));
-        }
-    }
-
-    #[test]
-    fn a_report_comes_back_as_it_was_and_nonsense_is_refused() {
-        let memory = MemoryUse { rss: Some(Bytes(1)), ..MemoryUse::default() };
-        let report = Report { state: "idle".to_owned(), verdict: Some(Verdict::Growing), memory };
-        assert_eq!(Heartbeat::of(&report).report(), Ok(Some(report)));
-        assert_eq!(Heartbeat::default().report(), Ok(None));
-        let said = |state: &str| Heartbeat { state: Some(state.to_owned()), ..Heartbeat::default() }.report();
-        assert!(said("a\nb").is_err() && said(&"x".repeat(65)).is_err() && said(&"é".repeat(64)).is_ok());
-        let huge = Usage { rss: Some(Bytes(u64::MAX)), ..Usage::default() };
-        assert!(Heartbeat { memory: Some(huge), ..Heartbeat::default() }.report().is_err());
-    }
-
-    #[test]
-    fn what_shows_an_agent_never_shows_its_secret() {
-        let view = AgentView {
-            id: "a".parse().unwrap(),
-            epoch: None,
-            standing: Standing::Active,
-            last_seen: None,
-            deadline: None,
-            since: None,
-            process: None,
-            coordinator: None,
-            directive: None,
-            report: None,
-            secret: Some(SecretHash([7; 32])),
-        };
-        let text = serde_json::to_string(&Agent::from(view)).unwrap();
-        assert!(!text.contains("secret") && !text.contains('7'), "{text}");
-    }
-}
+mod tests;

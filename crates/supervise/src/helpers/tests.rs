@@ -17,25 +17,14 @@ fn identity(pid: i32) -> Identity {
 }
 
 fn seen(pid: i32, parent: i32, role: Role, kind: Option<Kind>) -> Seen {
+    let name = if kind.is_some() { "helper".into() } else { "server".into() };
     Seen {
-        identity: identity(pid),
         parent: Pid::new(parent),
-        role,
-        name: if kind.is_some() { "helper".into() } else { "server".into() },
         program: "x".into(),
         age: Duration::from_secs(1),
-        became_at: Duration::ZERO,
-        changes: 0,
-        spared: false,
-        zombie: false,
         rss: Some(Bytes::mib(10)),
-        growth: 0,
-        slope: None,
-        cpu: None,
-        leak: None,
-        counts: [None; 4],
-        connections: None,
         kind,
+        ..Seen::there(identity(pid), role, &name)
     }
 }
 
