@@ -19,7 +19,10 @@ const NOBODYS_PYTHON: [&str; 5] =
 #[test]
 fn r118_a_process_whose_parent_died_and_whose_stdin_nobody_holds_is_found() {
     let (scene, mut strays) = (Scene::new(), Strays::default());
-    let pid = left_behind(&scene, &mut strays, &SLEEPER);
+    // In a session of its own, as whatever is started from a terminal: where the tests run in a container whose first
+    // process shares their session, that one may as well have started it, and nobody can say that its parent is gone.
+    let starter = ["setsid", "python3"];
+    let pid = left_behind_by(&scene, &mut strays, &starter, &SLEEPER, |_| ());
     let (answer, found) = found(&scene, pid, &["stdin_gone", "reparented"]);
     assert_eq!(answer.code, 1, "{}", answer.err);
     assert_eq!(found["certainty"], "likely", "nothing was recorded of it: {found}");
