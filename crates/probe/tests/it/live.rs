@@ -251,7 +251,11 @@ fn this_machine_is_described() {
     let allowance = cgroup::memory_allowance(&mounts, &paths, proc_.memory_total().unwrap());
     assert!(allowance.bytes > Bytes(0) && !allowance.source.is_empty());
     if let Some(own) = cgroup::own_v2(&mounts, &paths) {
-        assert!(cgroup::members(&own, false).unwrap().contains(&me()));
+        match cgroup::members(&own, false) {
+            Ok(members) => assert!(members.contains(&me())),
+            // In a container that shares the cgroups of its host, the kernel lists those outside of it as 0.
+            Err(error) => assert!(error.to_string().contains("cgroup.procs"), "{error}"),
+        }
     }
     let found = abilities::all(&proc_);
     for ability in &found {
