@@ -40,11 +40,6 @@ impl Value {
         }
     }
 
-    /// The truth value of one.
-    pub const fn as_bool(&self) -> Option<bool> {
-        if let Self::Bool(value) = self { Some(*value) } else { None }
-    }
-
     /// The items of a list.
     pub fn as_list(&self) -> Option<&[Self]> {
         if let Self::List(items) = self { Some(items) } else { None }

@@ -113,15 +113,8 @@ impl Incident {
         Ok(self.document.set(&[OURS], &self.ours)?)
     }
 
-    /// More evidence; what is cited already is not cited again. Says whether there was anything new.
-    pub fn cite(&mut self, more: &[Evidence]) -> Result<bool, IncidentError> {
-        let is_new = self.add(more);
-        if is_new {
-            self.keep()?;
-        }
-        Ok(is_new)
-    }
-
+    /// More evidence; what is cited already is not cited again. Says whether there was anything new; the document says it
+    /// after [`Self::keep`].
     pub(super) fn add(&mut self, more: &[Evidence]) -> bool {
         let mut all = self.evidence();
         let before = all.len();

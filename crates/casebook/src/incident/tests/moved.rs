@@ -197,7 +197,7 @@ fn what_nobody_wants_to_do_is_counted_and_what_is_put_away_gets_a_record_of_its_
 fn what_comes_back_all_the_time_does_not_make_a_record_grow_without_end() {
     let mut incident = opened();
     let earlier: Vec<Evidence> = (10..80_u64).map(|n| Evidence::of(&leak(n.into(), n))).collect();
-    assert!(incident.cite(&earlier).unwrap());
+    assert!(incident.add(&earlier));
     for n in 80..90_u64 {
         let back = leak(n.into(), n);
         let episode = episode(&back.event).unwrap();
