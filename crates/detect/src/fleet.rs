@@ -1,9 +1,7 @@
-//! Many workers of one build: who grows unlike the others, and what a sum over them really grew (R105).
+//! Many workers of one build: who grows unlike the others (R105).
 //!
 //! One worker that grows where its equals do not has met something they have not. All that grow alike have a leak in
 //! common, or a load in common.
-
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -65,52 +63,6 @@ pub fn unlike(members: &[Member], least: f64) -> Vec<Unlike> {
     found
 }
 
-/// What a fleet grew by between two moments.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Growth {
-    /// Sum over the members present at both.
-    pub baseline: u64,
-    /// The same members now.
-    pub current: u64,
-    /// The difference.
-    pub growth: i64,
-    /// In percent of the baseline; 0 where the baseline is.
-    pub growth_percent: f64,
-    /// Members present at both.
-    pub members: usize,
-    /// Members that came.
-    pub joined: usize,
-    /// Members that went.
-    pub left: usize,
-}
-
-impl Growth {
-    /// The growth from `before` to `now`. Who came or went in between has not grown: it came or went.
-    #[expect(clippy::cast_precision_loss, reason = "a percentage")]
-    pub fn between(before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) -> Self {
-        let both = || before.iter().filter_map(|(id, before)| Some((*before, *now.get(id)?)));
-        let baseline = both().fold(0_u64, |sum, (before, _)| sum.saturating_add(before));
-        let current = both().fold(0_u64, |sum, (_, now)| sum.saturating_add(now));
-        let growth = i64::try_from(i128::from(current) - i128::from(baseline));
-        let growth = growth.unwrap_or(if current > baseline { i64::MAX } else { i64::MIN });
-        let members = both().count();
-        Self {
-            baseline,
-            current,
-            growth,
-            growth_percent: if baseline == 0 { 0.0 } else { growth as f64 / baseline as f64 * 100.0 },
-            members,
-            joined: now.len() - members,
-            left: before.len() - members,
-        }
-    }
-
-    /// Whether that is more than is allowed; as much as is allowed is not.
-    pub fn exceeds(&self, allowed: u64) -> bool {
-        u64::try_from(self.growth).is_ok_and(|growth| growth > allowed)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,34 +99,5 @@ mod tests {
     fn equal_ones_and_one_unlike_them() {
         let found = unlike(&members(&[0.0, 0.0, 0.0, 0.0, 0.0, 9.0 * MB]), MB);
         assert_eq!(found.len(), 1);
-    }
-
-    fn fleet(sizes: &[(&str, u64)]) -> BTreeMap<String, u64> {
-        sizes.iter().map(|(id, size)| ((*id).to_owned(), *size)).collect()
-    }
-
-    #[test]
-    fn r105_members_that_come_are_no_growth() {
-        const ALLOWED: u64 = 104_857_600;
-        let before = fleet(&[("a", 1000), ("b", 2000), ("gone", 5_000_000_000)]);
-        let mut now = fleet(&[("a", 1000), ("b", 2000 + ALLOWED)]);
-        for i in 0..5 {
-            now.insert(format!("new-{i}"), 1_000_000_000);
-        }
-        let growth = Growth::between(&before, &now);
-        assert_eq!((growth.members, growth.joined, growth.left), (2, 5, 1));
-        assert_eq!(growth.growth, 104_857_600);
-        assert!(!growth.exceeds(ALLOWED), "strictly more");
-        now.insert("b".into(), 2001 + ALLOWED);
-        assert!(Growth::between(&before, &now).exceeds(ALLOWED));
-    }
-
-    #[test]
-    fn r105_the_percentage_is_safe_at_zero() {
-        let growth = Growth::between(&fleet(&[("a", 0)]), &fleet(&[("a", 500)]));
-        assert_eq!((growth.growth, growth.growth_percent), (500, 0.0));
-        let most = Growth::between(&fleet(&[("a", u64::MAX), ("b", 1)]), &fleet(&[("a", 0), ("b", 0)]));
-        assert_eq!(most.growth, i64::MIN);
-        assert_eq!(Growth::between(&fleet(&[]), &fleet(&[])), Growth::default());
     }
 }
