@@ -223,13 +223,6 @@ impl Proc {
         self.status(pid, "ShdPnd", |status| parse::mask(status, "ShdPnd"))
     }
 
-    /// Its pid as it sees itself, in the innermost pid namespace it is a member of.
-    pub fn namespace_pid(&self, pid: Pid) -> Result<Option<u32>, ProbeError> {
-        self.status(pid, "NSpid", |status| {
-            parse::value(status, "NSpid")?.split(u8::is_ascii_whitespace).next_back().and_then(parse::number)
-        })
-    }
-
     /// Its real user id.
     pub fn uid(&self, pid: Pid) -> Result<Option<u32>, ProbeError> {
         self.status(pid, "Uid", |status| {

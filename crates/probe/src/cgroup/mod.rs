@@ -17,11 +17,8 @@ use scupper_model::Bytes;
 
 pub use limits::{Allowance, OomCounter, memory_allowance, oom_counter};
 pub use mounts::Mounts;
-pub use v1::{parse_v1_limit, v1_memory_limit, v1_memory_usage, v1_oom_kills};
-pub use v2::{
-    controllers, frozen, has_freeze, has_kill, members, memory_current, memory_max, oom_kills, parse_limit,
-    populated,
-};
+pub use v1::{parse_v1_limit, v1_memory_limit, v1_oom_kills};
+pub use v2::{controllers, frozen, has_kill, members, memory_max, oom_kills, parse_limit, populated};
 
 use crate::{ParseError, ProbeError, file, parse};
 

@@ -26,13 +26,6 @@ pub fn v1_memory_limit(directory: &Path) -> Result<Option<Limit>, ProbeError> {
     })
 }
 
-/// The memory charged to the cgroup and those below it, page cache included.
-pub fn v1_memory_usage(directory: &Path) -> Result<Option<Bytes>, ProbeError> {
-    read_value(directory, "memory.usage_in_bytes", "memory.usage_in_bytes", |text| {
-        parse::number(text.trim_ascii()).map(Bytes)
-    })
-}
-
 /// How many processes of this cgroup the OOM killer has ended (kernel 4.13 and later).
 pub fn v1_oom_kills(directory: &Path) -> Result<Option<u64>, ProbeError> {
     Ok(read(directory, "memory.oom_control")?.and_then(|text| parse::keyed(&text, "oom_kill")))

@@ -88,11 +88,6 @@ pub fn has_kill(directory: &Path) -> bool {
     directory.join("cgroup.kill").exists()
 }
 
-/// Whether the cgroup can be frozen (`cgroup.freeze`, kernel 5.2 and later, never in the root).
-pub fn has_freeze(directory: &Path) -> bool {
-    directory.join("cgroup.freeze").exists()
-}
-
 /// Whether the cgroup itself was told to stand still (`cgroup.freeze`); anybody who may write there can let it go on.
 pub fn frozen(directory: &Path) -> Result<Option<bool>, ProbeError> {
     read_value(directory, "cgroup.freeze", "cgroup.freeze", |text| {
@@ -109,13 +104,6 @@ pub fn controllers(directory: &Path) -> Result<Option<Vec<String>>, ProbeError> 
 /// The hard limit of the cgroup itself; those above it may be lower.
 pub fn memory_max(directory: &Path) -> Result<Option<Limit>, ProbeError> {
     read_value(directory, "memory.max", "memory.max", parse_limit)
-}
-
-/// The memory charged to the cgroup and those below it, page cache included.
-pub fn memory_current(directory: &Path) -> Result<Option<Bytes>, ProbeError> {
-    read_value(directory, "memory.current", "memory.current", |text| {
-        parse::number(text.trim_ascii()).map(Bytes)
-    })
 }
 
 /// How many processes of this cgroup the OOM killer has ended. Of itself alone where the kernel tells that

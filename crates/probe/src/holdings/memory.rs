@@ -65,7 +65,8 @@ pub(super) fn read(
 }
 
 /// The text of a `smaps` by kind.
-pub fn by_kind(smaps: &[u8], threads: Option<usize>) -> MemoryByKind {
+#[cfg(test)]
+fn by_kind(smaps: &[u8], threads: Option<usize>) -> MemoryByKind {
     let mut mappings = Mappings::new(threads);
     parse::lines(smaps).for_each(|line| mappings.line(line));
     mappings.finish()

@@ -21,8 +21,6 @@ use scupper_model::{Identity, ResourceKind};
 use crate::{ProbeError, Proc};
 
 pub use memory::MemoryByKind;
-#[doc(hidden)]
-pub use memory::by_kind;
 pub use signature::{collapsed, command, normalised};
 
 use whole::Witness;

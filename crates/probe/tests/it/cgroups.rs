@@ -27,7 +27,6 @@ fn files_of_version_2() {
     write(top, "a/b/c/cgroup.procs", "");
     write(top, "a/memory.max", "max\n");
     write(top, "a/b/memory.max", "1048576\n");
-    write(top, "a/memory.current", "4096\n");
     write(top, "a/cgroup.events", "populated 1\nfrozen 0\n");
     write(top, "a/cgroup.kill", "");
     write(top, "a/memory.events", "low 0\nhigh 0\nmax 4\noom 3\noom_kill 2\noom_group_kill 0\n");
@@ -38,10 +37,9 @@ fn files_of_version_2() {
     assert_eq!(cgroup::memory_max(&a).unwrap(), Some(Limit::Max));
     assert_eq!(cgroup::memory_max(&b).unwrap(), Some(Limit::Bytes(Bytes::mib(1))));
     assert_eq!(cgroup::memory_max(top).unwrap(), None);
-    assert_eq!(cgroup::memory_current(&a).unwrap(), Some(Bytes(4096)));
     assert_eq!(cgroup::populated(&a).unwrap(), Some(true));
     assert_eq!(cgroup::populated(&b).unwrap(), None);
-    assert!(cgroup::has_kill(&a) && !cgroup::has_kill(&b) && !cgroup::has_freeze(&a));
+    assert!(cgroup::has_kill(&a) && !cgroup::has_kill(&b));
     assert_eq!(cgroup::oom_kills(&a).unwrap(), Some(2));
     write(top, "a/memory.events.local", "oom 1\noom_kill 1\n");
     assert_eq!(cgroup::oom_kills(&a).unwrap(), Some(1));
@@ -70,10 +68,8 @@ fn files_of_version_1() {
     let top = temporary.path();
     write(top, "memory.limit_in_bytes", "9223372036854771712\n");
     write(top, "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n");
-    write(top, "memory.usage_in_bytes", "77\n");
     assert_eq!(cgroup::v1_memory_limit(top).unwrap(), Some(Limit::Max));
     assert_eq!(cgroup::v1_oom_kills(top).unwrap(), Some(5));
-    assert_eq!(cgroup::v1_memory_usage(top).unwrap(), Some(Bytes(77)));
     write(top, "memory.stat", "cache 1\nhierarchical_memory_limit 1000\n");
     assert_eq!(cgroup::v1_memory_limit(top).unwrap(), Some(Limit::Bytes(Bytes(1000))));
     write(top, "memory.limit_in_bytes", "500\n");

@@ -225,7 +225,6 @@ fn what_a_child_was_given_is_read() {
     assert_eq!(proc_.descriptor_target(pid, 1).unwrap(), Some(directory.join("log")));
     assert_eq!(proc_.descriptor_target(pid, 77).unwrap(), None);
     assert_eq!(proc_.uid(pid).unwrap(), Some(rustix::process::getuid().as_raw()));
-    assert_eq!(proc_.namespace_pid(pid).unwrap(), Some(child.child.id()));
     let hup = 1_u64;
     let ignoring = Guarded::spawn(Command::new("sh").args(["-c", "trap '' HUP; exec sleep 60"]));
     wait_until("HUP ignored", || proc_.ignored_signals(ignoring.pid()).unwrap().unwrap() & hup != 0);
@@ -303,7 +302,7 @@ fn a_cgroup_of_this_machine_is_read() {
     assert_eq!(cgroup::own_v2(&mounts, &paths), Some(inner.clone()));
     let found = abilities::all(&proc_);
     for (name, here) in
-        [("cgroup.kill", cgroup::has_kill(&inner)), ("cgroup.freeze", cgroup::has_freeze(&inner))]
+        [("cgroup.kill", cgroup::has_kill(&inner)), ("cgroup.freeze", inner.join("cgroup.freeze").exists())]
     {
         assert_eq!(found.iter().find(|ability| ability.name == name).unwrap().available, here, "{name}");
     }
