@@ -221,6 +221,14 @@ impl Closer {
         }
     }
 
+    /// Whether what it holds is being found out to be compared, and will soon be known.
+    pub fn is_looking_at(&self, target: &Identity) -> bool {
+        let wanted = |subject: Subject, compared: bool| compared && subject.target == *target;
+        let at_work = self.works.order().is_some_and(|order| wanted(order.subject, order.because.is_some()));
+        let waits = || self.waiting.iter().any(|wish| wanted(wish.subject, wish.because.is_some()));
+        self.works.may_end_soon() && (at_work || waits())
+    }
+
     /// It has ended: what is being found out now is waited for no longer than this.
     pub fn finish(&mut self, patience: Duration) -> Vec<EventKind> {
         self.waiting.clear();
@@ -451,4 +459,4 @@ fn told(order: &Order, because: &str, before: &Reading, after: &Reading) -> Comp
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

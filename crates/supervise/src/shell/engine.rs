@@ -166,7 +166,10 @@ impl Engine {
     fn time_to_wait(&self) -> Duration {
         let now = self.clock.now();
         let serving = self.units.iter().any(UnitShell::serving).then_some(now + Duration::from_millis(5));
-        let times = self.units.iter().flat_map(|unit| [unit.next_look, unit.machine.next_deadline()]);
+        let times = self
+            .units
+            .iter()
+            .flat_map(|unit| [unit.next_look, unit.machine.next_deadline(), unit.next_parting()]);
         let answering = self.answering.as_ref().map(Answering::next);
         let departs = self.leased.iter().filter_map(|(_, leased)| leased.deadline()).min();
         let next =
@@ -262,6 +265,7 @@ impl Engine {
         for unit in 0..self.units.len() {
             let now = self.clock.now();
             let mut facts = Vec::new();
+            self.units[unit].go_on_parting(now, &self.around, &mut facts);
             if self.units[unit].machine.next_deadline().is_some_and(|at| at <= now) {
                 self.units[unit].drive(Input::Timer, now, &self.around, &mut facts);
             }

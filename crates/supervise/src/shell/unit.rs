@@ -5,6 +5,7 @@ mod answering;
 mod dying;
 mod holding;
 mod looking;
+mod parting;
 mod signalling;
 mod watching;
 
@@ -24,6 +25,7 @@ use scupper_model::{
 use scupper_probe::cgroup::Mounts;
 use scupper_probe::{Proc, cgroup};
 
+use self::parting::{Order, Partings};
 use super::closer::Closer;
 use super::death::Sent;
 use super::deliver::Untouchable;
@@ -93,6 +95,7 @@ pub(super) struct UnitShell {
     watch: Watch,
     nearer: Nearer,
     closer: Closer,
+    partings: Partings,
     judge: Judge,
     cgroup: Option<UnitCgroup>,
     main_fd: Option<OwnedFd>,
@@ -155,6 +158,7 @@ impl UnitShell {
             watch: Watch::new(watching::plan(&spec, around)),
             nearer: Nearer::default(),
             closer: Closer::default(),
+            partings: Partings::default(),
             spec,
             run,
             exit_code: None,
@@ -236,19 +240,17 @@ impl UnitShell {
         match effect {
             Effect::Spawn => Some(self.spawn(now, around, facts)),
             Effect::Signal { target, signal, reason, subtree } => {
-                let targets = if subtree { self.subtree(&target) } else { vec![target] };
-                facts.extend(self.note_signal(Some(target), signal));
-                for target in targets {
-                    self.signal(&target, signal, reason, around, facts);
-                }
+                self.tell(Order { target, signal, reason, subtree }, around, facts);
                 None
             }
             Effect::SignalTree { signal, reason } => {
+                self.partings.clear();
                 facts.extend(self.note_signal(None, signal));
                 let left = self.signal_tree(signal, reason, now, around, facts);
                 left.then_some(Input::LeakFound)
             }
             Effect::HoldTree { reason } => {
+                self.part_at_once(around, facts);
                 self.hold_tree(reason, now, around, facts);
                 None
             }
@@ -328,6 +330,7 @@ impl UnitShell {
         self.look = Look::default();
         self.watch.begin();
         self.closer.begin_anew();
+        self.partings.clear();
         self.main_fd = scupper_probe::pidfd::open(&around.proc, &main).ok().flatten();
         if let Some(fd) = &self.main_fd {
             let _ = around.poller.add(fd, Token::Main(self.index));

@@ -10,7 +10,10 @@ use scupper_probe::{Detail, Proc};
 
 use super::*;
 
+mod gate;
 mod hanging;
+
+pub(in crate::shell) use self::gate::GATE;
 
 /// A Python program that runs what it is told, line by line, and says when it is done.
 struct Program {

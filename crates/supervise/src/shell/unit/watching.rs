@@ -26,12 +26,16 @@ const TERM: i32 = 15;
 /// Processes that were left behind and are told of one by one.
 const MOST_TOLD: usize = 20;
 
-/// How long a closer look is waited for: before a leaking process is replaced, and one that has reached its limit, before a
-/// soak stops its command, and after the end of a command while it was being looked at.
+/// How long a closer look may take: before a leaking process is replaced or a soak stops its command, before one is ended that
+/// has reached its limit, and after the end of a command while it was being looked at.
 const BEFORE_RECYCLING: Duration = Duration::from_millis(500);
 const AT_THE_LIMIT: Duration = Duration::from_millis(25);
-const BEFORE_STOPPING: Duration = Duration::from_millis(500);
 const AFTER_THE_END: Duration = Duration::from_millis(50);
+
+/// Whether a program may end by this signal.
+pub(super) const fn ends_by(signal: i32) -> bool {
+    matches!(signal, INTERRUPT | QUIT | KILL | TERM)
+}
 
 /// How growth of a unit is judged. What memory there is, is found out when it is first needed.
 pub(super) fn plan(spec: &UnitSpec, around: &Surrounding) -> Plan {
@@ -46,7 +50,7 @@ impl Surrounding {
     }
 }
 
-/// How long a closer look at who leaks is waited for. Nobody looks at the unit meanwhile, and its hard limit stays armed: so
+/// How long who leaks goes on while it is looked at closer. It grows meanwhile, and is not to reach its hard limit by that: so
 /// no longer than until it would be looked at again.
 fn before_recycling(look: &Look, hard: Option<u64>) -> Duration {
     let due = hard.map(|limit| pace::next_look(look.size.0, look.slope, limit));
@@ -95,10 +99,13 @@ impl UnitShell {
                 }
                 let mut known = self.watch.histories_at(Some(*target), now, "recycled");
                 // Whoever leaks has time; a limit has hardly any. Afterwards it lets go of what it holds.
-                let hard = self.machine.settings().bounds.of(Resource::Memory).hard;
-                let patience = if leaks { before_recycling(&self.look, hard) } else { AT_THE_LIMIT };
-                known.extend(self.look_closer_at_last(Some(*target), "recycled", patience, now));
-                known.extend(self.closer.ends(Some(*target)));
+                let patience = if leaks { self.patience() } else { AT_THE_LIMIT };
+                if *reason == SignalReason::HardLimit {
+                    known.extend(self.look_closer_at_last(Some(*target), "recycled", patience, now));
+                    known.extend(self.closer.ends(Some(*target)));
+                } else {
+                    known.extend(self.part_with(*target, patience, now));
+                }
                 known
             }
             EventKind::LimitCrossed { level: LimitLevel::Hard, action, .. } if action != OBSERVED => {
@@ -110,14 +117,14 @@ impl UnitShell {
 
     /// A soak has seen enough of it, and is about to stop it.
     pub(in crate::shell) fn note_soak_over(&mut self, now: Duration) -> Vec<EventKind> {
-        let mut known = self.look_closer_at_last(None, "soak", BEFORE_STOPPING, now);
+        let mut known = self.look_closer_at_last(None, "soak", self.patience(), now);
         known.extend(self.closer.ends(None));
         known
     }
 
     /// A signal is about to be sent: whoever ends by it lets go of what it holds, which is no finding. What was found before.
     pub(super) fn note_signal(&mut self, target: Option<Identity>, signal: i32) -> Vec<EventKind> {
-        if !matches!(signal, INTERRUPT | QUIT | KILL | TERM) {
+        if !ends_by(signal) {
             return Vec::new();
         }
         // Without its main process nobody of the tree is as he was.
@@ -131,7 +138,18 @@ impl UnitShell {
         }
     }
 
-    fn look_closer_at_last(
+    /// How long a closer look at who leaks may take.
+    fn patience(&self) -> Duration {
+        before_recycling(&self.look, self.machine.settings().bounds.of(Resource::Memory).hard)
+    }
+
+    /// Takes what closer looks have found, and begins what waits.
+    pub(super) fn step_closer(&mut self, now: Duration) -> Vec<EventKind> {
+        let scene = Scene { look: &self.look, tree: &self.tree, operations: self.watch.operations(), now };
+        self.closer.step(&[], scene)
+    }
+
+    pub(super) fn look_closer_at_last(
         &mut self,
         target: Option<Identity>,
         because: &'static str,

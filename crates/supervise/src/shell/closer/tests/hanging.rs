@@ -1,32 +1,10 @@
 //! Looks that hang, and looks at whoever ends: nothing is said that was not seen.
 
-use std::sync::{Condvar, Mutex};
-
 use scupper_model::Pid;
 
+use super::gate::Gate;
 use super::*;
 use crate::shell::closer::reading::look_closer;
-
-/// Where looks of a test hang, until it is opened.
-struct Gate(Mutex<bool>, Condvar);
-
-impl Gate {
-    const fn new() -> Self {
-        Self(Mutex::new(false), Condvar::new())
-    }
-
-    fn pass(&self) {
-        let mut open = self.0.lock().unwrap();
-        while !*open {
-            open = self.1.wait(open).unwrap();
-        }
-    }
-
-    fn open(&self) {
-        *self.0.lock().unwrap() = true;
-        self.1.notify_all();
-    }
-}
 
 fn until(mut condition: impl FnMut() -> bool, what: &str) {
     let clock = Clock::start();
