@@ -64,7 +64,8 @@ impl<'a> Ends<'a> {
             |process: &Process| process.state == ProcessState::Zombie || process.descriptors.is_some();
         // An entry without a process in the list stands for somebody who may hold anything.
         let unseen = snapshot.unreadable.iter().any(|entry| matches!(entry.what, "stat" | "descriptors"));
-        let complete = !unseen && snapshot.processes.iter().all(could_be_read);
+        let hidden = unseen || lineage.hides_others();
+        let complete = !hidden && snapshot.processes.iter().all(could_be_read);
         let (sockets, connections) = (OnceCell::new(), OnceCell::new());
         Self { snapshot, lineage, answers, complete, sockets, connections }
     }
@@ -293,6 +294,11 @@ impl<'a> Ends<'a> {
         peers.find_map(|peer| {
             self.socket_holders(peer).find(|&holder| DISPLAYS.contains(&processes[holder].name.as_slice()))
         })
+    }
+
+    /// Whether `/proc` hides processes of others: a display server may be among them.
+    pub fn hides_others(&self) -> bool {
+        self.lineage.hides_others()
     }
 
     /// Whether somebody who cannot be seen, or is outside of a container, is connected to this tree over a Unix socket:

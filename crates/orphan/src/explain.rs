@@ -219,6 +219,9 @@ fn verdict(scene: &Scene<'_>, opinions: &[Opinion], index: usize, signs: &Signs)
         Opinion::Alone { because, .. } => {
             (Judged::NotTouched, format!("it looks left behind and is left alone: {because}"))
         }
+        Opinion::Unsure { because, .. } => {
+            (Judged::NotTouched, format!("it would look left behind if its parent were gone: {because}"))
+        }
         Opinion::BelowAlone => {
             let is_alone = |&above: &usize| matches!(opinions[above], Opinion::Alone { .. });
             let whom = scene.lineage.above(index).find(is_alone).map(|above| named(scene.process(above)));

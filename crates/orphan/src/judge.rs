@@ -25,7 +25,7 @@ fn findings(scene: &Scene<'_>) -> Findings {
     for (index, opinion) in opinions.into_iter().enumerate() {
         match opinion {
             Opinion::Ordinary | Opinion::BelowAlone => {}
-            Opinion::Alone { because, evidence } => {
+            Opinion::Alone { because, evidence } | Opinion::Unsure { because, evidence } => {
                 let (process, _) = scene.shown(index);
                 findings.not_touched.push(NotTouched { process, because, evidence });
             }

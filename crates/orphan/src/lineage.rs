@@ -5,13 +5,14 @@
 //!
 //! **Re-parenting.** When a parent ends, the kernel hands its children to the nearest subreaper above, else to init
 //! (prctl(2), `PR_SET_CHILD_SUBREAPER`), and says so nowhere. "Its parent is pid 1" alone proves nothing: the first
-//! process of a container is often an application that starts processes itself. Three things tell:
+//! process of a container is often an application that starts processes itself. Four things tell:
 //!
 //! - A child that is older than its parent was not started by it.
 //! - A session is inherited by fork and only ever left for one of one's own (setsid(2)). So a process in a third one's
 //!   session was not started by a parent that sits in somebody's session. Only a parent that leads a session of its own
 //!   may have been in the child's when it started it: then somebody above it often still is, and signs that are not
 //!   strong by themselves do not count.
+//! - That holds for a first process that is hidden (hidepid) as well: it is older than every session but its own.
 //! - A parent that is known to adopt (init systems; the user's service manager) and starts next to nothing that is not
 //!   in a cgroup of its own.
 
@@ -119,6 +120,11 @@ impl<'a> Lineage<'a> {
         }
     }
 
+    /// Whether `/proc` hides processes of others (hidepid): the first process is always there.
+    pub fn hides_others(&self) -> bool {
+        !self.has(Pid::INIT)
+    }
+
     /// Where a process stands, by its number.
     pub fn find(&self, pid: Pid) -> Option<usize> {
         self.by_pid.get(&pid).copied().filter(|&index| !self.unclear[index])
@@ -190,7 +196,13 @@ impl<'a> Lineage<'a> {
     fn work_out_parenthood(&self, index: usize) -> Parenthood {
         let child = &self.processes[index];
         let Some(parent_pid) = child.parent else { return Parenthood::Outside };
-        let Some(parent_index) = self.parents[index] else { return Parenthood::Unclear };
+        let Some(parent_index) = self.parents[index] else {
+            return if self.hides_others() && parent_pid == Pid::INIT && !self.unclear[index] {
+                below_a_hidden_init(child)
+            } else {
+                Parenthood::Unclear
+            };
+        };
         let parent = &self.processes[parent_index];
         if parent.state == ProcessState::Zombie {
             return Parenthood::Unclear;
@@ -227,6 +239,18 @@ impl<'a> Lineage<'a> {
             Parenthood::Lives
         }
     }
+}
+
+/// A first process that is hidden leads session 1 or is in none that can be seen, whatever it is: all others of this pid
+/// namespace came after it. So it has started nobody who sits in somebody else's session.
+fn below_a_hidden_init(child: &Process) -> Parenthood {
+    if child.session > Pid::INIT.get() && child.session != child.identity.pid.get() {
+        let text =
+            "its parent is gone: pid 1, which is hidden, took it over, and its session is another".to_owned();
+        return Parenthood::Gone { text, sure: true };
+    }
+    let text = "its parent is pid 1, which is hidden, and may have started it or taken it over";
+    Parenthood::Perhaps(text.to_owned())
 }
 
 enum Adopter {

@@ -200,19 +200,27 @@ impl Signs {
 
     /// Whether the signs together say that it was left behind, if nothing speaks for it.
     pub fn decide(&self, process: &Process) -> bool {
-        let (sure, perhaps) = match self.parenthood {
-            Parenthood::Gone { sure, .. } => (sure, false),
-            Parenthood::Perhaps(_) => (false, true),
-            Parenthood::Lives | Parenthood::Outside | Parenthood::Unclear => return false,
-        };
+        match self.parenthood {
+            Parenthood::Gone { sure, .. } => self.decide_of_orphan(process, sure),
+            // A first process that started it itself may have closed its stdin, and would read its output.
+            Parenthood::Perhaps(_) => {
+                self.holds(EvidenceKind::OutputGone) && self.decide_of_orphan(process, false)
+            }
+            Parenthood::Lives | Parenthood::Outside | Parenthood::Unclear => false,
+        }
+    }
+
+    /// The same, if it were known that its parent is gone.
+    pub fn decide_without_parent(&self, process: &Process) -> bool {
+        self.decide_of_orphan(process, true)
+    }
+
+    /// Whether the signs say it of a process whose parent is gone; not `sure` where that may be otherwise.
+    fn decide_of_orphan(&self, process: &Process, sure: bool) -> bool {
         if self.partner().is_some() || self.has_open_terminal() {
             return false;
         }
         let (stdin, output) = (self.holds(EvidenceKind::StdinGone), self.holds(EvidenceKind::OutputGone));
-        // A first process that started it itself may have closed its stdin, and would read its output.
-        if perhaps {
-            return output;
-        }
         let unknown = |end: &OtherEnd| matches!(end, OtherEnd::Unknown(_));
         if output || stdin && !unknown(&self.ends[1]) {
             return true;

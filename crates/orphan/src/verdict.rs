@@ -35,6 +35,11 @@ pub(crate) enum Opinion {
     },
     /// It descends from one that is left alone.
     BelowAlone,
+    /// It looks left behind if its parent is gone, and whether it is cannot be told.
+    Unsure {
+        because: String,
+        evidence: Vec<Evidence>,
+    },
 }
 
 impl Opinion {
@@ -98,15 +103,11 @@ pub(crate) fn consider(scene: &Scene<'_>, opinions: &[Opinion], index: usize) ->
             && !signs.has_open_terminal()
     });
     if belongs.is_none() && !signs.decide(scene.process(index)) {
-        return Opinion::Ordinary;
+        return unsure(scene, opinions, index, &signs);
     }
     let mut evidence: Vec<Evidence> = belongs.iter().map(|tie| tie.evidence()).collect();
     evidence.extend(signs.evidence());
-    let because = never_touched(scene, index)
-        .or_else(|| meant_to_stay(scene.process(index), &signs).map(str::to_owned))
-        .or_else(|| in_use(scene, opinions, index))
-        .or_else(|| in_front_of_somebody(scene, index, &signs, belongs.is_some()));
-    match because {
+    match why_alone(scene, opinions, index, &signs, belongs.is_some()) {
         Some(because) => Opinion::Alone { because, evidence },
         None => Opinion::Left {
             certainty: Certainty::Likely,
@@ -115,6 +116,32 @@ pub(crate) fn consider(scene: &Scene<'_>, opinions: &[Opinion], index: usize) ->
             root: index,
         },
     }
+}
+
+/// Why a process that no run that is over is known of is left alone, whatever speaks against it.
+fn why_alone(
+    scene: &Scene<'_>,
+    opinions: &[Opinion],
+    index: usize,
+    signs: &Signs,
+    tied: bool,
+) -> Option<String> {
+    never_touched(scene, index)
+        .or_else(|| meant_to_stay(scene.process(index), signs).map(str::to_owned))
+        .or_else(|| in_use(scene, opinions, index))
+        .or_else(|| in_front_of_somebody(scene, index, signs, tied))
+}
+
+/// A process whose parent may have started it or taken it over: the first process of many containers. That it would count
+/// as left behind in the second case is said; it is touched in neither.
+fn unsure(scene: &Scene<'_>, opinions: &[Opinion], index: usize, signs: &Signs) -> Opinion {
+    let Parenthood::Perhaps(because) = &signs.parenthood else { return Opinion::Ordinary };
+    if !signs.decide_without_parent(scene.process(index))
+        || why_alone(scene, opinions, index, signs, false).is_some()
+    {
+        return Opinion::Ordinary;
+    }
+    Opinion::Unsure { because: because.clone(), evidence: signs.evidence().collect() }
 }
 
 /// A process that is tied to a run whose scupper is gone.
@@ -255,17 +282,25 @@ fn in_use(scene: &Scene<'_>, opinions: &[Opinion], index: usize) -> Option<Strin
     }
 }
 
-/// Whether somebody may sit before a window or a terminal of a tree. Asked where none of its ends is dead.
+/// Whether somebody may sit before a window or a terminal of a tree. Where one of its ends is dead only windows are asked
+/// for, and any partner that is hidden may be what shows them.
 fn in_front_of_somebody(scene: &Scene<'_>, index: usize, signs: &Signs, tied: bool) -> Option<String> {
     let tree = scene.lineage.tree(index);
     if let Some(display) = scene.ends.display(tree) {
         return Some(format!("{} shows its windows", named(scene.process(display))));
     }
-    if tied || signs.holds(EvidenceKind::StdinGone) || signs.holds(EvidenceKind::OutputGone) {
+    let unseen = || {
+        let has_one = scene.ends.has_unseen_partner(tree);
+        has_one.then(|| "it is connected to somebody who cannot be seen".to_owned())
+    };
+    if tied {
         return None;
     }
-    if scene.ends.has_unseen_partner(tree) {
-        return Some("it is connected to somebody who cannot be seen".to_owned());
+    if signs.holds(EvidenceKind::StdinGone) || signs.holds(EvidenceKind::OutputGone) {
+        return scene.ends.hides_others().then(unseen).flatten();
+    }
+    if let Some(because) = unseen() {
+        return Some(because);
     }
     let on_terminal = |index: &&usize| {
         scene.process(**index).has_terminal

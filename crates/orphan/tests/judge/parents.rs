@@ -2,6 +2,7 @@
 
 use scupper_model::StartTime;
 use scupper_orphan::Certainty::Likely;
+use scupper_orphan::{EvidenceKind, PipeAnswer};
 use scupper_probe::snapshot::End;
 
 use crate::machine::*;
@@ -165,4 +166,61 @@ fn a_session_that_began_outside_of_what_can_be_seen_tells_nothing() {
     machine.add(150, SHELL, "harness", &["python3", "harness.py"]);
     machine.add(300, 150, "worker", &["worker"]).session(0).pipes(3000, 3001);
     assert_eq!(machine.left(), []);
+}
+
+/// The same machine as a user sees it from whom `/proc` hides all processes of others (hidepid).
+fn without_others(machine: &mut Machine) {
+    machine.snapshot.processes.retain(|process| process.uid == Some(ME));
+}
+
+#[test]
+fn r118_a_third_ones_session_tells_it_also_where_pid_1_is_hidden() {
+    let mut machine = Machine::new();
+    machine.add(300, 1, "worker", &["worker"]).session(90).pipes(3000, 3001);
+    without_others(&mut machine);
+    assert_eq!(machine.left(), [], "nobody was seen at its ends, and not everybody can be");
+    for pipe in [3000, 3001] {
+        let nobody = PipeAnswer { has_writer: Some(false), has_reader: Some(false) };
+        machine.known.pipes.insert(pipe, nobody);
+    }
+    assert_eq!(machine.left(), [(300, Likely)]);
+    // In the first process' own session, or in none that can be seen, it may be its own child.
+    for session in [0, 1] {
+        machine.process(300).session = session;
+        machine.process(300).descriptors.as_mut().unwrap().stdio[1] = End::Null;
+        assert_eq!(machine.left(), [], "session {session}");
+    }
+}
+
+#[test]
+fn r118_safety_1_of_an_end_that_is_held_somebody_hidden_may_hold_it_too() {
+    let mut machine = Machine::new();
+    machine.add(300, 1, "worker", &["worker"]).session(90).pipes(3000, 3001);
+    machine.holds(300, 3000, true);
+    machine.known.pipes.insert(3000, PipeAnswer { has_writer: Some(true), has_reader: Some(true) });
+    machine.known.pipes.insert(3001, PipeAnswer { has_writer: Some(true), has_reader: Some(true) });
+    without_others(&mut machine);
+    assert_eq!(machine.left(), []);
+}
+
+#[test]
+fn r118_who_may_be_pid_1s_own_child_is_told_as_one_of_whom_it_is_not_known() {
+    let mut machine = application_first("bash", &["bash", "entrypoint.sh"]);
+    machine.add(300, 1, "worker", &["worker"]).stdio(End::Pipe(3010), End::Null, End::Null);
+    machine.add(301, 300, "helper", &["helper"]);
+    machine.add(302, 1, "worker", &["worker"]).directory("/tmp/gone (deleted)");
+    // What would be left alone in any case, and what nothing is wrong with, is not told.
+    machine.add(303, 1, "worker", &["worker"]).stdio(
+        End::Pipe(3020),
+        End::File("/home/me/log".into()),
+        End::Null,
+    );
+    machine.add(304, 1, "worker", &["worker"]);
+    let findings = machine.findings();
+    assert!(findings.left_behind.is_empty());
+    let told: Vec<_> = findings.not_touched.iter().map(|n| n.process.identity.pid.get()).collect();
+    assert_eq!(told, [300, 302]);
+    let of_300 = machine.not_touched(300);
+    assert_eq!(of_300.because, "its parent is bash (pid 1), which may have started it or taken it over");
+    assert!(of_300.evidence.iter().any(|piece| piece.kind == EvidenceKind::StdinGone));
 }
