@@ -193,7 +193,7 @@ pub(crate) enum Command {
     ///
     /// Exit codes: 0 nothing would have been done, 1 a signal would have been sent or something leaks, 2 nothing to replay.
     Replay(Box<ReplayArgs>),
-    /// Prove that a command does not leak over so many operations.
+    /// Prove that a command does not leak over so many operations
     ///
     /// Runs the command as `scupper run` does, looks at its whole process tree twice a second, counts its operations, and
     /// stops it when enough were done, when --for is over or when it ends by itself. It passes where every criterion held: as

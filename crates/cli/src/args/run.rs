@@ -64,7 +64,11 @@ pub(crate) struct RunArgs {
 ///
 /// SIGHUP reads the file again: new units are started, missing ones stopped, changed limits take effect at once.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  scupper up\n  scupper up -f /etc/scupper.toml --metrics 127.0.0.1:9464")]
+#[command(
+    after_help = "Examples:\n  scupper up\n  scupper up -f /etc/scupper.toml --metrics 127.0.0.1:9464\n\n\
+    SIGHUP reads the file again: new units are started, missing ones stopped, changed limits take effect at once.\n\
+    `scupper config example > scupper.toml` makes one to begin with."
+)]
 pub(crate) struct UpArgs {
     /// The file to read
     #[arg(short, long, value_name = "FILE", default_value = crate::config::DEFAULT_FILE)]
@@ -79,7 +83,7 @@ pub(crate) struct UnitFlags {
     /// Name of the unit [default: from the command]
     #[arg(long)]
     name: Option<UnitName>,
-    /// What kind of program it is [default: web]
+    /// What kind of program it is: web, worker, job, mcp or agent [default: web]
     #[arg(long, value_parser = one_of::<Profile>(PROFILES), hide_possible_values = true)]
     profile: Option<Profile>,
     /// How far scupper may go: observe, alert, recycle or kill [default: as the limits say]

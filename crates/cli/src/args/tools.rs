@@ -9,7 +9,8 @@ use clap_complete::Shell;
 ///
 /// Exit code 1 where one is missing that scupper cannot do its main work without (`pidfd`, `child_subreaper`).
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  scupper doctor\n  scupper doctor --json")]
+#[command(after_help = "Examples:\n  scupper doctor\n  scupper doctor --json\n\n\
+    Exit codes: 0 its main work can be done here, 1 it cannot: `pidfd` or `child_subreaper` is missing.")]
 pub(crate) struct DoctorArgs {
     /// Print JSON
     #[arg(long)]

@@ -27,10 +27,13 @@ pub(crate) struct AskArgs {
 
 /// Change a running unit's limits, without a restart. What is not named stays as it is.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    override_usage = "scupper set UNIT LIMITS...",
+    after_help = "Examples:\n  \
     scupper set web --mem-soft 600M --mem-hard 800M\n  \
     scupper set web --max-fds off\n  \
-    scupper set web --policy observe")]
+    scupper set web --policy observe"
+)]
 pub(crate) struct SetArgs {
     /// The unit
     pub unit: UnitName,

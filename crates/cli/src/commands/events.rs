@@ -37,8 +37,12 @@ pub(super) fn run(args: &EventsArgs, printer: &mut Printer) -> Result<u8, Failur
     let end = Query { newest: Some(1), after_row: Some(0), ..Query::default() };
     let end = look(&file, &end)?.and_then(|events| Some(events.last()?.row)).unwrap_or(0);
     let found = look(&file, &query)?;
-    if found.is_none() && !args.follow {
-        printer.note(&format!("nothing was recorded yet in {}", file.display()));
+    match &found {
+        None if !args.follow => printer.note(&format!("nothing was recorded yet in {}", file.display())),
+        Some(events) if events.is_empty() && !args.follow => {
+            printer.note(&format!("nothing that was asked for is recorded in {}", file.display()));
+        }
+        _ => {}
     }
     let mut last = end.max(show(&found.unwrap_or_default(), args.json, printer)?);
     // From here on whatever is written, whenever it happened.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,11 @@ impl Config {
 
 /// Reads and checks a file.
 pub(crate) fn read(path: &Path) -> Result<Result<Config, Problem>, Failure> {
-    Ok(parse(&path.display().to_string(), &read_text(path)?))
+    let text = read_text(path).map_err(|failure| {
+        let is_missing = failure.is(ErrorKind::NotFound);
+        if is_missing { failure.hint("`scupper config example` prints one to begin with") } else { failure }
+    })?;
+    Ok(parse(&path.display().to_string(), &text))
 }
 
 /// The text of a configuration file: bounded, and of a regular file.
@@ -310,7 +314,11 @@ pub(super) fn explain(file: &str, text: &str, error: &toml::de::Error) -> Proble
                 let number = found.starts_with("integer") || found.starts_with("floating");
                 let quotes =
                     "write it in quotes; sizes and times with their unit, such as \"450M\" and \"30s\"";
-                if number && expected == "a string" { problem.hint(quotes) } else { problem }
+                match (number, expected, found) {
+                    (true, "a string", _) => problem.hint(quotes),
+                    (_, "a sequence", "map") => problem.hint("there may be several units: write [[unit]]"),
+                    _ => problem,
+                }
             }
             None => problem(message.to_owned()),
         },

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use std::os::fd::AsFd;
 
+use clap::error::{ContextKind, ContextValue};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
@@ -112,6 +113,11 @@ impl Printer {
         let text = answer.render().to_string();
         if answer.use_stderr() {
             self.note(text.trim_end());
+            if is_a_command_without_dashes(answer) {
+                self.note(
+                    "hint: what is to be run stands behind `--`, as in `scupper run -- gunicorn app:app`",
+                );
+            }
             UNUSABLE
         } else {
             let unwritten = self.line(&text).map_err(Failure::from).err();
@@ -121,6 +127,15 @@ impl Printer {
             })
         }
     }
+}
+
+/// Whether a word was given where only flags may stand, to a command that takes another one behind `--`.
+fn is_a_command_without_dashes(answer: &clap::Error) -> bool {
+    let takes_one = matches!(answer.get(ContextKind::Usage),
+        Some(ContextValue::StyledStr(usage)) if usage.to_string().contains("-- COMMAND"));
+    takes_one
+        && matches!(answer.get(ContextKind::InvalidArg),
+            Some(ContextValue::String(word)) if !word.starts_with('-'))
 }
 
 /// Writes as long as it needs no waiting; `false` where something is left. Not by `O_NONBLOCK`: stderr is shared with

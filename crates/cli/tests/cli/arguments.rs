@@ -13,6 +13,7 @@ fn refused(arguments: &[&str]) -> String {
 fn an_unknown_flag_is_named_with_the_nearest_one() {
     let said = refused(&["run", "--mem-sfot", "1G", "--", "true"]);
     assert!(said.contains("'--mem-sfot'") && said.contains("'--mem-soft'"), "{said}");
+    assert!(!said.contains("behind `--`"), "{said}");
 }
 
 #[test]
@@ -48,6 +49,8 @@ fn bad_values_say_what_would_be_right() {
         (&["run", "--metrics", "nowhere", "--", "true"], "write IP:PORT"),
         (&["run"], "COMMAND"),
         (&["run", "true"], "unexpected argument 'true'"),
+        (&["run", "--name", "web", "true"], "hint: what is to be run stands behind `--`"),
+        (&["mcp", "npx", "-y", "server"], "hint: what is to be run stands behind `--`"),
         (&["set", "web"], "--mem-soft"),
         (&["run", "--config", "x.toml", "--", "true"], "--unit"),
         (&["soak"], "COMMAND"),

@@ -73,7 +73,11 @@ fn a_file_that_cannot_be_read_is_no_finding() {
     for command in [&["up"][..], &["config", "check"], &["run", "--unit", "web"]] {
         let answer = sandbox.run(command);
         assert_eq!(answer.code, 2, "{command:?}");
-        assert_eq!(answer.err, "error: cannot read scupper.toml: No such file or directory (os error 2)\n");
+        assert_eq!(
+            answer.err,
+            "error: cannot read scupper.toml: No such file or directory (os error 2)\n\
+             hint: `scupper config example` prints one to begin with\n"
+        );
     }
     fs::write(sandbox.path("scupper.toml"), b"\xff\xfe").unwrap();
     assert_eq!(sandbox.run(&["config", "check"]).code, 2);

@@ -63,6 +63,9 @@ fn events_can_be_chosen() {
     assert_eq!(lines(&["events", "--since", "1h"]), 0);
     let state = sandbox.evidence().parent().unwrap().to_str().unwrap().to_owned();
     assert_eq!(lines(&["events", "--state", &state]), 3);
+    let unheard = sandbox.run(&["events", "wbe"]);
+    assert_eq!((unheard.code, unheard.out.as_str()), (0, ""));
+    assert!(unheard.err.starts_with("nothing that was asked for is recorded in "), "{}", unheard.err);
 }
 
 #[test]

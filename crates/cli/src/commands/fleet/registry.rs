@@ -26,7 +26,10 @@ pub(super) fn open(args: &RegistryArgs) -> Result<Arc<dyn Store>, Failure> {
         let nothing =
             format!("there is no registry in {}: nobody has registered there yet", directory.display());
         return Err(
-            Failure::usage(nothing).hint("name another one with --registry URL, or in SCUPPER_REGISTRY")
+            Failure::usage(nothing).hint(
+                "`scupper serve` and `scupper run --agent ID -- COMMAND` make it; --registry URL or SCUPPER_REGISTRY \
+                 names another one",
+            )
         );
     }
     Ok(scupper_fleet::open(&address, state.as_deref())?)

@@ -156,7 +156,8 @@ fn list(args: &ListArgs, printer: &mut Printer) -> Result<u8, Failure> {
             printer.note(&format!("warning: {problem}"));
         }
         if shown.is_empty() {
-            printer.note(&format!("no such incident in {}", folder.path().display()));
+            let such = if all.incidents.is_empty() { "no incident" } else { "no such incident" };
+            printer.note(&format!("{such} in {}", folder.path().display()));
         } else {
             printer.line(&said::table(&shown))?;
         }
