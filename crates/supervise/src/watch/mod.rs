@@ -5,11 +5,12 @@
 //! made known of its verdicts.
 //!
 //! * The tree's series begin anew when the main process is started again, when the number of workers is changed for
-//!   good, when the main process becomes another program, and when a process was replaced because it leaked. A process'
+//!   good, when the main process becomes another program (not itself, again and again), and when a process was replaced because it leaked. A process'
 //!   series end with it, and begin anew when it becomes another program: what that grew by at first was its start.
 //! * A worker that a master replaces takes its series along, and the tree's go on: many short lives may leak together.
 //! * Bounded: `MOST_FOLLOWED` processes and `MOST_SERIES` series of 8 KiB a unit.
 
+mod again;
 mod class;
 mod line;
 mod load;
@@ -27,6 +28,7 @@ use scupper_model::{Bytes, EventKind, Identity, Pid, Resource, Total, Watched};
 
 use crate::helpers::{Helpers, Moment};
 use crate::unit::{Bound, Look, Role, Seen};
+use again::Again;
 use line::{Line, Room};
 use load::Load;
 
@@ -67,6 +69,8 @@ pub struct Watch {
     parting: Vec<EventKind>,
     /// How old the main process was at the last look.
     lived: Duration,
+    /// Whether it executes itself again and again.
+    again: Again,
 }
 
 /// A unit in which nothing has moved: what a look of one that idles has to be compared with.
@@ -150,7 +154,10 @@ impl Watch {
         self.helpers.observe(look, &self.served);
         self.let_go(now, look);
         self.notice_resize(now, look);
-        if look.processes.first().is_some_and(|main| main.program_age() < self.plan.after()) {
+        let main = look.processes.first();
+        main.into_iter().for_each(|main| self.again.note(main));
+        let begins = main.is_some_and(|main| main.program_age() < self.plan.after());
+        if begins && !self.again.and_again() {
             self.begin_program();
         } else if age >= self.plan.after() && look.tree.processes > 0 {
             self.watch_tree(now, look);

@@ -28,6 +28,8 @@ struct Unit {
     processes: Vec<(i32, Role, u64, Duration)>,
     /// Who became another program, what, and when.
     became: Option<(i32, &'static str, Duration)>,
+    /// How often it has executed itself since.
+    again: u32,
     /// What everybody else calls itself.
     title: &'static str,
     descriptors: u64,
@@ -54,6 +56,7 @@ impl Unit {
             began,
             processes,
             became: None,
+            again: 0,
             title: "x",
             descriptors,
             connections,
@@ -90,7 +93,7 @@ impl Unit {
                 program: "x".into(),
                 age: self.now.saturating_sub(born),
                 became_at: became.map_or(Duration::ZERO, |became| became.2.saturating_sub(born)),
-                changes: u32::from(became.is_some()),
+                changes: became.map_or(0, |_| 1 + self.again),
                 spared: false,
                 zombie: false,
                 rss: Some(Bytes(rss)),
@@ -195,6 +198,35 @@ fn a_program_that_comes_late_is_judged_from_its_start_on() {
         let [EventKind::LeakFound { name, .. }] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!(name.as_deref(), Some("server"));
     }
+}
+
+/// A script that ends with `exec "$0"`, and leaves a child behind each time: each of them is small, the tree is what grows.
+/// Whoever executes itself a few times is a launcher, and whoever does so seldom is started anew on purpose.
+#[test]
+fn a_main_process_that_executes_itself_again_and_again_is_judged_with_its_tree() {
+    let found = |every: u32, turns: u32, leaves: u64| {
+        let mut unit = Unit::new(Plan { grow: None, ..ruled() });
+        unit.add(7, Role::Main, 50);
+        unit.became = Some((7, "script", unit.now));
+        for turn in 0..turns {
+            unit.again = turn;
+            unit.became = Some((7, "script", unit.now));
+            unit.processes[0].2 = 20 * MIB;
+            unit.add(100 + i32::try_from(turn).unwrap(), Role::Helper, leaves);
+            unit.looks(every / 2, |_| {});
+            unit.processes[0].2 = 50 * MIB;
+            unit.looks(every / 2, |_| {});
+        }
+        (unit.told(Watched::Memory, None), unit.look.leak.is_some())
+    };
+    let (told, leaks) = found(4, 100, 4);
+    assert!(told.contains(&Verdict::Leaking) && leaks, "{told:?}");
+    let (told, leaks) = found(4, 3, 4);
+    assert!(told.is_empty() && !leaks, "{told:?}");
+    let (told, leaks) = found(1300, 8, 4);
+    assert!(!told.contains(&Verdict::Leaking) && !leaks, "{told:?}");
+    let (told, leaks) = found(7, 100, 0);
+    assert!(!told.contains(&Verdict::Leaking) && !leaks, "{told:?}");
 }
 
 /// A server that shows in its name what it is at is the same one, and found by what it is called last.
