@@ -140,6 +140,18 @@ pub enum Policy {
     Kill,
 }
 
+impl Policy {
+    /// The word in flags and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Alert => "alert",
+            Self::Recycle => "recycle",
+            Self::Kill => "kill",
+        }
+    }
+}
+
 /// When a unit whose command ended by itself is started again. A recycle always starts it again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

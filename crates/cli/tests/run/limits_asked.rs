@@ -117,12 +117,17 @@ fn r043_set_changes_limits_without_a_restart() {
     }
     assert_eq!(scene.live()["limits"], limits);
     assert!(scene.events_of("limit_crossed").is_empty());
+    let (code, said) = scene.ask(&["set", &scene.unit, "--policy", "kill"]);
+    assert!(
+        code == 0 && said.contains("policy is now kill, limits are now mem_soft=300MiB"),
+        "{code} {said}"
+    );
 
     // Below what it has now: it is acted on at once.
     let (code, said) = scene.ask(&["set", &scene.unit, "--mem-soft", "off", "--mem-hard", "80M"]);
     assert_eq!(code, 0, "{said}");
     assert_eq!(running.wait().code(), Some(137));
-    assert_eq!(scene.events_of("limits_changed").len(), 2);
+    assert_eq!(scene.events_of("limits_changed").len(), 3);
     scene.expect_nothing_left();
 }
 

@@ -98,7 +98,11 @@ impl UnitShell {
         spec.limits = limits;
         spec.policy = change.policy.unwrap_or(spec.policy);
         self.adopt_settings(spec, around);
-        Ok(format!("limits are now {}", self.spec.limits))
+        let limits = self.spec.limits;
+        Ok(match change.policy {
+            Some(policy) => format!("policy is now {}, limits are now {limits}", policy.name()),
+            None => format!("limits are now {limits}"),
+        })
     }
 
     pub(in crate::shell) fn status(&mut self, now: Duration, around: &Surrounding) -> UnitStatus {
