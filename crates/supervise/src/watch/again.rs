@@ -15,12 +15,12 @@ const SELDOM: Duration = Duration::from_mins(10);
 /// How often the main process has executed itself again.
 #[derive(Debug, Default)]
 pub(super) struct Again {
-    last: Option<Program>,
+    last: Option<Executed>,
     times: u32,
 }
 
 #[derive(Debug)]
-struct Program {
+struct Executed {
     changes: u32,
     name: Arc<str>,
     program: Arc<str>,
@@ -39,7 +39,7 @@ impl Again {
             let soon = main.age.saturating_sub(last.met_at) < SELDOM;
             self.times = if same && soon { self.times.saturating_add(1) } else { 0 };
         }
-        self.last = Some(Program {
+        self.last = Some(Executed {
             changes: main.changes,
             name: Arc::clone(&main.name),
             program: Arc::clone(&main.program),

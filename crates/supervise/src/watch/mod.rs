@@ -155,7 +155,9 @@ impl Watch {
         self.let_go(now, look);
         self.notice_resize(now, look);
         let main = look.processes.first();
-        main.into_iter().for_each(|main| self.again.note(main));
+        if let Some(main) = main {
+            self.again.note(main);
+        }
         let begins = main.is_some_and(|main| main.program_age() < self.plan.after());
         if begins && !self.again.and_again() {
             self.begin_program();
