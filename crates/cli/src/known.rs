@@ -20,6 +20,7 @@ use scupper_model::{Event, EventKind, FleetFact, Keep, Kept, RunId, Timestamp, U
 use scupper_orphan::{Known, KnownRun};
 use scupper_probe::snapshot::{Process, Snapshot};
 use scupper_supervise::record::{RecordError, Records};
+use scupper_supervise::shell::KEEPS_UNREAD;
 
 use self::others::{
     Signs, belongs_to, claims_only_own, directories_of_others, has_living_parent, other_own_directories,
@@ -277,7 +278,9 @@ impl<'s> Gathering<'s> {
                 }
             }
             EventKind::Kept { target, because, .. }
+                // That nobody could tell is no wish: once it can be told, it is judged like any other.
                 if target.boot_id == boot_id
+                    && !because.starts_with(KEEPS_UNREAD)
                     && owner.is_none_or(|owner| belongs_to(&target, owner, self.snapshot)) =>
             {
                 // The last word counts.

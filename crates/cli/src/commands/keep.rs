@@ -92,7 +92,10 @@ fn wanted(args: &KeepArgs, proc_: &Proc, now: Timestamp) -> Result<Vec<Keep>, Fa
     let mut wanted = Vec::new();
     for &pid in &args.pid {
         let stat = proc_.stat(pid)?.filter(|stat| !stat.is_zombie());
-        let Some(stat) = stat else { return Err(Failure::usage(format!("there is no process {pid}"))) };
+        let Some(stat) = stat else {
+            let or = "/proc does not show it to this user";
+            return Err(Failure::usage(format!("there is no process {pid}, or {or}")));
+        };
         let identity = stat.identity(proc_.boot_id());
         wanted.push(keep(Kept::Process { identity, name: printable(&stat.name, 64) }));
     }

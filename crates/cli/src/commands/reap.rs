@@ -18,10 +18,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use scupper_model::{Bytes, EventKind, Identity, UnitName, allowed, brake};
+use scupper_model::{Bytes, EventKind, Identity, Pid, UnitName, allowed, brake};
 use scupper_orphan::{CONFIRM_AFTER, Certainty, Choice, Confirmed, Findings, Known, Plan, Selection, Target};
+use scupper_probe::Proc;
 use scupper_supervise::shell::{self, Untouchable};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use self::act::Around;
 use self::done::Done;
@@ -31,7 +32,7 @@ use self::view::{One, memory};
 use super::scan::look::{Ask, Looked, look};
 use crate::args::ReapArgs;
 use crate::failure::{FINDINGS, Failure, UNUSABLE};
-use crate::output::Printer;
+use crate::output::{Printer, Unwritten};
 use crate::{keeps, paths, wait};
 
 /// So often what was started by those that are ended is looked for, and ended in its turn.
@@ -55,6 +56,8 @@ struct Planned {
     selection: Selection,
     plan: Plan,
     refused: Vec<Refused>,
+    /// Why nobody is ended, whatever is asked: what is kept cannot be read.
+    held_back: Option<String>,
 }
 
 pub(super) fn run(args: &ReapArgs, printer: &mut Printer) -> Result<u8, Failure> {
@@ -68,7 +71,7 @@ pub(super) fn run(args: &ReapArgs, printer: &mut Printer) -> Result<u8, Failure>
     // Nobody is ended by what is named beside something that cannot be.
     let refused = !planned.refused.is_empty();
     if !args.json && !refused {
-        printer.line(&said::plan(&planned, mode))?;
+        printer.line(&said::plan(&planned, mode)).map_err(|unwritten| unheard(unwritten, mode))?;
     }
     let mut done = Done::default();
     if mode != Mode::DryRun && !refused {
@@ -95,12 +98,25 @@ pub(super) fn run(args: &ReapArgs, printer: &mut Printer) -> Result<u8, Failure>
     })
 }
 
+/// Nobody is ended whom nobody could see listed (DESIGN, Safety 6): that is no success, though the reader had enough.
+fn unheard(unwritten: Unwritten, mode: Mode) -> Failure {
+    match unwritten {
+        Unwritten::Closed if mode != Mode::DryRun => {
+            Failure::usage("nobody reads whom it is to end: nothing was ended")
+                .hint("use --json, or send it to a file")
+        }
+        other => other.into(),
+    }
+}
+
 fn plan(args: &ReapArgs) -> Result<Planned, Failure> {
     let looked = look(&asked(args))?;
     let selection = pick::selection(&args.targets, &args.classes, &looked.findings);
     let plan = Plan::new(&looked.findings, &selection);
     let refused = pick::refused(&plan, &looked.findings, &looked.snapshot, looked.observer.uid);
-    Ok(Planned { looked, selection, plan, refused })
+    let held_back = keeps::of_this_user(args.state.as_deref()).err();
+    let held_back = held_back.map(|why| format!("what is kept cannot be read: {why}"));
+    Ok(Planned { looked, selection, plan, refused, held_back })
 }
 
 fn asked(args: &ReapArgs) -> Ask<'_> {
@@ -122,13 +138,16 @@ struct Acting<'a> {
 
 impl Acting<'_> {
     fn act(&mut self, done: &mut Done, printer: &mut Printer) -> Result<(), Failure> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&interrupted)).context("cannot take over ^C")?;
-        }
-        let interrupted = || interrupted.load(Ordering::Relaxed);
+        let stopped = stopped(&self.first.looked.proc_, self.first.looked.observer.pid)?;
+        let interrupted = || stopped.load(Ordering::Relaxed);
         let Plan { targets, to_ask, .. } = &self.first.plan;
         if targets.is_empty() && to_ask.is_empty() {
+            return Ok(());
+        }
+        if let Some(because) = &self.first.held_back {
+            for one in targets.iter().map(One::from).chain(to_ask.iter().map(One::from)) {
+                done.skip(&one, because);
+            }
             return Ok(());
         }
         self.journal.record(self.planned());
@@ -354,6 +373,19 @@ impl Acting<'_> {
             .to_owned(),
         });
     }
+}
+
+/// Set by what asks it to stop, ^C and a terminal that is closed among them: what was done by then is recorded first. What
+/// is ignored stays so (nohup).
+fn stopped(proc_: &Proc, own: Pid) -> Result<Arc<AtomicBool>, Failure> {
+    let ignored = proc_.ignored_signals(own).ok().flatten().unwrap_or(0);
+    let stopped = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+        if ignored & (1 << (signal - 1)) == 0 {
+            signal_hook::flag::register(signal, Arc::clone(&stopped)).context("cannot take over ^C")?;
+        }
+    }
+    Ok(stopped)
 }
 
 /// How many units look dead, and of how many that are known: those that did not end as they should, and those of which

@@ -165,6 +165,10 @@ fn safety_1_a_unit_that_cannot_tell_what_is_kept_ends_nothing_and_says_so() {
     assert!(alive(pid), "{}", scene.text("stderr"));
     let kept = scene.events_of("kept");
     assert!(kept.iter().any(|event| event["because"].as_str().unwrap().contains("keeps.json")), "{kept:?}");
+    // Once it can be told, and nobody keeps it, it is what the unit left.
+    fs::remove_file(scene.path("state/scupper/keeps.json")).unwrap();
+    let (_, left) = super::support::found(&scene, pid, &["mark"]);
+    assert_eq!(left["certainty"], "certain", "{left}");
     kill(pid, 9);
 }
 

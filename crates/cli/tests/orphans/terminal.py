@@ -1,7 +1,7 @@
 """Runs a command on a real terminal and answers it, as a person in front of it does.
 
 terminal.py TRANSCRIPT [PATTERN ANSWER]... -- COMMAND...
-    When the terminal shows PATTERN, types ANSWER (^C: interrupt; !WORDS: runs that command first, and types nothing). Exits with the command's own code; what was shown is in TRANSCRIPT.
+    When the terminal shows PATTERN, types ANSWER (^C: interrupt; !WORDS: runs that command first, and types nothing; CLOSE: closes the terminal). Exits with the command's own code; what was shown is in TRANSCRIPT.
 """
 import os, pty, re, select, subprocess, sys, time
 
@@ -27,7 +27,10 @@ while True:
     if answers and (found := re.search(answers[0][0], seen[since:])):
         since += found.end()
         text = answers.pop(0)[1]
-        if text.startswith("!"):
+        if text == "CLOSE":
+            os.close(master)
+            break
+        elif text.startswith("!"):
             subprocess.run(text[1:], shell=True, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         else:
             os.write(master, b"\x03" if text == "^C" else text.encode() + b"\n")

@@ -138,11 +138,14 @@ impl Judge {
     }
 }
 
+/// How the reason begins why a process is left alone of which it cannot be told whether somebody keeps it.
+pub const KEEPS_UNREAD: &str = "what people asked to keep cannot be read";
+
 /// Why this very process is kept. Where that cannot be read, it may be: an error means keep.
 fn asked(keeps: &Result<Vec<Keep>, String>, process: &Identity) -> Option<String> {
     let keeps = match keeps {
         Ok(keeps) => keeps,
-        Err(why) => return Some(format!("what people asked to keep cannot be read: {why}")),
+        Err(why) => return Some(format!("{KEEPS_UNREAD}: {why}")),
     };
     let keep = keeps
         .iter()

@@ -43,7 +43,7 @@ pub use engine::{
     Joins, Leasehold, Options, ParentExit, Reload, Sink, SuperviseError, observe, supervise, supervise_leased,
 };
 pub use guardian::{guard, guarded};
-pub use judge::Keeps;
+pub use judge::{KEEPS_UNREAD, Keeps};
 pub use launch::{is_launch, launch};
 pub use lease::{Lease, Order, View};
 pub use observer::Observer;

@@ -48,11 +48,12 @@ fn matching(expression: &str, proc_: &Proc) -> Result<Identity, Failure> {
     }
     let pids: HashSet<Pid> = found.iter().map(|(stat, _)| stat.pid).collect();
     found.retain(|(stat, _)| !has_ancestor_in(proc_, stat, &pids));
+    let shown = printable(expression.as_bytes(), 80);
     match found.as_slice() {
-        [] => Err(Failure::usage(format!("no process matches `{expression}`"))
+        [] => Err(Failure::usage(format!("no process matches `{shown}`"))
             .hint("it is compared with name, program and command line; `*` is anything")),
         [(stat, _)] => Ok(stat.identity(proc_.boot_id())),
-        several => Err(Failure::usage(format!("{} processes match `{expression}`", several.len()))
+        several => Err(Failure::usage(format!("{} processes match `{shown}`", several.len()))
             .hint(format!("name one of them by its number:\n{}", list(several)))),
     }
 }

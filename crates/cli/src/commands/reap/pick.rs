@@ -1,6 +1,7 @@
 //! What the command line names, as the plan takes it.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use scupper_model::{Identity, Pid};
 use scupper_orphan::{Choice, Class, Findings, Plan, Selection};
@@ -51,7 +52,12 @@ pub(super) fn refused(plan: &Plan, findings: &Findings, snapshot: &Snapshot, uid
     let told = named.map(|(choice, why)| match choice {
         Choice::Pid(pid) => {
             let spared = findings.not_touched.iter().any(|one| one.process.identity.pid == *pid);
-            let because = if spared { why.clone() } else { unjudged(*pid, snapshot, uid) };
+            let mut because = if spared { why.clone() } else { unjudged(*pid, snapshot, uid) };
+            let of_group = findings.left_behind.iter().find(|left| left.group == pid.to_string());
+            if let Some(left) = of_group {
+                let member = left.process.identity.pid;
+                let _ = write!(because, "; the group of that name is ended by its pids, such as {member}");
+            }
             Refused { target: pid.to_string(), because }
         }
         Choice::Group(group) => Refused { target: group.clone(), because: why.clone() },

@@ -25,11 +25,17 @@ pub(super) fn plan(planned: &Planned, mode: Mode) -> String {
     let decided = trees(&planned.plan.targets);
     let likely = trees(&planned.plan.to_ask);
     if decided.is_empty() && likely.is_empty() {
-        text.push_str("nothing was left behind\n");
+        let _ = writeln!(text, "{}", nothing(planned));
     }
-    let verb = if mode == Mode::DryRun { "would end" } else { "to end" };
+    let held_back = planned.held_back.is_some();
+    let verb = match mode {
+        _ if held_back => "left behind",
+        Mode::DryRun => "would end",
+        Mode::Person | Mode::Timer => "to end",
+    };
     section(&mut text, verb, &decided);
     let title = match mode {
+        _ if held_back => "likely left behind",
         Mode::DryRun => "likely, would be asked about one by one, or ended where it is named",
         Mode::Person => "likely, asked about one by one",
         Mode::Timer => "likely, left alone",
@@ -49,9 +55,24 @@ pub(super) fn plan(planned: &Planned, mode: Mode) -> String {
         let _ = writeln!(text, "left alone: {} more (`scupper scan` lists them)", spared.len() - MOST_SPARED);
     }
     if mode == Mode::DryRun && !(decided.is_empty() && likely.is_empty()) {
-        text.push_str("nothing was signalled: `scupper reap --yes` acts\n");
+        text.push_str(if held_back {
+            "nothing was signalled, and --yes would end nobody: what is kept cannot be read\n"
+        } else {
+            "nothing was signalled: `scupper reap --yes` acts\n"
+        });
     }
     text
+}
+
+/// Where there is nobody to end: of those that were asked about.
+fn nothing(planned: &Planned) -> &'static str {
+    let chosen = !planned.selection.choices.is_empty();
+    let limited = planned.looked.settings.user.is_some() || !planned.looked.settings.min_age.is_zero();
+    if chosen || limited {
+        "nothing of what was asked for was left behind"
+    } else {
+        "nothing was left behind"
+    }
 }
 
 fn section(text: &mut String, title: &str, trees: &[Vec<One<'_>>]) {
@@ -135,7 +156,8 @@ fn by_reason(skipped: &[Skipped]) -> BTreeMap<&str, Vec<String>> {
 /// What is named and was not ended: as errors, each on a line.
 pub(super) fn refused(planned: &Planned, printer: &mut Printer) {
     for refused in &planned.refused {
-        printer.note(&format!("error: {}: {}", refused.target, refused.because));
+        let target = printable(refused.target.as_bytes(), 80);
+        printer.note(&format!("error: {target}: {}", refused.because));
     }
     if !planned.refused.is_empty() && !planned.plan.targets.is_empty() {
         printer.note("nothing was ended: leave it out, and name the rest again");

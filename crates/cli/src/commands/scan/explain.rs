@@ -47,7 +47,8 @@ struct Piece<'s> {
 pub(super) fn explain(pid: Pid, looked: &Looked, json: bool, printer: &mut Printer) -> Result<u8, Failure> {
     let Looked { snapshot, known, observer, settings, .. } = looked;
     let Some(explanation) = scupper_orphan::explain(snapshot, known, *observer, settings, pid) else {
-        return Err(Failure::usage(format!("there is no process {pid}, or it is one of the kernel's own")));
+        let or = "it is one of the kernel's own, or /proc does not show it to this user";
+        return Err(Failure::usage(format!("there is no process {pid}, or {or}")));
     };
     if json {
         printer.json(&explained(&explanation))?;

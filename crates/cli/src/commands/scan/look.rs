@@ -9,7 +9,7 @@ use anyhow::Context;
 use scupper_model::{Identity, Pid};
 use scupper_orphan::{Findings, Known, Observer, PipeAnswer, Settings};
 use scupper_probe::Proc;
-use scupper_probe::snapshot::{self, Snapshot};
+use scupper_probe::snapshot::{self, Snapshot, Unreadable};
 use scupper_supervise::shell::{Program, clock};
 
 use crate::config;
@@ -17,6 +17,11 @@ use crate::failure::Failure;
 use crate::known::{self, Gathered};
 use crate::output::Printer;
 
+/// What was not read where `/proc` hides processes: it stands with the first of them.
+pub(super) const OTHERS: &str = "other processes";
+/// What that means for an answer.
+const HIDDEN: &str = "/proc hides the processes of others from this user (hidepid): who of them is left behind, uses or holds \
+                      something cannot be seen; root sees all";
 /// So many pipes are asked about.
 const MOST_QUESTIONS: usize = 10_000;
 
@@ -58,14 +63,26 @@ pub(in crate::commands) fn look(ask: &Ask<'_>) -> Result<Looked, Failure> {
     let observer = Observer { pid: own, uid: rustix::process::geteuid().as_raw() };
     let now = clock::wall();
     let settings = Settings { min_age: ask.min_age, user: ask.user, idle_after: ask.idle_after, now };
-    let snapshot = snapshot::take(&proc_).context("cannot look at processes")?;
+    let mut snapshot = snapshot::take(&proc_).context("cannot look at processes")?;
     program.release();
-    let Gathered { mut known, notes } =
+    let Gathered { mut known, mut notes } =
         known::gather(&snapshot, ask.state, &configured.keep, observer.uid, now);
+    if hides_others(&snapshot) {
+        let why = "/proc hides them from this user (hidepid)".to_owned();
+        snapshot.unreadable.push(Unreadable { pid: Pid::INIT, what: OTHERS, why });
+        notes.push(HIDDEN.to_owned());
+    }
     known.pipes = ask_the_kernel(&proc_, &snapshot, &settings);
     program.release();
     let findings = scupper_orphan::judge(&snapshot, &known, observer, &settings);
     Ok(Looked { proc_, snapshot, known, notes, observer, settings, findings })
+}
+
+/// Whether `/proc` shows no processes of others: the first one is always there.
+fn hides_others(snapshot: &Snapshot) -> bool {
+    let is_first = |pid: Pid| pid == Pid::INIT;
+    !snapshot.processes.iter().any(|process| is_first(process.identity.pid))
+        && !snapshot.unreadable.iter().any(|entry| is_first(entry.pid))
 }
 
 /// Whether anybody at all has the other end of a pipe open: where not all holders may be seen, the kernel knows. What it

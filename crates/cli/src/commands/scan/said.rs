@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use scupper_detect::Quantity;
 use scupper_model::{Pid, printable};
-use scupper_orphan::{Certainty, DescriptorFinding, DescriptorKind, Findings, NotTouched, Zombie};
+use scupper_orphan::{Certainty, DescriptorFinding, DescriptorKind, Findings, NotTouched, Settings, Zombie};
 use scupper_probe::snapshot::Kinds;
 
 use super::Scan;
 use super::entries::memory;
 use super::groups::{self, Group};
+use super::look::OTHERS;
 use super::watch::{Course, Watched, What};
 use crate::output::Table;
 use crate::output::figures::{amount, span};
@@ -56,9 +57,18 @@ fn clean(scan: &Scan) -> String {
     let grows = if scan.watched.is_some() { ", nothing grows" } else { "" };
     let unread = not_read(scan).map(|unread| format!("; {unread}")).unwrap_or_default();
     let (processes, seconds) = (scan.looked.snapshot.processes.len(), scan.took.as_secs_f64());
+    let asked = asked(&scan.looked.settings);
     format!(
-        "clean: nothing was left behind{grows}; {processes} processes looked at in {seconds:.2} s{unread}"
+        "clean: nothing was left behind{asked}{grows}; {processes} processes looked at in {seconds:.2} s{unread}"
     )
+}
+
+/// What alone was asked about: of the rest nothing is said.
+fn asked(settings: &Settings) -> String {
+    let user = settings.user.map(|user| format!(" by user {user}")).unwrap_or_default();
+    let young =
+        (!settings.min_age.is_zero()).then(|| format!(" that is at least {} old", whole(settings.min_age)));
+    format!("{user}{}", young.unwrap_or_default())
 }
 
 fn section(out: &mut String, title: &str, body: &str) {
@@ -265,6 +275,9 @@ fn not_touched(found: &[NotTouched], out: &mut String) {
 /// `of 120 processes something was not readable: descriptors, environment (Permission denied)`.
 fn not_read(scan: &Scan) -> Option<String> {
     let found = &scan.findings().unreadable;
+    if found.iter().any(|one| one.what == OTHERS) {
+        return Some("the processes of other users are hidden from this one; root sees more".to_owned());
+    }
     let processes: BTreeSet<Pid> = found.iter().map(|one| one.pid).collect();
     let whats: BTreeSet<&str> = found.iter().map(|one| one.what).collect();
     let mut whys: BTreeMap<&str, usize> = BTreeMap::new();

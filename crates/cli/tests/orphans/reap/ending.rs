@@ -60,6 +60,20 @@ fn an_interrupt_stops_it_and_it_says_what_was_done() {
     assert_eq!(finished["because"], "interrupted");
 }
 
+/// Every signal that was sent is recorded, and that it went no further.
+#[test]
+fn a_terminal_that_is_closed_stops_it_and_what_was_done_is_recorded() {
+    let Some(machine) = Machine::start() else { return };
+    let kids = abandoned(&machine, "web");
+    on_a_terminal(&machine, &["--yes", "--grace", "60s"], &[("TERM", "CLOSE")]);
+    assert!(machine.alive(kids["deaf"]), "no KILL was sent");
+    let events = machine.events("reap");
+    let of = |kind: &str| events.iter().filter(|event| event["event"] == kind).collect::<Vec<_>>();
+    assert!(of("signal_sent").iter().all(|event| event["signal"] == 15), "{events:?}");
+    let finished = of("reap_finished");
+    assert_eq!((finished.len(), &finished[0]["because"]), (1, &"interrupted".into()), "{events:?}");
+}
+
 /// What a member forks while its tree is ended is of the tree: here on TERM itself, in a session of its own.
 #[test]
 fn what_is_forked_while_it_ends_ends_too() {

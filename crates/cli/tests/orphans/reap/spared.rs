@@ -42,10 +42,38 @@ fn r118_safety_1_an_unreadable_answer_means_keep() {
     let kids = abandoned(&machine, "web");
     fs::create_dir_all(machine.scene.path("state/scupper")).unwrap();
     fs::write(machine.scene.path("state/scupper/keeps.json"), "{ damaged").unwrap();
+    let living = sorted(kids.values().copied().filter(|pid| machine.alive(*pid)));
+    // Nor does the dry run say that it would be.
+    let planned = machine.scupper(&["reap"]);
+    assert!(planned.out.contains("--yes would end nobody: what is kept cannot be read"), "{planned:?}");
+    assert!(
+        !planned.out.contains("would end:") && planned.err.contains("keeps.json is damaged"),
+        "{planned:?}"
+    );
     let said = machine.scupper(&["reap", "--yes", "--grace", "500ms"]);
-    assert!(kids.values().any(|pid| machine.alive(*pid)), "{said:?}");
-    assert!(said.code != 0, "{said:?}");
+    assert!(said.out.contains("left: ") && said.out.contains("keeps.json is damaged"), "{said:?}");
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(sorted(kids.values().copied().filter(|pid| machine.alive(*pid))), living, "{said:?}");
     assert!(machine.events("reap").iter().all(|event| event["event"] != "signal_sent"));
+}
+
+/// Safety 6: who is ended is listed first. Where nobody reads the list nobody is ended, and that is no success.
+#[test]
+fn r118_safety_6_nobody_is_ended_who_could_not_be_listed() {
+    const UNREAD: &str = "
+import os, subprocess, sys
+reading, writing = os.pipe()
+os.close(reading)
+sys.exit(subprocess.run(sys.argv[1:], stdout=writing).returncode)
+";
+    let Some(machine) = Machine::start() else { return };
+    let likely = orphan(&machine);
+    let pid = likely.to_string();
+    let said = machine.run(&["python3", "-S", "-c", UNREAD, SCUPPER, "reap", "--yes", &pid]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.err.contains("nothing was ended") && machine.alive(likely), "{said:?}");
+    let said = machine.run(&["python3", "-S", "-c", UNREAD, SCUPPER, "reap", &pid]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "a dry run has done its work: {said:?}");
 }
 
 /// Policy, and no orphan: what a living parent holds and does not use is ended by its pid alone.

@@ -1,5 +1,6 @@
 //! Several users: what root believes of what they wrote, what they are told themselves, and who is asked about.
 
+use super::super::machine::Machine;
 use super::*;
 
 const NOBODY: u32 = 65534;
@@ -147,4 +148,47 @@ fn r118_a_unit_is_known_to_a_scan_with_other_surroundings() {
         });
         assert_eq!((&found["certainty"], &found["unit"]), (&"certain".into(), &scene.unit.as_str().into()));
     }
+}
+
+/// What `/proc` hides (hidepid) is said, and who was handed to a hidden first process is found all the same.
+#[test]
+fn r118_a_user_from_whom_others_are_hidden_finds_what_is_theirs_and_is_told_so() {
+    let Some(machine) = Machine::start() else { return };
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: not root, who alone can become another user");
+        return;
+    }
+    let scene = &machine.scene;
+    for_nobody(scene);
+    chown(scene.dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let path = |name: &str| scene.path(name).to_string_lossy().into_owned();
+    let orphaned = "import os, subprocess, sys\n\
+        pipe = subprocess.PIPE\n\
+        child = subprocess.Popen(['sleep', '1000'], stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)\n\
+        print(child.pid, file=open(sys.argv[1], 'w'))\n\
+        os._exit(0)";
+    let (theirs, roots) = (path("theirs"), path("roots"));
+    for (python, told) in [(&NOBODYS_PYTHON[..], &theirs), (&["/usr/bin/python3"][..], &roots)] {
+        let starter = machine.start_command(&[python, &["-S", "-c", orphaned, told]].concat());
+        machine.wait(starter);
+    }
+    let pid = |name: &str| scene.text(name).trim().parse::<i32>().unwrap();
+    let hidden = "mount -t proc -o hidepid=2 proc /proc && exec \"$@\"";
+    let as_nobody = |arguments: &[&str]| {
+        let before = ["unshare", "--mount", "sh", "-c", hidden, "sh"];
+        machine.run(&[&before, &NOBODYS_PYTHON[..4], &[&path("scupper")], arguments].concat())
+    };
+    let (scan, found) = wait_for("it is found", PATIENCE, || {
+        let answer = as_nobody(&["scan", "--json"]);
+        let found = entry(&answer.json(), "left_behind", pid("theirs"));
+        if found.is_null() { Err(format!("{answer:?}")) } else { Ok((answer.json(), found)) }
+    });
+    assert!(kinds(&found).is_superset(&["stdin_gone", "reparented"].map(str::to_owned).into()), "{found}");
+    assert!(pids_in(&scan, "unreadable").contains(&1), "{scan}");
+    assert!(!scan.to_string().contains(&format!("\"pid\":{},", pid("roots"))), "{scan}");
+    let said = as_nobody(&["scan"]);
+    assert!(said.out.contains("of other users are hidden") && said.err.contains("hidepid"), "{said:?}");
+    let ended = as_nobody(&["reap", "--yes", &pid("theirs").to_string()]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(!machine.alive(pid("theirs")) && machine.alive(pid("roots")));
 }
