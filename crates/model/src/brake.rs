@@ -1,4 +1,4 @@
-//! How many may look dead before it is the observer who is in doubt (DESIGN, Safety 6). The only place that computes it.
+//! How many may look dead before it is the observer who is in doubt (ARCHITECTURE.md, Safety 6). The only place that computes it.
 
 /// So many may look dead in one pass, however few members there are.
 const ALWAYS_ALLOWED: usize = 3;

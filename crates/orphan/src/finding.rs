@@ -65,7 +65,7 @@ pub struct Evidence {
     pub text: String,
 }
 
-/// Evidence by rank, strongest first (DESIGN, Safety 3). Only the first three make anything certain.
+/// Evidence by rank, strongest first (ARCHITECTURE.md, Safety 3). Only the first three make anything certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceKind {

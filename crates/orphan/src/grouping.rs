@@ -1,5 +1,5 @@
 //! What a program is: its class, and the group that all of its kind share. For people and for counting alone: names
-//! decide nothing (DESIGN, Safety 3).
+//! decide nothing (ARCHITECTURE.md, Safety 3).
 //!
 //! A program is known by the script or package it runs, where there is one: thirty `node` are nothing to look at,
 //! thirty `npx @scope/server` are. What does not look like a name (a token, a long path) is never part of a group.

@@ -5,7 +5,7 @@
 //! for them, so that no zombies stay; and whoever starts a child anew while its tree is ended does so below a process
 //! that is still to be ended, where it is found ([`crate::Reaping::join`]).
 //!
-//! **Two looks** (DESIGN, Safety 4). A process that Scupper did not start dies only after two confirmations at least
+//! **Two looks** (ARCHITECTURE.md, Safety 4). A process that Scupper did not start dies only after two confirmations at least
 //! [`CONFIRM_AFTER`] apart: in the moment between a client's exec and its first write, or while a service manager takes
 //! over, a living process looks left behind.
 

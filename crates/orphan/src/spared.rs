@@ -1,4 +1,4 @@
-//! Who is left alone, whatever speaks against it (DESIGN, Safety 5).
+//! Who is left alone, whatever speaks against it (ARCHITECTURE.md, Safety 5).
 //!
 //! Two kinds. What may never be touched, recorded or not: scupper and those above it, what a service manager or a
 //! container runs, multiplexers and daemons by choice, what people asked to keep. That reaches down to whatever

@@ -1,7 +1,7 @@
 //! `reap`: ends what was left behind. A dry run until `--yes`.
 //!
 //! Looks, shows whom it would end, asks where something is only likely, looks again at least 2 s later, and ends those of
-//! whom both looks say the same (DESIGN, Safety 4). Every signal is an event of the unit `reap`.
+//! whom both looks say the same (ARCHITECTURE.md, Safety 4). Every signal is an event of the unit `reap`.
 
 pub(super) mod act;
 mod ask;
@@ -98,7 +98,7 @@ pub(super) fn run(args: &ReapArgs, printer: &mut Printer) -> Result<u8, Failure>
     })
 }
 
-/// Nobody is ended whom nobody could see listed (DESIGN, Safety 6): that is no success, though the reader had enough.
+/// Nobody is ended whom nobody could see listed (ARCHITECTURE.md, Safety 6): that is no success, though the reader had enough.
 fn unheard(unwritten: Unwritten, mode: Mode) -> Failure {
     match unwritten {
         Unwritten::Closed if mode != Mode::DryRun => {

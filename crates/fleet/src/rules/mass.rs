@@ -1,4 +1,4 @@
-//! The mass brake (DESIGN, Safety 6) from one sweep to the next.
+//! The mass brake (ARCHITECTURE.md, Safety 6) from one sweep to the next.
 //!
 //! A pass here is what was claimed within one round of heartbeats. Agents beat at different moments of their interval, so
 //! the leases of a hundred that a broken switch cuts off in one moment end one by one, over a whole interval: counted

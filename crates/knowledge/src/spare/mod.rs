@@ -1,4 +1,4 @@
-//! Who is left alone at the end of a unit (DESIGN, Safety 5; R118, R119).
+//! Who is left alone at the end of a unit (ARCHITECTURE.md, Safety 5; R118, R119).
 //!
 //! In every profile: what carries the keep mark, what `--keep` names, and what a service manager runs. In the profile
 //! `agent` also multiplexers and daemons by choice: a coding agent that starts `tmux` or `redis-server --daemonize yes`

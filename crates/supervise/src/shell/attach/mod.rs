@@ -1,6 +1,6 @@
 //! Watches a tree that Scupper did not start, with everything that a unit has: series, verdict, forecast, events, status.
 //!
-//! It never signals (DESIGN, Safety 7), and it is built so that it cannot: this is a loop of its own, without the
+//! It never signals (ARCHITECTURE.md, Safety 7), and it is built so that it cannot: this is a loop of its own, without the
 //! machine, whose effects are signals, and without `deliver`, which sends them. What it has is what reads: the tree, the
 //! watch, a sink, a control socket that takes no request but to tell and to end the watching. Its record names no main
 //! process: nobody who finds it later may take the tree for something that Scupper owned.
