@@ -31,7 +31,7 @@ pub(super) fn to_start(asked: Option<&str>) -> Result<String, Failure> {
         return Ok(program);
     }
     Err(Failure::usage(format!(
-        "{program} would not be recognised: the name of the program begins with `scupper`"
+        "{program} would not be recognised later: its name does not begin with `scupper`"
     ))
     .hint("name a scupper with --scupper PATH"))
 }
