@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{Access, CWD, Gid, RenameFlags, Uid};
+use rustix::fs::{Access, Advice, CWD, Gid, RenameFlags, Uid};
 use rustix::io::Errno;
 
 use super::{leftovers, read};
@@ -104,6 +104,8 @@ impl Prepared {
             .with_context(|| format!("nothing can be written to {}", folder.display()))?;
         let (mut file, path_of_new) = file.into_parts();
         file.write_all(text.as_bytes())?;
+        // Its way to the disk begins now, and not when it is waited for. Where that cannot be asked for, it begins then.
+        let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
         let new = Temporary { path: path_of_new.keep().map_err(|error| error.error)?, is_ours: true };
         if let Some((_, metadata)) = old {
             keep_owner(&file, metadata, mode)?;
@@ -131,13 +133,17 @@ impl Prepared {
         let Self { mut new, path, old } = self;
         let Some(old) = old else {
             return match rename(&new.path, &path, RenameFlags::NOREPLACE) {
-                Ok(()) => Ok(Written::Created),
+                Ok(()) => {
+                    new.is_ours = false;
+                    Ok(Written::Created)
+                }
                 Err(Errno::EXIST) => {
                     bail!("somebody else has made it meanwhile: nothing was written, try again")
                 }
                 // A file system that has no such rename.
                 Err(Errno::INVAL | Errno::NOSYS) if !path.exists() => {
                     fs::rename(&new.path, &path)?;
+                    new.is_ours = false;
                     Ok(Written::Created)
                 }
                 Err(error) => Err(error.into()),

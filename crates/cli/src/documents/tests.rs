@@ -178,6 +178,28 @@ fn a_batch_is_written_whole() {
     assert_eq!(fs::read_to_string(folder.path().join("7.md")).unwrap(), "one");
 }
 
+/// One that did not get to the disk is told under its own name, and the others are written.
+#[test]
+fn r018_what_fails_in_a_batch_is_the_one_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut batch = Batch::default();
+    for number in 0..100 {
+        assert!(batch.add(&folder.path().join(format!("{number}.md")), &number.to_string()).unwrap());
+    }
+    let unfinished = |name: &String| fs::read_to_string(folder.path().join(name)).unwrap() == "42";
+    let lost = names(folder.path()).into_iter().find(unfinished).unwrap();
+    fs::remove_file(folder.path().join(lost)).unwrap();
+    for (path, written) in batch.put() {
+        if path.ends_with("42.md") {
+            let error = format!("{:#}", written.unwrap_err());
+            assert!(error.starts_with(&format!("cannot write {}: ", path.display())), "{error}");
+        } else {
+            assert_eq!(written.unwrap(), Written::Created, "{}", path.display());
+        }
+    }
+    assert_eq!(names(folder.path()).len(), 99, "{:?}", names(folder.path()));
+}
+
 #[test]
 fn r018_a_folder_has_one_writer_who_is_named() {
     let folder = tempfile::tempdir().unwrap();
