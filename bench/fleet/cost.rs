@@ -322,6 +322,7 @@ fn turns(bench: &mut Bench, agents: usize, seed: &str) {
         registry: "bench".to_owned(),
         timing: Timing::DEFAULT,
         on_lost: OnLost::Adopt,
+        leak_window: None,
     };
     let store: Arc<dyn Store> = Arc::clone(&bench.store) as Arc<dyn Store>;
     let mut coordinator = Coordinator::new(

@@ -10,8 +10,8 @@ use scupper_model::{Bytes, Timestamp};
 
 use crate::words::{
     AgentId, AgentView, Beat, Beaten, Claim, ClaimView, CoordinatorId, Directive, Event, EventId, Happened,
-    HostId, Incarnation, Item, ItemKind, Page, Process, Reaped, Reason, Registered, Registration, Status,
-    Sweep, Swept, Timing, Totals, Written,
+    HostId, Incarnation, Item, ItemKind, LeakWindow, Page, Process, Reaped, Reason, Registered, Registration,
+    Status, Sweep, Swept, Timing, Totals, Written,
 };
 
 /// Heartbeats of one call.
@@ -114,12 +114,20 @@ pub trait Store: Members {
         lease: std::time::Duration,
     ) -> Result<bool, StoreError>;
 
-    /// What every incarnation took in one minute (minutes since 1970), as it was said in heartbeats; 20 minutes back.
-    fn memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError>;
+    /// How far back the fleet's growth is measured: the same for all who use this registry.
+    fn leak_window(&self) -> Result<LeakWindow, StoreError>;
+
+    /// Sets it for all. The first one does so; where it is another already, only whoever is alone: while anybody else
+    /// coordinates it stays as it is. Gives what it is now. Samples of another window are no samples of this one: growth is
+    /// unknown until it has passed.
+    fn set_leak_window(&self, window: LeakWindow, by: &CoordinatorId) -> Result<LeakWindow, StoreError>;
+
+    /// What every incarnation took in one period ([`LeakWindow::nth`]), as it was said in heartbeats; 20 periods back.
+    fn memory(&self, nth: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError>;
 
     /// What all members take, and how much those of them have grown that were there a window ago.
-    fn totals(&self, timing: &Timing) -> Result<Totals, StoreError> {
-        crate::totals::add_up(self, timing)
+    fn totals(&self) -> Result<Totals, StoreError> {
+        crate::totals::add_up(self)
     }
 
     /// Records an event and publishes it. What follows from a call is announced by the store itself, in that call

@@ -2,43 +2,41 @@
 //! with the number of members, which a registry on one host can bear.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Duration;
 
 use scupper_detect::Verdict;
 use scupper_model::Bytes;
 
 use crate::store::{Store, StoreError};
-use crate::words::{AgentId, Epoch, FleetGrowth, Incarnation, NAMED_LIMIT, Standing, Status, Timing, Totals};
+use crate::words::{
+    AgentId, Epoch, FleetGrowth, Incarnation, NAMED_LIMIT, PERIODS, Standing, Status, Totals,
+};
 
 /// Agents of one page when they are asked what they say of themselves, and how many are asked: in a larger fleet the
 /// heaps and verdicts stay unknown, and what they take is told all the same.
 const PAGE: usize = 500;
 const MOST_ASKED: usize = 10_000;
 
-/// The minutes by which a store keeps memory.
-const MINUTE_MILLIS: u64 = 60_000;
-
-/// What one minute's heartbeats said.
-type Minute = HashMap<Incarnation, Bytes>;
+/// What one period's heartbeats said.
+type Period = HashMap<Incarnation, Bytes>;
 
 /// Adds it up.
-pub(crate) fn add_up<S: Store + ?Sized>(store: &S, timing: &Timing) -> Result<Totals, StoreError> {
+pub(crate) fn add_up<S: Store + ?Sized>(store: &S) -> Result<Totals, StoreError> {
     let status = store.status()?;
-    let minute = status.now.0 / MINUTE_MILLIS;
-    let window = (millis(timing.memory_window) / MINUTE_MILLIS).max(1);
-    let ago = |minutes: u64| -> Result<Minute, StoreError> {
-        minute.checked_sub(minutes).map_or_else(|| Ok(Minute::new()), |minute| store.memory(minute))
+    let window = store.leak_window()?;
+    let nth = window.nth(status.now.0);
+    let ago = |periods: u64| -> Result<Period, StoreError> {
+        nth.checked_sub(periods).map_or_else(|| Ok(Period::new()), |nth| store.memory(nth))
     };
-    // The minute that runs is incomplete: growth is between the last two whole minutes and those a window before. Who
+    // The period that runs is incomplete: growth is between the last two whole ones and those a window before. Who
     // says it every other heartbeat may be in one of them alone.
     let latest = [ago(0)?, ago(1)?, ago(2)?];
-    let before = [ago(1 + window)?, ago(2 + window)?];
+    let before = [ago(1 + PERIODS)?, ago(2 + PERIODS)?];
     let said = said_by_members(store, &status)?;
 
     let growth = growth(&latest, &before);
     let mut current: BTreeMap<&Incarnation, Bytes> = BTreeMap::new();
-    for minute in latest.iter().rev() {
-        current.extend(minute.iter().map(|(who, bytes)| (who, *bytes)));
+    for period in latest.iter().rev() {
+        current.extend(period.iter().map(|(who, bytes)| (who, *bytes)));
     }
     if let Some(members) = &said.members {
         current.retain(|who, _| members.contains(*who));
@@ -56,6 +54,7 @@ pub(crate) fn add_up<S: Store + ?Sized>(store: &S, timing: &Timing) -> Result<To
         rss,
         heap_used: said.heap_used,
         store: status.memory,
+        window,
         growth,
         largest,
         verdicts: said.verdicts,
@@ -63,9 +62,9 @@ pub(crate) fn add_up<S: Store + ?Sized>(store: &S, timing: &Timing) -> Result<To
     })
 }
 
-/// Over the members that are in both minutes of a pair, which is exactly a window apart: the later pair where both ends of
+/// Over the members that are in both periods of a pair, which is exactly a window apart: the later pair where both ends of
 /// it are known.
-fn growth(latest: &[Minute; 3], before: &[Minute; 2]) -> Option<FleetGrowth> {
+fn growth(latest: &[Period; 3], before: &[Period; 2]) -> Option<FleetGrowth> {
     let mut ends: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for (now, then) in latest[1..].iter().zip(before) {
         for (who, then) in then {
@@ -128,29 +127,25 @@ fn said_by_members<S: Store + ?Sized>(store: &S, status: &Status) -> Result<Said
     Ok(said)
 }
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     //! Rows shown here: R104.
 
     use super::*;
 
-    fn minute(sizes: &[(&str, u64)]) -> Minute {
+    fn period(sizes: &[(&str, u64)]) -> Period {
         let of = |id: &str| Incarnation { id: id.parse().unwrap(), epoch: Epoch(1) };
         sizes.iter().map(|(id, bytes)| (of(id), Bytes(*bytes))).collect()
     }
 
     #[test]
-    fn r105_growth_is_over_the_members_of_both_ends_and_who_says_it_every_other_minute_counts() {
+    fn r105_growth_is_over_the_members_of_both_ends_and_who_says_it_every_other_period_counts() {
         let latest = [
-            minute(&[("late", 9_000_000_000)]),
-            minute(&[("a", 1500), ("joined", 5_000_000_000)]),
-            minute(&[("a", 1400), ("b", 2600)]),
+            period(&[("late", 9_000_000_000)]),
+            period(&[("a", 1500), ("joined", 5_000_000_000)]),
+            period(&[("a", 1400), ("b", 2600)]),
         ];
-        let before = [minute(&[("a", 1000), ("left", 7_000_000_000)]), minute(&[("a", 900), ("b", 2000)])];
+        let before = [period(&[("a", 1000), ("left", 7_000_000_000)]), period(&[("a", 900), ("b", 2000)])];
         let growth = growth(&latest, &before).unwrap();
         assert_eq!((growth.members, growth.growth), (2, 500 + 600));
         assert_eq!((growth.baseline, growth.current), (Bytes(3000), Bytes(4100)));
@@ -158,7 +153,7 @@ mod tests {
 
     #[test]
     fn r104_where_nobody_was_there_a_window_ago_nothing_has_grown() {
-        let none = || minute(&[]);
-        assert_eq!(growth(&[none(), minute(&[("a", 1 << 40)]), none()], &[none(), none()]), None);
+        let none = || period(&[]);
+        assert_eq!(growth(&[none(), period(&[("a", 1 << 40)]), none()], &[none(), none()]), None);
     }
 }

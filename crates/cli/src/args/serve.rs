@@ -65,6 +65,10 @@ pub(crate) struct ServeArgs {
     /// Between two sweeps [default: a 24th of --ttl]
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Fleet")]
     pub tick: Option<Duration>,
+    /// How far back the fleet's growth is measured, at least 2.5 x --ttl: a setting of the registry, the same for all its
+    /// coordinators [default: the registry's, which is 5m]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Fleet")]
+    pub leak_window: Option<Duration>,
     /// Leave orphans' processes of this host alone: only what is in the registry is cleaned up
     #[arg(long, help_heading = "Fleet")]
     pub no_processes: bool,

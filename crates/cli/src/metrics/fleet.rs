@@ -92,7 +92,7 @@ impl Out<'_> {
         let growth = memory.and_then(|memory| memory.growth);
         self.one(
             "memory_growth",
-            "Growth in the last 5 minutes of the members that were there then and are there now.",
+            "Growth within the leak window (5 minutes unless said otherwise) of the members that were there then and are there now.",
             BYTES,
             growth.map(|growth| growth.growth),
         )?;
@@ -284,6 +284,12 @@ impl Out<'_> {
             "When that was summed up, by the store's clock, since 1970.",
             SECONDS,
             memory.map(|memory| seconds(memory.at)),
+        )?;
+        self.one(
+            "scupper_fleet_leak_window",
+            "How far back memory_growth_bytes looks.",
+            SECONDS,
+            memory.map(|memory| memory.window.time().as_secs_f64()),
         )?;
         let growth = memory.and_then(|memory| memory.growth);
         self.one(

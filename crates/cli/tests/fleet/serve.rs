@@ -5,6 +5,7 @@ mod ending;
 mod hosting;
 mod objecting;
 mod outage;
+mod window;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -34,7 +34,7 @@ pub use self::processes::{Fate, Looked, Processes};
 pub use self::run::Stop;
 pub use self::turn::Coordinator;
 pub use self::view::{Done, FleetGrowth, LARGEST_LIMIT, Memory, SharedView, View};
-use crate::words::{CoordinatorId, HostId, Timing};
+use crate::words::{CoordinatorId, HostId, LeakWindow, Timing};
 
 /// What a coordinator is told.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ pub struct Setup {
     pub timing: Timing,
     /// What becomes of the agents of coordinators that are gone.
     pub on_lost: OnLost,
+    /// How far back the fleet's growth is to be measured; `None`: as the registry says.
+    pub leak_window: Option<LeakWindow>,
 }
 
 /// Takes every fact that a coordinator has to tell, from its own thread.

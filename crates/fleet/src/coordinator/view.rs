@@ -12,7 +12,7 @@ use scupper_model::{Bytes, Timestamp};
 
 pub use crate::words::FleetGrowth;
 use crate::words::{
-    AgentId, CoordinatorId, CoordinatorView, HostId, MemoryStats, NAMED_LIMIT, Phase, Reason,
+    AgentId, CoordinatorId, CoordinatorView, HostId, LeakWindow, MemoryStats, NAMED_LIMIT, Phase, Reason,
 };
 
 /// So many agents are named with what they take; the rest is in the totals alone.
@@ -107,8 +107,10 @@ pub struct Memory {
     pub at: Timestamp,
     /// Totals (R103).
     pub stats: MemoryStats,
-    /// What the members that were there at both times have grown by in [`crate::Timing::memory_window`]; `None` as long as
-    /// nobody was, or that is not so long ago.
+    /// How far back growth is measured: the registry's setting.
+    pub window: LeakWindow,
+    /// What the members that were there at both ends of it have grown by; `None` as long as nobody was, or that is not so
+    /// long ago.
     pub growth: Option<FleetGrowth>,
     /// Whether that is a leak (R105): 1 and 0 of `memory_leak_detected`.
     pub leaking: bool,

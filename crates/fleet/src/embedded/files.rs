@@ -17,7 +17,7 @@ use super::error::{self, Fault, beats, durable};
 use super::rows::{signed, unsigned};
 use super::schema::{self, Found};
 use crate::rules::NUMBERS_END;
-use crate::{StoreError, Timing};
+use crate::{LeakWindow, StoreError, Timing};
 
 /// How long one process waits for another one's transaction.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ pub(super) struct Pulse {
     pub reader: Open,
     /// Of the heartbeats' file.
     pub generation: i64,
-    /// The minute in which samples of memory that are too old were last removed.
+    /// The period in which samples of memory that are too old were last removed.
     pub trimmed: Option<u64>,
 }
 
@@ -60,6 +60,8 @@ pub(super) struct Registry {
     pub last: u64,
     pub members: u64,
     pub claims: u64,
+    /// How far back growth is measured, where somebody has said so.
+    pub window: Option<LeakWindow>,
 }
 
 impl Place {
@@ -261,13 +263,15 @@ fn bits(open: &Open) -> (i64, i64) {
 /// The one row; an error where there is none.
 pub(super) fn registry(connection: &Connection) -> rusqlite::Result<Registry> {
     connection
-        .prepare_cached("SELECT generation, last, members, claims FROM registry WHERE one = 1")?
+        .prepare_cached("SELECT generation, last, members, claims, window_ms FROM registry WHERE one = 1")?
         .query_row([], |row| {
             Ok(Registry {
                 generation: row.get(0)?,
                 last: unsigned(row.get(1)?),
                 members: unsigned(row.get(2)?),
                 claims: unsigned(row.get(3)?),
+                // What is none counts as not said.
+                window: row.get::<_, i64>(4).ok().map(|millis| LeakWindow::kept(Some(unsigned(millis)))),
             })
         })
 }

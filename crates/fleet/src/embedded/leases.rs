@@ -8,10 +8,9 @@ use scupper_model::{Bytes, Timestamp};
 
 use super::rows::{count, json, later, millis, signed, unsigned};
 use crate::rules::{MassBrake, Outage, clipped_state};
+use crate::words::PERIODS_KEPT;
 use crate::{AgentId, CoordinatorId, CoordinatorView, Epoch, HostId, Incarnation, Report};
 
-/// Minutes of everybody's memory that are kept.
-const MINUTES: u64 = 20;
 /// Samples of memory that one call removes at most.
 const SAMPLES_PER_CALL: usize = 1000;
 /// Coordinators and turns that are known at most.
@@ -71,8 +70,8 @@ pub(super) fn forget(beats: &Connection, epoch: Epoch) -> Sql<()> {
     Ok(())
 }
 
-/// What an incarnation said of itself.
-pub(super) fn report(beats: &Connection, who: &Incarnation, report: &Report, now: Timestamp) -> Sql<()> {
+/// What an incarnation said of itself, in this period.
+pub(super) fn report(beats: &Connection, who: &Incarnation, report: &Report, nth: u64) -> Sql<()> {
     let kept = Report { state: clipped_state(&report.state).to_owned(), ..report.clone() };
     if let Some(body) = json(&kept) {
         beats
@@ -84,16 +83,16 @@ pub(super) fn report(beats: &Connection, who: &Incarnation, report: &Report, now
             .prepare_cached(
                 "INSERT OR REPLACE INTO memory (minute, epoch, id, bytes) VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute((signed(now.0 / 60_000), signed(who.epoch.0), who.id.as_str(), signed(rss.0)))?;
+            .execute((signed(nth), signed(who.epoch.0), who.id.as_str(), signed(rss.0)))?;
     }
     Ok(())
 }
 
 /// Removes some of the samples that are too old, or of a time that is yet to come. Gives whether none is left.
-pub(super) fn trim_memory(beats: &Connection, minute: u64) -> Sql<bool> {
+pub(super) fn trim_memory(beats: &Connection, nth: u64) -> Sql<bool> {
     let mut removed = 0;
     for (range, bound) in
-        [("minute <= ?1", minute.saturating_sub(MINUTES)), ("minute > ?1", minute.saturating_add(1))]
+        [("minute <= ?1", nth.saturating_sub(PERIODS_KEPT)), ("minute > ?1", nth.saturating_add(1))]
     {
         let sql = format!(
             "DELETE FROM memory WHERE (minute, epoch) IN (SELECT minute, epoch FROM memory WHERE {range} LIMIT ?2)"
@@ -103,10 +102,15 @@ pub(super) fn trim_memory(beats: &Connection, minute: u64) -> Sql<bool> {
     Ok(removed < SAMPLES_PER_CALL)
 }
 
-/// What every incarnation took in one minute.
-pub(super) fn memory(beats: &Connection, minute: u64) -> Sql<HashMap<Incarnation, Bytes>> {
+/// All of them: they are of another window's periods.
+pub(super) fn forget_memory(beats: &Connection) -> Sql<()> {
+    beats.execute("DELETE FROM memory", []).map(|_| ())
+}
+
+/// What every incarnation took in one period.
+pub(super) fn memory(beats: &Connection, nth: u64) -> Sql<HashMap<Incarnation, Bytes>> {
     let mut statement = beats.prepare_cached("SELECT epoch, id, bytes FROM memory WHERE minute = ?1")?;
-    let rows = statement.query_map([signed(minute)], |row| {
+    let rows = statement.query_map([signed(nth)], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
     })?;
     let mut found = HashMap::new();

@@ -106,8 +106,9 @@ impl EmbeddedStore {
 
     pub(super) fn beaten(&self, pulse: &mut Pulse, all: &[Beat]) -> Result<Beaten, Fault> {
         let transaction = write_beats(&mut pulse.beats.connection)?;
-        let (registry, _) = look(&mut pulse.reader.connection, pulse.generation)?;
+        let (registry, kept) = look(&mut pulse.reader.connection, pulse.generation)?;
         let now = self.now();
+        let nth = kept.window.unwrap_or_default().nth(now.0);
         let mut answers = Vec::with_capacity(all.len());
         let mut reported = false;
         for beat in all {
@@ -118,7 +119,7 @@ impl EmbeddedStore {
                 Life::Lives { ttl, directive } => {
                     leases::renew(&transaction, beat.who.epoch, ttl, now).map_err(beats)?;
                     if let Some(report) = &beat.report {
-                        leases::report(&transaction, &beat.who, report, now).map_err(beats)?;
+                        leases::report(&transaction, &beat.who, report, nth).map_err(beats)?;
                         reported = true;
                     }
                     Answer::Accepted { directive }
@@ -126,10 +127,9 @@ impl EmbeddedStore {
             };
             answers.push(answer);
         }
-        let minute = now.0 / 60_000;
-        if reported && pulse.trimmed != Some(minute) {
-            let is_done = leases::trim_memory(&transaction, minute).map_err(beats)?;
-            pulse.trimmed = is_done.then_some(minute);
+        if reported && pulse.trimmed != Some(nth) {
+            let is_done = leases::trim_memory(&transaction, nth).map_err(beats)?;
+            pulse.trimmed = is_done.then_some(nth);
         }
         transaction.commit().map_err(beats)?;
         Ok(Beaten { now, answers })

@@ -3,7 +3,7 @@
 //! | file | holds | when a call returns it is |
 //! |---|---|---|
 //! | `fleet.sqlite` | transitions: members, claims, what agents keep, events, epitaphs, requests to look at a process | on disk (WAL, `synchronous=FULL`) |
-//! | `fleet-beats.sqlite` | heartbeats, reports, minutes of memory, coordinators' leases, what guard and brake remember | in the kernel (WAL, `synchronous=OFF`): a heartbeat waits for no disk |
+//! | `fleet-beats.sqlite` | heartbeats, reports, memory by its periods, coordinators' leases, what guard and brake remember | in the kernel (WAL, `synchronous=OFF`): a heartbeat waits for no disk |
 //!
 //! **Order.** A heartbeat takes the write lock of the second file first and reads the epoch from the first one inside of it.
 //! A sweep takes the same lock, finds the leases that have ended, commits its claims to the first file, and only then lets
@@ -32,6 +32,7 @@ mod reaping;
 mod rows;
 mod schema;
 mod sweeping;
+mod window;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -48,8 +49,8 @@ use crate::store::OUT_OF_BOUNDS;
 use crate::store::depart;
 use crate::{
     AgentId, AgentView, BEATS_LIMIT, Beat, Beaten, Claim, ClaimView, Clock, CoordinatorId, Directive, Event,
-    EventId, Happened, HostId, Incarnation, Item, ItemKind, Members, Page, Process, Reaped, Reason,
-    Registered, Registration, Status, Store, StoreError, Sweep, Swept, Timing, Written,
+    EventId, Happened, HostId, Incarnation, Item, ItemKind, LeakWindow, Members, Page, Process, Reaped,
+    Reason, Registered, Registration, Status, Store, StoreError, Sweep, Swept, Timing, Written,
 };
 
 /// How often a call is tried again on another file of heartbeats.
@@ -355,9 +356,22 @@ impl Store for EmbeddedStore {
         })
     }
 
-    fn memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
+    fn leak_window(&self) -> Result<LeakWindow, StoreError> {
+        self.with_pulse("reading its leak window", |pulse| {
+            let (_, registry) = look(&mut pulse.reader.connection, pulse.generation)?;
+            Ok(registry.window.unwrap_or_default())
+        })
+    }
+
+    fn set_leak_window(&self, window: LeakWindow, by: &CoordinatorId) -> Result<LeakWindow, StoreError> {
+        self.with_both("setting its leak window", |pulse, writer| {
+            window::set(pulse, writer, self.now(), window, by)
+        })
+    }
+
+    fn memory(&self, nth: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
         self.with_pulse("reading the fleet's memory", |pulse| {
-            leases::memory(&pulse.beats.connection, minute).map_err(beats)
+            leases::memory(&pulse.beats.connection, nth).map_err(beats)
         })
     }
 

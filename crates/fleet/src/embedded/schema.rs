@@ -97,6 +97,8 @@ const STEPS: &[&str] = &["
 ", "
     ALTER TABLE epitaphs ADD COLUMN fence INTEGER;
     ALTER TABLE epitaphs ADD COLUMN deleted INTEGER;
+", "
+    ALTER TABLE registry ADD COLUMN window_ms INTEGER;
 "];
 
 /// One index finds the expired and the silent, however many agents there are: leases differ in `ttl_ms`, and there are few
@@ -238,7 +240,7 @@ fn migrate_by(connection: &mut Connection, steps: &[&str], now: i64) -> rusqlite
 mod tests {
     use super::*;
 
-    const NEXT: &[&str] = &[STEPS[0], STEPS[1], "ALTER TABLE agents ADD COLUMN colour TEXT"];
+    const NEXT: &[&str] = &[STEPS[0], STEPS[1], STEPS[2], "ALTER TABLE agents ADD COLUMN colour TEXT"];
 
     fn memory() -> Connection {
         Connection::open_in_memory().unwrap()
@@ -276,7 +278,7 @@ mod tests {
     fn a_step_that_fails_leaves_the_old_version() {
         let mut connection = memory();
         migrate(&mut connection, 9).unwrap();
-        let broken = &[STEPS[0], STEPS[1], "CREATE TABLE extra (x); SELECT no_such_function()"];
+        let broken = &[STEPS[0], STEPS[1], STEPS[2], "CREATE TABLE extra (x); SELECT no_such_function()"];
         assert!(migrate_by(&mut connection, broken, 9).is_err());
         assert_eq!(look(&connection).unwrap(), Found::Ours(VERSION));
         assert_eq!(number(&connection, "SELECT count(*) FROM sqlite_master WHERE name = 'extra'"), 0);

@@ -25,8 +25,8 @@ use crate::store::OUT_OF_BOUNDS;
 use crate::store::depart;
 use crate::{
     AgentId, AgentView, BEATS_LIMIT, Beat, Beaten, Claim, ClaimView, Clock, CoordinatorId, Directive, Event,
-    EventId, Happened, HostId, Incarnation, Item, ItemKind, Members, Page, Process, Reaped, Reason,
-    Registered, Registration, Status, Store, StoreError, Sweep, Swept, Timing, Written, rules,
+    EventId, Happened, HostId, Incarnation, Item, ItemKind, LeakWindow, Members, Page, Process, Reaped,
+    Reason, Registered, Registration, Status, Store, StoreError, Sweep, Swept, Timing, Written, rules,
 };
 
 /// Keys that one call of [`Store::reap`] deletes.
@@ -219,8 +219,16 @@ impl Store for MemoryStore {
         Ok(self.call().take_turn(what, by, lease))
     }
 
-    fn memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
-        Ok(self.call().tables.memory.get(&minute).cloned().unwrap_or_default())
+    fn leak_window(&self) -> Result<LeakWindow, StoreError> {
+        Ok(self.call().tables.window.unwrap_or_default())
+    }
+
+    fn set_leak_window(&self, window: LeakWindow, by: &CoordinatorId) -> Result<LeakWindow, StoreError> {
+        Ok(self.call().set_window(window, by))
+    }
+
+    fn memory(&self, nth: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
+        Ok(self.call().tables.memory.get(&nth).cloned().unwrap_or_default())
     }
 
     fn announce(&self, what: &Happened) -> Result<(), StoreError> {

@@ -2,7 +2,9 @@
 
 use super::tables::{Epitaph, Reaping};
 use super::{Call, Guard};
-use crate::{AgentId, Claim, CoordinatorId, Happened, Incarnation, Process, Reaped, Reason, Timing};
+use crate::{
+    AgentId, Claim, CoordinatorId, Happened, Incarnation, LeakWindow, Process, Reaped, Reason, Timing,
+};
 
 impl Call<'_> {
     pub(super) fn reap(&mut self, claim: &Claim, delegate: Option<&Process>, timing: &Timing) -> Reaped {
@@ -99,5 +101,20 @@ impl Call<'_> {
         self.tables.turns.retain(|_, (_, until)| now <= *until);
         self.tables.turns.insert(what.to_owned(), (by.clone(), until));
         true
+    }
+
+    pub(super) fn set_window(&mut self, window: LeakWindow, by: &CoordinatorId) -> LeakWindow {
+        let now = self.now;
+        let others = self.tables.coordinators.iter().any(|(id, (_, until))| id != by && now <= *until);
+        match self.tables.window {
+            Some(set) if set != window && others => set,
+            set => {
+                if set.unwrap_or_default() != window {
+                    self.tables.memory.clear();
+                }
+                self.tables.window = Some(window);
+                window
+            }
+        }
     }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use scupper_model::{Bytes, Timestamp};
 
 use crate::rules::{LostEpochs, MassBrake, Outage};
+use crate::words::PERIODS_KEPT;
 use crate::{
     AgentId, Claim, CoordinatorId, Directive, Epoch, Event, EventId, Fence, Happened, HostId, Incarnation,
-    ItemKind, Nonce, Process, Reason, Report, SecretHash,
+    ItemKind, LeakWindow, Nonce, Process, Reason, Report, SecretHash,
 };
 
 /// Events that are kept.
@@ -21,9 +22,6 @@ const EPITAPH_KEPT: u64 = 24 * 60 * 60 * 1000;
 /// Processes that coordinators are asked to look at.
 const DELEGATED: usize = 10_000;
 
-/// Minutes of everybody's memory.
-const MINUTES: u64 = 20;
-
 #[derive(Clone)]
 pub(super) struct Tables {
     pub members: BTreeMap<AgentId, Member>,
@@ -34,7 +32,9 @@ pub(super) struct Tables {
     pub turns: BTreeMap<String, (CoordinatorId, Timestamp)>,
     pub epitaphs: BTreeMap<AgentId, Epitaph>,
     pub delegated: BTreeMap<(HostId, Incarnation), Process>,
+    /// What everybody took, by the periods of this window.
     pub memory: BTreeMap<u64, HashMap<Incarnation, Bytes>>,
+    pub window: Option<LeakWindow>,
     pub last_epoch: Option<Epoch>,
     pub last_fence: Option<Fence>,
     pub lost: LostEpochs,
@@ -102,6 +102,7 @@ impl Tables {
             epitaphs: BTreeMap::new(),
             delegated: BTreeMap::new(),
             memory: BTreeMap::new(),
+            window: None,
             last_epoch: None,
             last_fence: None,
             lost,
@@ -161,9 +162,9 @@ impl Tables {
     }
 
     pub fn remember(&mut self, now: Timestamp, who: &Incarnation, rss: Bytes) {
-        let minute = now.0 / 60_000;
-        self.memory.entry(minute).or_default().insert(who.clone(), rss);
-        self.memory.retain(|kept, _| *kept + MINUTES > minute);
+        let nth = self.window.unwrap_or_default().nth(now.0);
+        self.memory.entry(nth).or_default().insert(who.clone(), rss);
+        self.memory.retain(|kept, _| *kept + PERIODS_KEPT > nth);
     }
 
     pub fn bump_epoch(&mut self, epoch: Epoch) {

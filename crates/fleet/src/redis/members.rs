@@ -78,15 +78,30 @@ impl RedisStore {
             return Ok(Beaten { now, answers: Vec::new() });
         }
         let now = SystemClock.since_boot();
-        let along = locked(&self.told).along(beats, self.seed, now);
-        let arguments = Self::beats(beats, &along);
-        let beaten =
+        let (along, period) = {
+            let told = locked(&self.told);
+            (told.along(beats, self.seed, now), told.period())
+        };
+        let arguments = Self::beats(beats, &along, period);
+        let answer =
             self.call("sending heartbeats", &self.scripts.beat, &arguments, |said| beaten(said, beats.len()));
-        locked(&self.told).answered(beats, &along, beaten.as_ref().ok(), now);
-        beaten
+        let mut told = locked(&self.told);
+        match answer {
+            Ok((beaten, period)) => {
+                if let Some(period) = period {
+                    told.samples_every(period);
+                }
+                told.answered(beats, &along, Some(&beaten), now);
+                Ok(beaten)
+            }
+            Err(error) => {
+                told.answered(beats, &along, None, now);
+                Err(error)
+            }
+        }
     }
 
-    fn beats(beats: &[Beat], along: &[Along]) -> Arguments {
+    fn beats(beats: &[Beat], along: &[Along], period: u64) -> Arguments {
         let mut arguments = Arguments::new();
         arguments.number(beats.len() as u64);
         for beat in beats {
@@ -103,7 +118,7 @@ impl RedisStore {
         if reports.is_empty() && mirrored.is_empty() {
             return arguments;
         }
-        arguments.number(reports.len() as u64);
+        arguments.number(reports.len() as u64).number(period);
         let digits =
             |size: Option<Bytes>| size.map(|size| size.0.min(LARGEST).to_string()).unwrap_or_default();
         for (at, report, is_news) in reports {
@@ -262,14 +277,20 @@ fn registered(said: Value) -> Read<Registered> {
     }
 }
 
-fn beaten(said: Value, beats: usize) -> Read<Beaten> {
+/// The answers, and how often samples are wanted where that is not how often they come (ms).
+fn beaten(said: Value, beats: usize) -> Read<(Beaten, Option<u64>)> {
     let mut answers = vec![Answer::Accepted { directive: None }; beats];
     let Value::Array(parts) = said else {
-        return Ok(Beaten { now: Timestamp(number(&said)?), answers });
+        return Ok((Beaten { now: Timestamp(number(&said)?), answers }, None));
     };
     let Some((now, odd)) = parts.split_first() else { return Err(Odd) };
+    let mut period = None;
     for one in odd.chunks(3) {
         let [at, what, which] = one else { return Err(Odd) };
+        if number(at)? == 0 && text(what)? == "P" {
+            period = Some(number(which)?);
+            continue;
+        }
         let at = usize::try_from(number(at)?).ok().and_then(|at| at.checked_sub(1)).ok_or(Odd)?;
         let answer = answers.get_mut(at).ok_or(Odd)?;
         let which = text(which)?;
@@ -280,7 +301,7 @@ fn beaten(said: Value, beats: usize) -> Read<Beaten> {
             _ => return Err(Odd),
         };
     }
-    Ok(Beaten { now: Timestamp(number(now)?), answers })
+    Ok((Beaten { now: Timestamp(number(now)?), answers }, period))
 }
 
 const fn directive_word(directive: Directive) -> &'static str {
@@ -328,13 +349,19 @@ mod tests {
     fn answers_to_beats_are_read_or_refused() {
         let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
         let read = |parts: Vec<Value>| beaten(Value::Array(parts), 2);
-        assert_eq!(beaten(text("12"), 1).ok().unwrap().answers.len(), 1);
-        let said = read(vec![text("12"), Value::Int(2), text("F"), text("0000000000000007")]).ok().unwrap();
-        assert_eq!(said.answers[1], Answer::Fenced { by: Some(Epoch(7)) });
+        assert_eq!(beaten(text("12"), 1).ok().unwrap().0.answers.len(), 1);
+        let fenced = [Value::Int(2), text("F"), text("0000000000000007")];
+        let (said, period) = read([vec![text("12")], fenced.to_vec()].concat()).ok().unwrap();
+        assert_eq!((said.answers[1], period), (Answer::Fenced { by: Some(Epoch(7)) }, None));
+        let other = [vec![text("12"), Value::Int(0), text("P"), text("180000")], fenced.to_vec()].concat();
+        let (said, period) = read(other).ok().unwrap();
+        assert_eq!((said.answers[1], period), (Answer::Fenced { by: Some(Epoch(7)) }, Some(180_000)));
         for odd in [
             vec![],
             vec![text("12"), Value::Int(0), text("F"), text("")],
             vec![text("12"), Value::Int(3), text("F"), text("")],
+            vec![text("12"), Value::Int(0), text("P"), text("soon")],
+            vec![text("12"), Value::Int(1), text("P"), text("60000")],
             vec![text("12"), Value::Int(1), text("F")],
             vec![text("12"), Value::Int(1), text("X"), text("")],
             vec![text("12"), Value::Int(1), text("F"), text("many")],

@@ -43,8 +43,8 @@ use crate::store::OUT_OF_BOUNDS;
 use crate::store::depart;
 use crate::{
     AgentId, AgentView, Beat, Beaten, Claim, ClaimView, CoordinatorId, Directive, Event, EventId, Happened,
-    HostId, Incarnation, Item, ItemKind, Members, Page, Process, Reaped, Reason, Registered, Registration,
-    Status, Store, StoreError, Sweep, Swept, Timing, Totals, Written,
+    HostId, Incarnation, Item, ItemKind, LeakWindow, Members, Page, Process, Reaped, Reason, Registered,
+    Registration, Status, Store, StoreError, Sweep, Swept, Timing, Totals, Written,
 };
 
 /// A registry in Redis or Valkey.
@@ -110,11 +110,11 @@ impl RedisStore {
         Self { plain: true, ..self }
     }
 
-    /// What agents take is told so often, instead of once a minute: for a measurement.
+    /// What agents take is told so often, instead of once in a period of the leak window: for a measurement.
     #[doc(hidden)]
     #[must_use]
     pub fn sampled_every(self, time: Duration) -> Self {
-        locked(&self.told).minute = millis(time).max(1);
+        locked(&self.told).sample_every(time);
         self
     }
 
@@ -252,11 +252,19 @@ impl Store for RedisStore {
         self.do_take_turn(what, by, lease)
     }
 
-    fn memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
-        self.do_memory(minute)
+    fn leak_window(&self) -> Result<LeakWindow, StoreError> {
+        self.do_leak_window(None)
     }
 
-    fn totals(&self, _: &Timing) -> Result<Totals, StoreError> {
+    fn set_leak_window(&self, window: LeakWindow, by: &CoordinatorId) -> Result<LeakWindow, StoreError> {
+        self.do_leak_window(Some((window, by)))
+    }
+
+    fn memory(&self, nth: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
+        self.do_memory(nth)
+    }
+
+    fn totals(&self) -> Result<Totals, StoreError> {
         self.do_totals()
     }
 

@@ -133,6 +133,8 @@ scripts! {
     status = "status.lua";
     /// What the fleet takes.
     totals = "totals.lua";
+    /// The window of the leak check.
+    window = "window.lua";
     /// Whether scripts may run.
     probe = "probe.lua";
 }

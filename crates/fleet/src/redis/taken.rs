@@ -1,4 +1,4 @@
-//! What the fleet takes: the sizes of a minute, and the sums that heartbeats keep.
+//! What the fleet takes: the sizes of a period, and the sums that heartbeats keep.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,36 @@ use scupper_model::{Bytes, Timestamp};
 use super::RedisStore;
 use super::keys::PREFIX;
 use super::reply::{Parts, Read, list, number, text};
-use crate::{AgentId, Epoch, FleetGrowth, Incarnation, NAMED_LIMIT, StoreError, Totals};
+use crate::{
+    AgentId, CoordinatorId, Epoch, FleetGrowth, Incarnation, LeakWindow, NAMED_LIMIT, StoreError, Totals,
+};
 
-/// Fields of a minute's memory that are read in one call.
+/// Fields of a period's memory that are read in one call.
 const SCANNED: u64 = 1000;
 
 impl RedisStore {
-    pub(super) fn do_memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
-        let key = format!("{PREFIX}mem:{minute}");
+    /// Asks for the window, or sets it.
+    pub(super) fn do_leak_window(
+        &self,
+        wanted: Option<(LeakWindow, &CoordinatorId)>,
+    ) -> Result<LeakWindow, StoreError> {
+        let mut arguments = self.arguments();
+        match wanted {
+            Some((window, by)) => arguments.number(window.millis()).add(by.as_str()),
+            None => arguments.add("").add(""),
+        };
+        let doing = if wanted.is_some() { "setting its leak window" } else { "reading its leak window" };
+        self.call(doing, &self.scripts.window, &arguments, |said| Ok(LeakWindow::kept(Some(number(&said)?))))
+    }
+
+    pub(super) fn do_memory(&self, nth: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
+        let window = self.do_leak_window(None)?;
+        // The minutes of the default window have no period in their names.
+        let key = if window == LeakWindow::DEFAULT {
+            format!("{PREFIX}mem:{nth}")
+        } else {
+            format!("{PREFIX}mem:{}:{nth}", window.period().as_millis())
+        };
         let (mut taken, mut cursor) = (HashMap::new(), "0".to_owned());
         loop {
             let mut scan = redis::cmd("HSCAN");
@@ -67,6 +89,7 @@ fn totals(said: Value) -> Read<Totals> {
     let leaks = list(parts.next()?)?;
     let mut growth = Parts::of(parts.next()?)?;
     let (baseline, current, grown) = (sum(&mut growth)?, sum(&mut growth)?, growth.number()?);
+    let window = LeakWindow::kept(Some(parts.number()?));
     let verdict = |pair: &[Value]| {
         let [word, count] = pair else { return None };
         let word = text(word).ok()?;
@@ -85,6 +108,7 @@ fn totals(said: Value) -> Read<Totals> {
         rss,
         heap_used,
         store,
+        window,
         growth: FleetGrowth::of(baseline.0, current.0, grown),
         largest: largest.chunks_exact(2).filter_map(size).collect(),
         verdicts: verdicts.chunks_exact(2).filter_map(verdict).collect(),

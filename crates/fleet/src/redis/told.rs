@@ -1,6 +1,6 @@
 //! What the registry was last told of each agent. A lease needs no report and no mirrored heartbeat, and these cost the server
-//! several times what the lease does. A report goes along when it is news, and what an agent takes once in every minute by which
-//! the fleet's memory is kept.
+//! several times what the lease does. A report goes along when it is news, and what an agent takes once in every period by which
+//! the fleet's memory is kept (a fifth of the registry's leak window, which its answers say).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const AGAIN: u64 = 10;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each goes along or does not")]
 pub(super) struct Along {
-    /// What it takes: the sample of this minute.
+    /// What it takes: the sample of this period.
     pub(super) sample: bool,
     /// All of its report.
     pub(super) news: bool,
@@ -35,17 +35,19 @@ struct Last {
     epoch: Epoch,
     /// The report that was last sent.
     report: Option<Report>,
-    /// In which of the server's minutes what it takes was sent last...
+    /// In which period of the server's clock what it takes was sent last...
     sample: Option<u64>,
-    /// ...and was mirrored last.
+    /// ...and in which minute it was mirrored last.
     memory: Option<u64>,
     mirrored: bool,
 }
 
 /// All of them, and the server's time.
 pub(super) struct Told {
-    /// How long a minute is: another time in a measurement.
-    pub(super) minute: u64,
+    /// Between two samples.
+    period: u64,
+    /// Whatever the server says of it: for a measurement.
+    fixed: bool,
     agents: HashMap<AgentId, Last>,
     /// What its time was, and when it said so.
     time: Option<(Timestamp, Duration)>,
@@ -53,17 +55,44 @@ pub(super) struct Told {
 
 impl Default for Told {
     fn default() -> Self {
-        Self { minute: MINUTE_MILLIS, agents: HashMap::new(), time: None }
+        Self { period: MINUTE_MILLIS, fixed: false, agents: HashMap::new(), time: None }
     }
 }
 
 impl Told {
+    /// Between two samples of what an agent takes, in milliseconds.
+    pub(super) const fn period(&self) -> u64 {
+        self.period
+    }
+
+    /// The registry wants them so often: by its answer to a heartbeat that had samples of another period.
+    pub(super) fn samples_every(&mut self, period: u64) {
+        if !self.fixed && period > 0 && period != self.period {
+            self.period = period;
+            for last in self.agents.values_mut() {
+                last.sample = None;
+            }
+        }
+    }
+
+    /// They are sent so often whatever the registry says: for a measurement.
+    pub(super) fn sample_every(&mut self, time: Duration) {
+        self.period = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.fixed = true;
+    }
+
+    /// By which it is known for how long the key with an agent's memory has been there.
+    fn minute(&self) -> u64 {
+        self.period.min(MINUTE_MILLIS)
+    }
+
     /// What goes along with these heartbeats, at this time since boot.
     pub(super) fn along(&self, beats: &[Beat], seed: bool, now: Duration) -> Vec<Along> {
-        let minute = self.time.map(|(said, at)| {
+        let time = self.time.map(|(said, at)| {
             let passed = u64::try_from(now.saturating_sub(at).as_millis()).unwrap_or(u64::MAX);
-            said.0.saturating_add(passed) / self.minute
+            said.0.saturating_add(passed)
         });
+        let (nth, minute) = (time.map(|time| time / self.period), time.map(|time| time / self.minute()));
         let one = |beat: &Beat| {
             let last = self.agents.get(&beat.who.id).filter(|last| last.epoch == beat.who.epoch);
             let Some(report) = &beat.report else {
@@ -71,7 +100,7 @@ impl Told {
             };
             let told = last.and_then(|last| last.report.as_ref());
             let news = told.is_none_or(|told| is_news(told, report));
-            let sample = news || minute.is_none() || last.and_then(|last| last.sample) != minute;
+            let sample = news || nth.is_none() || last.and_then(|last| last.sample) != nth;
             // Every second heartbeat is enough for seed 004's readers, and those with news: 60 s are less than their 120 s.
             let mirror = seed && (sample || !last.is_some_and(|last| last.mirrored));
             let is_old = |at: u64| minute.is_none_or(|minute| minute.abs_diff(at) >= AGAIN);
@@ -96,7 +125,7 @@ impl Told {
             return;
         };
         self.time = Some((beaten.now, now));
-        let minute = beaten.now.0 / self.minute;
+        let (nth, minute) = (beaten.now.0 / self.period, beaten.now.0 / self.minute());
         for ((beat, along), answer) in beats.iter().zip(along).zip(&beaten.answers) {
             if matches!(answer, Answer::Fenced { .. }) {
                 self.agents.remove(&beat.who.id);
@@ -112,7 +141,7 @@ impl Told {
             }
             last.mirrored = along.mirror;
             if along.sample {
-                last.sample = Some(minute);
+                last.sample = Some(nth);
             }
             if along.memory {
                 last.memory = Some(minute);

@@ -139,7 +139,7 @@ pub enum Happened {
         /// Who.
         agent_id: AgentId,
     },
-    /// The fleet takes more than 100 MB more than five minutes ago, over the members of both times.
+    /// The fleet takes more than 100 MB more than a leak window ago, over the members of both times.
     MemoryLeakDetected {
         /// By how much.
         growth: i64,

@@ -8,6 +8,7 @@ mod reaping;
 mod sweep;
 mod timing;
 mod view;
+mod window;
 
 pub use agent::{Item, ItemKind, Lost, Process, Registered, Registration, SecretHash, Written};
 pub use beat::{Answer, Beat, Beaten, Directive, MemoryUse, Report};
@@ -19,3 +20,5 @@ pub use timing::Timing;
 pub use view::{
     AgentView, ClaimView, CoordinatorView, FleetGrowth, NAMED_LIMIT, Page, Standing, Status, Totals,
 };
+pub use window::{InvalidWindow, LeakWindow};
+pub(crate) use window::{PERIODS, PERIODS_KEPT};

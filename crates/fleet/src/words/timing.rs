@@ -32,10 +32,6 @@ pub struct Timing {
     pub seed_period: Duration,
     /// How long the key of such an agent's heartbeat lives (seed 004: 180 s).
     pub seed_ttl: Duration,
-    /// Between two samples of everybody's memory.
-    pub memory_period: Duration,
-    /// How far back growth is measured (seed 004: 5 minutes).
-    pub memory_window: Duration,
     /// How long an agent that is asked to drain has (seed 004: 30 s).
     pub drain: Duration,
 }
@@ -56,8 +52,6 @@ impl Timing {
         hold: Duration::from_mins(1),
         seed_period: Duration::from_mins(1),
         seed_ttl: Duration::from_mins(3),
-        memory_period: Duration::from_mins(1),
-        memory_window: Duration::from_mins(5),
         drain: Duration::from_secs(30),
     };
 
@@ -78,8 +72,6 @@ impl Timing {
             hold: self.hold / times,
             seed_period: self.seed_period / times,
             seed_ttl: self.seed_ttl / times,
-            memory_period: self.memory_period / times,
-            memory_window: self.memory_window / times,
             drain: self.drain / times,
         }
     }

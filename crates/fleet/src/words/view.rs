@@ -147,7 +147,9 @@ pub struct Totals {
     pub heap_used: Option<Bytes>,
     /// What the store takes.
     pub store: Option<Bytes>,
-    /// By how much the members that were there a [`super::Timing::memory_window`] ago have grown since.
+    /// How far back growth is measured.
+    pub window: super::LeakWindow,
+    /// By how much the members that were there a window ago have grown since.
     pub growth: Option<FleetGrowth>,
     /// Those that take most, the largest first; at most [`NAMED_LIMIT`].
     pub largest: Vec<(AgentId, Bytes)>,

@@ -23,6 +23,7 @@ pub fn coordinator(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Coordinator 
         registry: "test".to_owned(),
         timing: TIMING,
         on_lost: OnLost::Adopt,
+        leak_window: None,
     };
     let facts: Facts = Arc::new(drop);
     Coordinator::new(setup, store, clock, None, facts)

@@ -7,8 +7,8 @@ use std::time::Duration;
 use scupper_fleet::memory::MemoryStore;
 use scupper_fleet::{
     AgentId, AgentView, Beat, Beaten, Claim, ClaimView, CoordinatorId, Directive, Event, EventId, Happened,
-    HostId, Incarnation, Item, ItemKind, Members, Page, Process, Reaped, Reason, Registered, Registration,
-    Status, Store, StoreError, Sweep, Swept, Timing, Totals, Written,
+    HostId, Incarnation, Item, ItemKind, LeakWindow, Members, Page, Process, Reaped, Reason, Registered,
+    Registration, Status, Store, StoreError, Sweep, Swept, Timing, Totals, Written,
 };
 use scupper_model::{Bytes, Timestamp};
 
@@ -135,8 +135,16 @@ impl Store for Faulty {
     fn memory(&self, minute: u64) -> Result<HashMap<Incarnation, Bytes>, StoreError> {
         self.ask("memory")?.memory(minute)
     }
-    fn totals(&self, timing: &Timing) -> Result<Totals, StoreError> {
-        self.ask("totals")?.totals(timing)
+    fn leak_window(&self) -> Result<LeakWindow, StoreError> {
+        self.ask("leak_window")?.leak_window()
+    }
+
+    fn set_leak_window(&self, window: LeakWindow, by: &CoordinatorId) -> Result<LeakWindow, StoreError> {
+        self.ask("set_leak_window")?.set_leak_window(window, by)
+    }
+
+    fn totals(&self) -> Result<Totals, StoreError> {
+        self.ask("totals")?.totals()
     }
     fn announce(&self, what: &Happened) -> Result<(), StoreError> {
         self.ask("announce")?.announce(what)

@@ -54,6 +54,7 @@ impl Scene {
             registry: "memory".to_owned(),
             timing: TIMING,
             on_lost,
+            leak_window: None,
         };
         let told = Arc::clone(&self.facts);
         let facts: Facts = Arc::new(move |fact| told.lock().unwrap().push(fact));

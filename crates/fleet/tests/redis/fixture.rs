@@ -30,15 +30,14 @@ if ARGV[2] == '1' then
   for _, key in ipairs(redis.call('KEYS', 'agent:*')) do limited[#limited + 1] = key end
   for _, key in ipairs(redis.call('KEYS', 'cleanup:lock:*')) do limited[#limited + 1] = key end
 end
--- Whole minutes of memory, the oldest first, so that none is renamed onto one that is still to go.
-local minutes = math.floor(by / 60000)
+-- Whole periods of memory (minutes where none is named), the oldest first, so that none is renamed onto one that is still to go.
 for _, of in ipairs({'mem:', 'sum:'}) do
-  local nths = {}
-  for _, key in ipairs(redis.call('KEYS', P:gsub('[{}]', '?') .. of .. '*')) do nths[#nths + 1] = tonumber(key:match('%d+$')) end
-  table.sort(nths)
-  for _, nth in ipairs(minutes > 0 and nths or {}) do
-    local function name(n) return P .. of .. string.format('%.0f', n) end
-    redis.call('RENAME', name(nth), name(nth - minutes))
+  local keys = redis.call('KEYS', P:gsub('[{}]', '?') .. of .. '*')
+  table.sort(keys, function(a, b) return tonumber(a:match('%d+$')) < tonumber(b:match('%d+$')) end)
+  for _, key in ipairs(keys) do
+    local begin, nth = key:match('^(.-)(%d+)$')
+    local periods = math.floor(by / (tonumber(begin:match('(%d+):$')) or 60000))
+    if periods > 0 then redis.call('RENAME', key, begin .. string.format('%.0f', nth - periods)) end
   end
 end
 for _, key in ipairs(limited) do

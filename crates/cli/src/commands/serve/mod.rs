@@ -20,8 +20,8 @@ use std::thread::JoinHandle;
 
 use anyhow::Context;
 use scupper_fleet::coordinator::{Batch, Coordinator, Processes, Setup, SharedView, Stop};
-use scupper_fleet::{Address, Clock, CoordinatorId, HostId, Store, SystemClock, Timing};
-use scupper_model::{EventKind, FleetFact};
+use scupper_fleet::{Address, Clock, CoordinatorId, HostId, LeakWindow, Store, SystemClock, Timing};
+use scupper_model::{EventKind, FleetFact, format_duration};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -49,6 +49,8 @@ struct Begun {
     id: CoordinatorId,
     host: HostId,
     timing: Timing,
+    /// The window of the leak check, where one was asked for.
+    leak_window: Option<LeakWindow>,
     /// The runtime directory.
     directory: PathBuf,
     _single: Single,
@@ -70,6 +72,7 @@ pub(super) fn run(args: &ServeArgs, printer: &mut Printer) -> Result<u8, Failure
 
 fn begin(args: &ServeArgs) -> Result<Begun, Failure> {
     let timing = times::times(args.ttl, args.tick)?;
+    let leak_window = times::leak_window(args.leak_window, args.ttl)?;
     let address: Address = registry_meant(args.registry.as_deref()).parse()?;
     if !address.is_store() {
         let why =
@@ -94,7 +97,34 @@ fn begin(args: &ServeArgs) -> Result<Begun, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = scupper_fleet::open(&address, state.as_deref())?;
     store.check()?;
-    Ok(Begun { store, clock, registry, id, host, timing, directory, _single: single })
+    if let Some(window) = leak_window {
+        set(window, store.as_ref(), &id)?;
+    }
+    Ok(Begun { store, clock, registry, id, host, timing, leak_window, directory, _single: single })
+}
+
+/// One window for all who use the registry: where others go by another one it is theirs.
+fn set(window: LeakWindow, store: &dyn Store, id: &CoordinatorId) -> Result<(), Failure> {
+    let set = store.set_leak_window(window, id)?;
+    if set == window {
+        return Ok(());
+    }
+    let (said, set) = (format_duration(window.time()), format_duration(set.time()));
+    let why =
+        format!("--leak-window {said}: this registry's is {set}, and other coordinators are at work with it");
+    Err(Failure::usage(why).hint("leave --leak-window out to go by it too, or end the others first"))
+}
+
+/// Where its members may say too rarely what they take for growth to be known: in one line.
+fn short_window(args: &ServeArgs, begun: &Begun) -> Option<String> {
+    let (set, shortest) = (begun.store.leak_window().ok()?.time(), LeakWindow::shortest_for(args.ttl));
+    (set < shortest).then(|| {
+        let (set, ttl, shortest) =
+            (format_duration(set), format_duration(args.ttl), format_duration(shortest));
+        format!(
+            "agents with --ttl {ttl} say too rarely what they take for a leak window of {set}, and their growth may stay unknown: use --leak-window {shortest} or more"
+        )
+    })
 }
 
 /// TERM and INT end it.
@@ -119,6 +149,7 @@ fn setup(args: &ServeArgs, begun: &Begun) -> Setup {
         registry: begun.registry.clone(),
         timing: begun.timing,
         on_lost: args.on_coordinator_lost,
+        leak_window: begun.leak_window,
     }
 }
 
@@ -163,6 +194,9 @@ fn serve(
     if let Some((serving, token)) = &serving {
         let text = format!("{}; token: {token}", serving.addresses().join(" "));
         printer.log(&remark(args.log_format.unwrap_or_default(), "api_served", &text));
+    }
+    if let Some(line) = short_window(args, begun) {
+        printer.log(&remark(args.log_format.unwrap_or_default(), "leak_window_short", &line));
     }
     let beats = thread("beats", {
         let batch = Arc::clone(&batch);

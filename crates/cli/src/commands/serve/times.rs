@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use scupper_fleet::Timing;
 use scupper_fleet::agent::{self, InvalidTimes};
+use scupper_fleet::{InvalidWindow, LeakWindow, Timing};
+use scupper_model::format_duration;
 
 use crate::failure::Failure;
 
@@ -20,7 +21,7 @@ pub(in crate::commands) fn times(ttl: Duration, tick: Option<Duration>) -> Resul
     let suggested = share(defaults.tick);
     let tick = tick.unwrap_or(suggested);
     if !(SHORTEST_TICK..=share(defaults.max_gap) / 2).contains(&tick) {
-        let most = scupper_model::format_duration(share(defaults.max_gap) / 2);
+        let most = format_duration(share(defaults.max_gap) / 2);
         let why = format!("is 20ms to {most}: half of a gap after which everybody is given time to beat");
         return Err(usage("--tick", &why));
     }
@@ -33,6 +34,22 @@ pub(in crate::commands) fn times(ttl: Duration, tick: Option<Duration>) -> Resul
         hold: share(defaults.hold),
         ..of_agents
     })
+}
+
+/// The window of the leak check, where one is asked for: long enough for members with this lease to be seen at both ends.
+pub(super) fn leak_window(window: Option<Duration>, ttl: Duration) -> Result<Option<LeakWindow>, Failure> {
+    let Some(time) = window else { return Ok(None) };
+    let window =
+        LeakWindow::new(time).map_err(|why: InvalidWindow| usage("--leak-window", &why.to_string()))?;
+    let shortest = LeakWindow::shortest_for(ttl);
+    if time < shortest {
+        let (said, ttl, shortest) = (format_duration(time), format_duration(ttl), format_duration(shortest));
+        let why = format!(
+            "{said} is too short for --ttl {ttl}, whose agents say too rarely what they take: use {shortest} or more"
+        );
+        return Err(usage("--leak-window", &why));
+    }
+    Ok(Some(window))
 }
 
 /// `time * part / whole`, without overflow for times that anybody can mean.
@@ -61,6 +78,20 @@ mod tests {
         assert_eq!((short.tick, short.max_gap), (Duration::from_millis(500), secs(3)));
         assert_eq!(short.objection, Timing::DEFAULT.objection);
         assert_eq!(times(secs(12), Some(secs(1))).unwrap().tick, secs(1));
+    }
+
+    #[test]
+    fn a_leak_window_has_to_hold_two_and_a_half_leases() {
+        let of = |window, ttl| leak_window(Some(secs(window)), secs(ttl));
+        let said = |window, ttl| format!("{:#}", of(window, ttl).unwrap_err().error);
+        assert_eq!(leak_window(None, secs(3600)).unwrap(), None);
+        assert_eq!(of(15, 6).unwrap().unwrap().time(), secs(15));
+        assert_eq!(of(300, 120).unwrap(), Some(LeakWindow::DEFAULT));
+        assert_eq!(
+            said(300, 600),
+            "--leak-window: 5m is too short for --ttl 10m, whose agents say too rarely what they take: use 25m or more"
+        );
+        assert!(said(1, 1).contains("is 5s to 24h"));
     }
 
     #[test]

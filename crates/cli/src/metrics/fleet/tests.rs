@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use scupper_fleet::coordinator::FleetGrowth;
-use scupper_fleet::{CoordinatorView, MemoryStats};
+use scupper_fleet::{CoordinatorView, LeakWindow, MemoryStats};
 
 use super::*;
 
@@ -33,6 +33,7 @@ pub(in crate::metrics) fn view() -> View {
             redis_memory: Some(Bytes(2_000_000)),
             timestamp: 0,
         },
+        window: LeakWindow::DEFAULT,
         growth: Some(FleetGrowth {
             baseline: Bytes(400),
             current: Bytes(500),
@@ -91,6 +92,7 @@ fn the_page_is_what_the_coordinator_knows() {
         "scupper_fleet_processes_total{outcome=\"left\"} 4",
         "scupper_fleet_memory_bytes 1000",
         "scupper_fleet_memory_growth_ratio 0.25",
+        "scupper_fleet_leak_window_seconds 300.0",
         "scupper_fleet_store_memory_bytes 2000000",
         "scupper_fleet_unnamed_memory_bytes 100",
         "scupper_fleet_unnamed 10",

@@ -21,7 +21,7 @@ use super::view::{FleetGrowth, SharedView, View};
 use super::{Facts, Setup};
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
-use crate::words::{CLAIMS_LIMIT, Claim, Happened, Phase, Reason, Sweep, Swept};
+use crate::words::{CLAIMS_LIMIT, Claim, Happened, LeakWindow, Phase, Reason, Sweep, Swept};
 
 /// Orphans that are named in one event.
 const NAMED: usize = 100;
@@ -281,30 +281,31 @@ impl Coordinator {
 
     fn look_at_memory(&mut self) -> Result<(), StoreError> {
         let now = self.clock.since_boot();
-        let looked = self.memory.look(self.store.as_ref(), &self.setup.id, &self.setup.timing, now);
+        let looked = self.memory.look(self.store.as_ref(), &self.setup.id, self.setup.leak_window, now);
         let Some(Some(looked)) = self.or_trouble("memory", looked)? else { return Ok(()) };
+        self.tell_other_window(looked.other);
+        let window = looked.memory.as_ref().map(|memory| memory.window).unwrap_or_default();
         let growth = looked.memory.as_ref().and_then(|memory| memory.growth).unwrap_or_default();
         self.view.change(|view| view.memory = looked.memory);
         let Some(news) = looked.news else { return Ok(()) };
-        self.tell(self.leak(&news, growth));
+        self.tell(leak(&news, window, growth));
         self.announce(&news)
-    }
-
-    fn leak(&self, news: &Happened, growth: FleetGrowth) -> FleetFact {
-        if let Happened::MemoryLeakCleared { growth } = news {
-            return FleetFact::FleetLeakCleared { growth_bytes: *growth };
-        }
-        FleetFact::FleetLeak {
-            growth_bytes: growth.growth,
-            growth_percent: growth.growth_percent,
-            baseline_bytes: growth.baseline,
-            current_bytes: growth.current,
-            members: growth.members,
-            window_ms: millis(self.setup.timing.memory_window),
-        }
     }
 }
 
+fn leak(news: &Happened, window: LeakWindow, growth: FleetGrowth) -> FleetFact {
+    if let Happened::MemoryLeakCleared { growth } = news {
+        return FleetFact::FleetLeakCleared { growth_bytes: *growth };
+    }
+    FleetFact::FleetLeak {
+        growth_bytes: growth.growth,
+        growth_percent: growth.growth_percent,
+        baseline_bytes: growth.baseline,
+        current_bytes: growth.current,
+        members: growth.members,
+        window_ms: window.millis(),
+    }
+}
 impl std::fmt::Debug for Coordinator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Coordinator").field("setup", &self.setup).finish_non_exhaustive()

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use scupper_model::{FleetFact, Timestamp, printable};
+use scupper_model::{FleetFact, Timestamp, format_duration, printable};
 
 use super::{Coordinator, millis, number};
 use crate::store::StoreError;
-use crate::words::{Happened, Phase};
+use crate::words::{Happened, LeakWindow, Phase};
 
 /// Lines of one kind of trouble that are told.
 const TROUBLE_LINES: usize = 10;
@@ -71,6 +71,22 @@ impl Coordinator {
             lines.iter().take(TROUBLE_LINES).map(|line| printable(line.as_bytes(), 200)).collect();
         if self.is_news("entries", &shown.join("\n")) && !shown.is_empty() {
             self.tell(FleetFact::RegistryTrouble { count: number(lines.len()), lines: shown });
+        }
+    }
+
+    /// Another window than the one that was asked for is the registry's.
+    pub(super) fn tell_other_window(&mut self, other: Option<LeakWindow>) {
+        let shown = |window: LeakWindow| format_duration(window.time());
+        let text = match (other, self.setup.leak_window) {
+            (Some(other), Some(wanted)) => format!(
+                "its leak window is {}, by another coordinator, and not {} as asked for here",
+                shown(other),
+                shown(wanted)
+            ),
+            _ => String::new(),
+        };
+        if self.is_news("window", &text) && !text.is_empty() {
+            self.tell(FleetFact::RegistryTrouble { count: 1, lines: vec![text] });
         }
     }
 

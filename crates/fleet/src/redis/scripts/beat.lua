@@ -1,16 +1,17 @@
 -- Renews leases. The hot one: a single TIME, HMGET and ZADD for all agents of a host.
 -- KEYS[1]: prefix. ARGV: 1 number n of agents, n ids, n epochs (16 digits), then optionally
---   number r of reports, r times (index of the agent, JSON or "" where it says what it said before, rss, heapUsed,
+--   number r of reports, period in which the caller samples in ms, r times (index of the agent, JSON or "" where it says what it said before, rss, heapUsed,
 --   verdict; "" where it is not known)
 --   number m of mirrored heartbeats, m times (index of the agent, tail of the seed's JSON, rss, heapTotal, heapUsed, external)
--- Gives now, or {now, index, "F", epoch that lives or "", index, "D", directive, ...} with what is not plain acceptance.
+-- Gives now, or {now, index, "F", epoch that lives or "", index, "D", directive, ...} with what is not plain acceptance, and
+-- 0, "P", period in ms where the registry has another one than the caller.
 local P, n = KEYS[1], tonumber(ARGV[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local said = string.format('%.0f', now)
 local lives = redis.call('HMGET', P .. 'ep', unpack(ARGV, 2, n + 1))
 local scores, count, odd = {}, 0, nil
-local ttl, score
+local ttl, score, period
 for i = 1, n do
   local it = lives[i]
   if it and string.sub(it, 1, 16) == ARGV[n + 1 + i] then
@@ -39,17 +40,32 @@ end
 local at = 2 * n + 2
 local reports = tonumber(ARGV[at] or '0')
 at = at + 1
+if ARGV[at - 1] then
+  local theirs = ARGV[at]
+  at = at + 1
+  -- The leak window is the registry's setting (window.lua), and what is none is 5 minutes.
+  local window = tonumber(redis.call('HGET', P .. 'meta', 'window') or '')
+  if not (window and window >= 5000 and window <= 86400000 and window % 1000 == 0) then window = 300000 end
+  period = window / 5
+  if string.format('%.0f', period) ~= theirs then
+    odd = odd or {said}
+    odd[#odd + 1], odd[#odd + 2], odd[#odd + 3] = 0, 'P', string.format('%.0f', period)
+  end
+end
 if reports > 0 then
   -- What the fleet takes is added up here, so that nobody has to ask all of its members for it: see totals.lua. Sizes come as
   -- digits, none larger than any machine; of what is not known there is an empty text.
-  local nth = math.floor(now / 60000)
-  local minute, before = P .. 'mem:' .. string.format('%.0f', nth), P .. 'mem:' .. string.format('%.0f', nth - 5)
-  local sums = P .. 'sum:' .. string.format('%.0f', nth)
+  local nth = math.floor(now / period)
+  -- The minutes of the default window have no period in their names.
+  local of = period == 60000 and '' or string.format('%.0f', period) .. ':'
+  local samples_key, before = P .. 'mem:' .. of .. string.format('%.0f', nth), P .. 'mem:' .. of .. string.format('%.0f', nth - 5)
+  local sums = P .. 'sum:' .. of .. string.format('%.0f', nth)
+  local kept = math.ceil(period / 50)
   if redis.call('EXISTS', sums) == 0 then
     redis.call('HSET', sums, 'all', redis.call('HGET', P .. 'tot', 'rss') or '0', 'count', redis.call('ZCARD', P .. 'big'))
-    redis.call('EXPIRE', sums, 1200)
+    redis.call('EXPIRE', sums, kept)
   end
-  -- All of them are samples of this minute; those with a text are news.
+  -- All of them are samples of this period; those with a text are news.
   local whos, sizes, samples, place, count = {}, {}, {}, {}, 0
   local ids, texts, news, news_place, fresh = {}, {}, {}, {}, 0
   for _ = 1, reports do
@@ -81,7 +97,7 @@ if reports > 0 then
   end
   if count > 0 then
     if redis.call('EXISTS', before) == 1 then
-      local base, was = redis.call('HMGET', before, unpack(whos)), redis.call('HMGET', minute, unpack(whos))
+      local base, was = redis.call('HMGET', before, unpack(whos)), redis.call('HMGET', samples_key, unpack(whos))
       local base_sum, now_sum, grown = 0, 0, 0
       for k = 1, count do
         local then_ = base[k]
@@ -99,8 +115,8 @@ if reports > 0 then
         redis.call('HINCRBY', sums, 'n', grown)
       end
     end
-    redis.call('HSET', minute, unpack(samples))
-    redis.call('EXPIRE', minute, 1200)
+    redis.call('HSET', samples_key, unpack(samples))
+    redis.call('EXPIRE', samples_key, kept)
   end
   if fresh > 0 then
     -- By how much a sum changes with what one agent says. What it takes is kept as this pair; what it does not know any more is

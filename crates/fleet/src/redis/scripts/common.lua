@@ -18,6 +18,13 @@ local function say(what, channel)
   redis.call('PUBLISH', channel or 'agent:lifecycle', body)
 end
 
+-- The leak window in ms: what is none is 5 minutes, as in beat.lua.
+local function leak_window()
+  local window = tonumber(redis.call('HGET', P .. 'meta', 'window') or '')
+  if window and window >= 5000 and window <= 86400000 and window % 1000 == 0 then return window, true end
+  return 300000, false
+end
+
 -- Larger than the last one, and than any that was given before this moment, also where the server lost its memory of them.
 local numbers = {}
 local function next_number(what)

@@ -101,6 +101,8 @@ macro_rules! promises {
             taken::r104_memory_is_kept_by_the_minute
             taken::r103_totals_are_of_the_members_and_of_what_each_said_last
             taken::r105_growth_is_of_those_who_were_there_a_window_ago
+            taken::r104_the_window_is_the_registrys_and_samples_follow_it
+            taken::r104_the_window_stays_while_others_go_by_it
             lists::long_lists_come_in_pages
             lists::events_follow_each_other
             sweeps::r093_a_lease_ends_after_its_last_millisecond

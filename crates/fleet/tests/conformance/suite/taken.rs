@@ -1,10 +1,10 @@
-//! What members say that they take: by the minute, altogether, and how it grows.
+//! What members say that they take: by the period, altogether, and how it grows.
 //! Rows shown here: R103, R104.
 
 use std::time::Duration;
 
 use scupper_detect::Verdict;
-use scupper_fleet::{Answer, Beat, Incarnation, MemoryUse, Registration, Report};
+use scupper_fleet::{Answer, Beat, CoordinatorId, Incarnation, LeakWindow, MemoryUse, Registration, Report};
 use scupper_model::Bytes;
 
 use super::Fixture;
@@ -54,7 +54,7 @@ pub fn r104_memory_is_kept_by_the_minute(fixture: &dyn Fixture) {
 
 pub fn r103_totals_are_of_the_members_and_of_what_each_said_last(fixture: &dyn Fixture) {
     let scene = Scene::new(fixture);
-    let total = || scene.store.totals(&scene.timing).unwrap();
+    let total = || scene.store.totals().unwrap();
     assert_eq!((total().members, total().rss, total().heap_used), (0, Bytes(0), None));
     let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| long_lived(&scene, name));
     says(&scene, &a, Some(10), Some(4), Some(Verdict::Stable));
@@ -114,10 +114,65 @@ pub fn r105_growth_is_of_those_who_were_there_a_window_ago(fixture: &dyn Fixture
         }
         fixture.pass(Duration::from_mins(1));
     }
-    let growth = scene.store.totals(&scene.timing).unwrap().growth.unwrap();
+    let growth = scene.store.totals().unwrap().growth.unwrap();
     assert_eq!(growth.members, 1);
     // On a real server a minute may have ended in between.
     let minutes = growth.growth / (20 << 20);
     assert!(if fixture.is_exact() { minutes == 5 } else { (4..=6).contains(&minutes) }, "{growth:?}");
     assert_eq!(growth.current.0 - growth.baseline.0, growth.growth.cast_unsigned());
+}
+
+fn window(minutes: u64) -> LeakWindow {
+    LeakWindow::new(Duration::from_mins(minutes)).unwrap()
+}
+
+fn coordinator(name: &str) -> CoordinatorId {
+    name.parse().unwrap()
+}
+
+/// Growth within fifteen minutes, of which nothing can be said within five: it is slow.
+pub fn r104_the_window_is_the_registrys_and_samples_follow_it(fixture: &dyn Fixture) {
+    let scene = Scene::new(fixture);
+    assert_eq!(scene.store.leak_window().unwrap(), LeakWindow::DEFAULT);
+    let a = long_lived(&scene, "a");
+    // A sample of the window before, which is none of this one.
+    says(&scene, &a, Some(1), None, None);
+    assert_eq!(scene.store.set_leak_window(window(15), &coordinator("x")).unwrap(), window(15));
+    assert_eq!(scene.store.leak_window().unwrap(), window(15));
+    let mut nth = 0;
+    for period in 0..9 {
+        says(&scene, &a, Some(100 + period * 20), None, None);
+        let now = scene.store.beat(&[]).unwrap().now.0;
+        nth = window(15).nth(now);
+        fixture.pass(Duration::from_mins(3));
+    }
+    let totals = scene.store.totals().unwrap();
+    assert_eq!(totals.window, window(15));
+    let growth = totals.growth.unwrap();
+    assert_eq!(growth.members, 1);
+    // On a real server a period may have ended in between.
+    let periods = growth.growth / (20 << 20);
+    assert!(if fixture.is_exact() { periods == 5 } else { (4..=6).contains(&periods) }, "{growth:?}");
+    if fixture.is_exact() {
+        assert_eq!(scene.store.memory(nth).unwrap().get(&a), Some(&Bytes::mib(260)));
+    }
+}
+
+/// Who coordinates goes by the window that is set; who is alone may set another one.
+pub fn r104_the_window_stays_while_others_go_by_it(fixture: &dyn Fixture) {
+    let scene = Scene::new(fixture);
+    let set = |minutes, by: &str| scene.store.set_leak_window(window(minutes), &coordinator(by)).unwrap();
+    scene.sweep("x");
+    assert_eq!(set(15, "y"), window(15), "the first one");
+    assert_eq!(set(30, "y"), window(15), "x coordinates");
+    assert_eq!(set(15, "y"), window(15));
+    scene.sweep("y");
+    assert_eq!(set(30, "x"), window(15), "y coordinates");
+    scene.store.resign(&coordinator("y")).unwrap();
+    assert_eq!(set(30, "x"), window(30), "x is alone");
+    // Who is silent for longer than a lease does not coordinate.
+    assert_eq!(set(5, "z"), window(30));
+    scene.wait(scene.timing.claim_lease + Duration::from_secs(1));
+    assert_eq!(set(5, "z"), LeakWindow::DEFAULT);
+    assert_eq!(scene.store.leak_window().unwrap(), LeakWindow::DEFAULT);
 }
