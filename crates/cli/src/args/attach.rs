@@ -43,7 +43,7 @@ pub(crate) struct AttachArgs {
     /// What it is called in events and `ps` [default: from the process]
     #[arg(long)]
     pub name: Option<UnitName>,
-    /// What the forecast of memory is about [default: the memory of its cgroup or of the host]; nothing is done there
+    /// What the forecast of memory is about [default: the memory of its cgroup or of the host]; that it is crossed is said, and nothing done
     #[arg(long, value_name = "SIZE", help_heading = "Leaks")]
     pub mem_hard: Option<Size>,
     /// Call growth of more than SIZE within TIME a leak, such as 100M/5m

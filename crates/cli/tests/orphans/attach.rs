@@ -105,6 +105,13 @@ fn r118_safety_7_attach_never_signals() {
     // The time is over, then somebody stops it, then ^C, then TERM, and at last KILL.
     attach(&scene, &[&flags[..], &["--for", "2s", &pid]].concat()).wait();
     assert_eq!(recorded(&scene, "attached").len(), 1, "{}", scene.text("stderr"));
+    // That it is above its limit is said once, as of a unit that only observes.
+    let crossed = recorded(&scene, "limit_crossed");
+    assert_eq!(crossed.len(), 1, "{crossed:?}");
+    let told =
+        ["resource", "level", "limit", "action"].map(|key| crossed[0][key].to_string().replace('"', ""));
+    assert_eq!(told, ["memory", "hard", "1048576", "none: observe"]);
+    assert_eq!(crossed[0]["culprit"]["pid"], stranger.pid());
     let running = attach(&scene, &[&flags[..], &[&pid]].concat());
     is_watched(&scene);
     let stop = scene.scupper(&["stop", &scene.unit]).output().unwrap();

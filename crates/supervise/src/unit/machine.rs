@@ -41,7 +41,7 @@ const WHILE_WAITING: Duration = Duration::from_secs(1);
 const IDLE_LOOKS: u32 = 20;
 
 /// A limit that was crossed is said again only after the value fell this share of it below (a twentieth).
-const REARM_SHARE: u64 = 20;
+pub(crate) const REARM_SHARE: u64 = 20;
 
 /// A tree that grows faster than this in a second, in bytes, or than a hundredth of its limit, is not at rest.
 const REST_GROWTH: u64 = 1 << 20;

@@ -5,6 +5,7 @@
 //! watch, a sink, a control socket that takes no request but to tell and to end the watching. Its record names no main
 //! process: nobody who finds it later may take the tree for something that Scupper owned.
 
+mod crossing;
 mod ending;
 mod following;
 mod status;
@@ -21,6 +22,7 @@ use scupper_model::{
 use scupper_probe::cgroup::{self, Mounts};
 use scupper_probe::{Detail, ProbeError, Proc, pidfd};
 
+use self::crossing::Crossing;
 use self::following::Following;
 use super::clock::{self, Clock};
 use super::closer::{Closer, Scene};
@@ -63,7 +65,7 @@ pub struct Setup {
     pub horizon: Horizon,
     /// Growth that is a leak whatever its shape.
     pub grow: Option<GrowRule>,
-    /// What forecasts are about. Nothing is done where one is crossed.
+    /// What forecasts are about. Where one is crossed that is said, and nothing is done.
     pub limits: Limits,
     /// Whether what leaks at the end is recorded as a finding.
     pub fail_on_leak: bool,
@@ -156,6 +158,7 @@ struct Watcher {
     closer: Closer,
     look: Look,
     pss: PssReader,
+    crossing: Crossing,
     server: Option<Server>,
     sink: Box<dyn Sink>,
     viewer: Box<dyn Viewer>,
@@ -213,6 +216,7 @@ impl Watcher {
             pidfd: target,
             look: Look::default(),
             pss: PssReader::default(),
+            crossing: Crossing::default(),
             server: None,
             next_look: Duration::ZERO,
             next_whole: Duration::ZERO,
@@ -324,6 +328,7 @@ impl Watcher {
         look.slope = self.following.note_size(now, look.size);
         self.nearer.add(&mut look, self.following.tree(), &self.proc, now, self.setup.horizon);
         let mut facts = self.watch.observe(now, age, &mut look);
+        facts.extend(self.crossing.seen(&look, bound));
         facts.extend(self.watch.take_parting());
         let suspicions = self.watch.take_suspicions();
         for suspicion in &suspicions {
