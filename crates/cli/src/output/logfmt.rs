@@ -27,8 +27,9 @@ fn shown(data: &impl Serialize) -> String {
         for constant in ["schema", "id", "run"] {
             fields.shift_remove(constant);
         }
-        let memory =
-            ["resource", "series"].iter().any(|key| fields.get(*key).is_some_and(|of| of == "memory"));
+        // A soak's slope is of memory, whatever else it speaks of.
+        let memory = fields.contains_key("slope_bytes_per_hour")
+            || ["resource", "series"].iter().any(|key| fields.get(*key).is_some_and(|of| of == "memory"));
         add_fields(&mut line, "", &fields, memory);
     }
     line
@@ -84,6 +85,9 @@ fn show<'k>(key: &'k str, value: &Value, memory: bool) -> (&'k str, String) {
     if let (Some(name), Some(seconds)) = (key.strip_suffix("_seconds"), whole) {
         let text = format_duration(std::time::Duration::from_secs(seconds));
         return (name, text.replace(' ', ""));
+    }
+    if key == "slope_bytes_per_hour" {
+        return ("slope_per_hour", format!("{}/h", rate(value)));
     }
     let text = match (key, value) {
         ("value" | "limit" | "culprit_value", _) if memory && whole.is_some() => {
@@ -249,6 +253,12 @@ mod tests {
              slope_per_hour=12.0MiB/h slope_interval=-1.0KiB/h..13.0MiB/h time_to_limit=2h3m4s urgent=true class=unknown \
              reasons=\"the floor rose by 30 MiB; and goes on\""
         );
+    }
+
+    #[test]
+    fn the_slope_of_a_soak_is_told_as_that_of_a_verdict() {
+        let soak = serde_json::json!({ "slope_bytes_per_hour": 12_582_912.4, "slope_interval": [-1024.0, 13_631_488.0] });
+        assert_eq!(log_fact(&soak), "slope_per_hour=12.0MiB/h slope_interval=-1.0KiB/h..13.0MiB/h");
     }
 
     #[test]
