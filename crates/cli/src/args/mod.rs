@@ -217,7 +217,7 @@ pub(crate) enum Command {
     /// somebody to look at, an info is worth knowing. Evidence is compared with what is recorded, changes with a source tree
     /// (--root), incidents with each other. What could not be looked at makes no finding.
     ///
-    /// Exit codes: 0 nothing as bad as --fail-on, 1 something is, 2 a file could not be read.
+    /// Exit codes: 0 nothing as bad as --fail-on, 1 something is, 2 a file could not be read, or a place has none.
     Lint(Box<LintArgs>),
     /// Make an action plan for each note of an inbox
     ///

@@ -58,6 +58,11 @@ pub(super) fn run(args: &LintArgs, printer: &mut Printer) -> Result<u8, Failure>
     Ok(code(&report, args.fail_on.into()))
 }
 
+/// Whether a folder can be looked through, and no document is in it.
+pub(super) fn is_empty(folder: &Path) -> bool {
+    files::is_empty(folder)
+}
+
 fn examine(path: &Path, around: &mut Around) -> File {
     match documents::read(path, LARGEST) {
         Ok(text) => {

@@ -92,7 +92,7 @@ fn what_cannot_be_read_is_told_and_the_rest_is_looked_at() {
     }
     assert!(answer.out.contains("(not-covered)"), "{answer:?}");
     assert!(
-        answer.out.contains("1 file: 0 errors") && answer.out.contains("5 files could not be read"),
+        answer.out.contains("1 file: 0 errors") && answer.out.contains("; 5 could not be looked at"),
         "{answer:?}"
     );
 }
@@ -274,9 +274,6 @@ fn bad_usage_is_one_line_and_2() {
     let answer = room.answer(&["lint", "--help"]);
     assert_eq!(answer.code, 0);
     assert!(answer.out.contains("Examples:"));
-    fs::create_dir(room.work("empty")).unwrap();
-    let answer = room.answer(&["lint", "empty"]);
-    assert_eq!((answer.code, answer.out.as_str()), (0, "0 files: 0 errors, 0 warnings, 0 infos\n"));
 }
 
 /// A unit that ran and left events, and an incident that cites one of them. Gives the incident's file.
@@ -374,5 +371,26 @@ fn what_is_changed_afterwards_is_seen() {
     let rules = found(&fs::read_to_string(&file).unwrap(), &[]);
     for rule in ["forced-move", "done-without-soak"] {
         assert!(rules.contains(&rule.to_owned()), "{rules:?}");
+    }
+}
+
+/// A build that names a place where nothing lies would be green without anybody having looked.
+#[test]
+fn a_place_without_a_document_is_said() {
+    let room = Room::new();
+    fs::create_dir(room.work("docs")).unwrap();
+    room.write("docs/notes.txt", "# no");
+    let answer = room.answer(&["lint", "docs"]);
+    assert_eq!((answer.code, answer.err.as_str()), (2, "error: there is no Markdown document in docs\n"));
+    assert_eq!(answer.out, "0 files: 0 errors, 0 warnings, 0 infos; 1 could not be looked at\n");
+    let report = room.json(&["lint", "docs", "--json"]);
+    assert_eq!(report["files"][0]["problem"], "there is no Markdown document in docs", "{report:#}");
+    // That nothing has happened yet is another thing.
+    for folder in ["none", "docs"] {
+        let answer = room.answer(&["incident", "lint", "--incidents", folder]);
+        assert_eq!(answer.code, 0, "{answer:?}");
+        assert!(answer.err.starts_with("there are no incidents"), "{answer:?}");
+        let report = room.json(&["incident", "lint", "--incidents", folder, "--json"]);
+        assert_eq!(report["files"].as_array().map(Vec::len), Some(0), "{report:#}");
     }
 }

@@ -333,11 +333,15 @@ fn lint(args: &LintIncidentArgs, printer: &mut Printer) -> Result<u8, Failure> {
     let folder = folder(&args.told)?;
     let mut files = Vec::new();
     if args.ids.is_empty() {
-        if !folder.path().is_dir() {
-            printer.note(&format!("there are no incidents: there is no folder {}", folder.path().display()));
-            return Ok(0);
+        // Nothing has happened yet: that is no mistake.
+        let place = folder.path().display();
+        if !folder.path().exists() {
+            printer.note(&format!("there are no incidents: there is no folder {place}"));
+        } else if super::lint::is_empty(folder.path()) {
+            printer.note(&format!("there are no incidents in {place}"));
+        } else {
+            files.push(folder.path().to_owned());
         }
-        files.push(folder.path().to_owned());
     }
     for id in &args.ids {
         // What is not readable is what lint is for: a file is passed on as it is.
@@ -350,7 +354,7 @@ fn lint(args: &LintIncidentArgs, printer: &mut Printer) -> Result<u8, Failure> {
     let lint = LintArgs {
         files,
         root: None,
-        incidents: Some(folder.path().to_owned()),
+        incidents: folder.path().exists().then(|| folder.path().to_owned()),
         fail_on: FailOn::Error,
         json: args.told.json,
         sarif: false,

@@ -25,13 +25,22 @@ pub(super) struct Found {
     is_full: bool,
 }
 
+/// Whether a folder can be looked through, and no document is in it.
+pub(super) fn is_empty(folder: &Path) -> bool {
+    let mut found = Found::default();
+    let nothing = (folder, String::new());
+    found.walk(folder, &mut |path| is_markdown(path), DEEPEST, nothing);
+    found.files.is_empty() && found.problems.iter().all(|(_, problem)| problem.is_empty())
+}
+
 /// Every file once, in the order in which they were named; those of a folder in the order of their names.
 pub(super) fn find(named: &[PathBuf]) -> Found {
     let mut found = Found::default();
     for path in named {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
-                found.walk(path, &mut |path| is_markdown(path), DEEPEST, Told::Nothing);
+                let message = format!("there is no Markdown document in {}", path.display());
+                found.walk(path, &mut |path| is_markdown(path), DEEPEST, (path, message));
             }
             // What is no regular file is refused by whoever reads it.
             Ok(_) => found.add(path),
@@ -45,14 +54,6 @@ pub(super) fn find(named: &[PathBuf]) -> Found {
         }
     }
     found
-}
-
-/// Whether it is a problem when a walk finds nothing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
-    Nothing,
-    /// Nothing fits what was asked for.
-    Empty,
 }
 
 impl Found {
@@ -75,8 +76,15 @@ impl Found {
         self.problems.push((path.to_path_buf(), format!("{error:#}")));
     }
 
-    /// Links to folders are not followed, so that a walk ends.
-    fn walk(&mut self, folder: &Path, fits: &mut dyn FnMut(&Path) -> bool, depth: usize, told: Told) {
+    /// Links to folders are not followed, so that a walk ends. One that finds nothing is a problem, told with `empty`: whoever
+    /// names a place believes that something is looked at.
+    fn walk(
+        &mut self,
+        folder: &Path,
+        fits: &mut dyn FnMut(&Path) -> bool,
+        depth: usize,
+        empty: (&Path, String),
+    ) {
         let problems = self.problems.len();
         let mut fitting = 0_usize;
         let mut open = vec![(folder.to_path_buf(), depth)];
@@ -115,8 +123,8 @@ impl Found {
             }
             open.extend(below.into_iter().rev());
         }
-        if told == Told::Empty && fitting == 0 && self.problems.len() == problems {
-            self.problems.push((folder.to_path_buf(), "nothing fits".to_owned()));
+        if fitting == 0 && self.problems.len() == problems {
+            self.problems.push((empty.0.to_path_buf(), empty.1));
         }
     }
 
@@ -139,14 +147,8 @@ impl Found {
                 .collect();
             path_fits(parts, &names)
         };
-        let before = self.problems.len();
-        self.walk(folder, &mut fits, depth, Told::Empty);
-        if let Some((path, problem)) =
-            self.problems.get_mut(before).filter(|(_, problem)| problem == "nothing fits")
-        {
-            *path = written.to_path_buf();
-            *problem = format!("nothing fits {}", written.display());
-        }
+        let message = format!("nothing fits {}", written.display());
+        self.walk(folder, &mut fits, depth, (written, message));
     }
 }
 
@@ -269,6 +271,12 @@ mod tests {
         let found = find(&[dir.path().join("b.md"), dir.path().to_path_buf()]);
         assert_eq!(names(&found), ["b.md", "a.MD", "sub/e.md"]);
         assert_eq!(found.problems, []);
+        fs::create_dir_all(dir.path().join("bare/deeper")).unwrap();
+        let (bare, all) = (dir.path().join("bare"), dir.path().to_path_buf());
+        assert!(is_empty(&bare) && !is_empty(&all) && !is_empty(&dir.path().join("none")));
+        let found = find(&[bare.clone(), all]);
+        let problem = format!("there is no Markdown document in {}", bare.display());
+        assert_eq!(found.problems, [(bare, problem)]);
         let found = find(&[dir.path().join("*/*.md"), dir.path().join("*.x"), dir.path().join("no.md")]);
         assert_eq!(names(&found), ["sub/e.md"]);
         assert_eq!(found.problems.len(), 2, "{:?}", found.problems);

@@ -102,7 +102,7 @@ impl Report {
             many(self.count(Severity::Info), "info"),
         );
         if self.unreadable() > 0 {
-            let _ = write!(text, "; {} could not be read", many(self.unreadable(), "file"));
+            let _ = write!(text, "; {} could not be looked at", self.unreadable());
         }
         text
     }
