@@ -100,8 +100,9 @@ impl Index {
 
     /// Writes the bases anew where most of them are of no use any more.
     pub(super) fn tidy(&mut self, vault: &Vault) -> Result<()> {
-        let used: u64 =
-            self.notes.values().filter_map(|entry| entry.base.as_ref()).map(|base| base.length).sum();
+        // The index is a file that others can write: its numbers may be any.
+        let bases = self.notes.values().filter_map(|entry| entry.base.as_ref());
+        let used = bases.fold(0_u64, |sum, base| sum.saturating_add(base.length));
         let former = vault.bases(self.bases);
         let size = fs::metadata(&former).map_or(0, |metadata| metadata.len());
         if size.saturating_sub(used) <= MOST_WASTE.max(used) {
@@ -113,7 +114,7 @@ impl Index {
             entry.base = text.map(|text| Base::placed(&mut all, &text));
         }
         // Whoever is killed on the way still has the former index and the former bases.
-        self.bases += 1;
+        self.bases = self.bases.wrapping_add(1);
         documents::write(&vault.bases(self.bases), &String::from_utf8(all)?)?;
         self.write(vault)?;
         fs::remove_file(&former).with_context(|| format!("cannot remove {}", former.display()))?;

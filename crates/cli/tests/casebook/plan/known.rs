@@ -170,3 +170,21 @@ fn r016_what_is_known_is_found_again_in_the_plans() {
     let after = fs::metadata(room.work(PLAN)).unwrap();
     assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
 }
+
+/// R019: its numbers are those of a file that others can write.
+#[test]
+fn r019_absurd_numbers_in_what_is_known_cost_no_plan() {
+    let room = vault();
+    room.write("vault/Inbox/other.md", "# Fix the cache\n\n- bound it\n");
+    plan(&room, &[]);
+    let mut index: Value = serde_json::from_str(&room.read("vault/.scupper/plans.json")).unwrap();
+    index["bases"] = json!(u64::MAX);
+    for entry in index["notes"].as_object_mut().unwrap().values_mut() {
+        entry["base"]["length"] = json!(u64::MAX);
+    }
+    room.write("vault/.scupper/plans.json", index.to_string());
+    room.write("vault/Inbox/third.md", "# Fix the pool\n\n- close it\n");
+    assert_eq!(planned(&room, &[])["counts"]["created"], 1);
+    assert!(room.read("vault/Needs_Action/Plan_third.md").contains("close it"));
+    assert_eq!(planned(&room, &[])["counts"]["unchanged"], 3);
+}
