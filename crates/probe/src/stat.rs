@@ -37,6 +37,8 @@ pub struct Stat {
     pub tty: i32,
     /// The kernel's `PF_` flags (include/linux/sched.h).
     pub flags: u32,
+    /// Pages it was given without a disk being read: new ones, and copies of those it shared.
+    pub minor_faults: u64,
     /// Processor time in user mode, in clock ticks ([`crate::Proc::ticks_per_second`]).
     pub user_ticks: u64,
     /// Processor time in the kernel, in clock ticks.
@@ -78,6 +80,7 @@ impl Stat {
             session: fields.number(6, "session")?,
             tty: fields.number(7, "tty_nr")?,
             flags: fields.number(9, "flags")?,
+            minor_faults: fields.number(10, "minflt")?,
             user_ticks: fields.number(14, "utime")?,
             system_ticks: fields.number(15, "stime")?,
             threads: u64::try_from(fields.number::<i64>(20, "num_threads")?).unwrap_or(0),
@@ -187,6 +190,7 @@ mod tests {
             session: 4000,
             tty: -1,
             flags: 4_194_560,
+            minor_faults: 1,
             user_ticks: 150,
             system_ticks: 50,
             threads: 3,
@@ -278,7 +282,7 @@ mod tests {
             bytes.extend_from_slice(format!(" {exit}\n").as_bytes());
             let expected = Stat {
                 pid: Pid::new(pid).unwrap(), name, state: b'S', parent: Pid::new(parent), group, session, tty, flags,
-                user_ticks: user, system_ticks: system, threads, start_time: StartTime(start), rss_pages: rss, image: None,
+                minor_faults: 0, user_ticks: user, system_ticks: system, threads, start_time: StartTime(start), rss_pages: rss, image: None,
                 exit_code: Some(exit),
             };
             prop_assert_eq!(Stat::parse(&bytes).unwrap(), expected);

@@ -10,7 +10,10 @@
 //! and where it cannot be read, its RSS counts in full. A limit waits no longer than that either, whoever comes and goes
 //! meanwhile: processes that replace themselves faster than they are read would else never be above it.
 //!
-//! When somebody leaves who shared much, the others may hold alone what they shared with it: they are read again soon.
+//! When somebody leaves who shared much, the others may hold alone what they shared with it: they are read again soon. So they
+//! are when they may have made copies of what they share (`unsharing`), which no RSS tells.
+
+mod unsharing;
 
 use std::collections::HashMap;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError};
@@ -20,7 +23,8 @@ use std::time::Duration;
 use scupper_model::{Bytes, Identity, Pid};
 use scupper_probe::{Proc, shared};
 
-use super::clock::Clock;
+use self::unsharing::Unsharing;
+use super::clock;
 use crate::unit::{Bound, Look};
 
 /// PSS is asked for above this share of the nearest limit.
@@ -51,6 +55,7 @@ type Read = fn(&Proc, Pid) -> Option<Bytes>;
 #[derive(Debug)]
 struct Answer {
     shared: Vec<(Identity, Option<Bytes>)>,
+    /// Of a processor: a machine that is busy with others does not make it dearer.
     took: Duration,
 }
 
@@ -83,6 +88,7 @@ pub struct PssReader {
     left: u64,
     /// When they may be read again for that.
     left_rest_until: Duration,
+    unsharing: Unsharing,
     /// Whether what was asked last was asked of all.
     asked_all: bool,
     /// Since when nobody can say whether the tree is above the soft limit, and above the hard one.
@@ -100,6 +106,7 @@ impl Default for PssReader {
             known: HashMap::new(),
             left: 0,
             left_rest_until: Duration::ZERO,
+            unsharing: Unsharing::default(),
             asked_all: false,
             doubt: [None; 2],
         }
@@ -108,7 +115,7 @@ impl Default for PssReader {
 
 impl PssReader {
     /// Near a limit, takes what its members share out of the size of a tree.
-    pub fn confirm(&mut self, look: &mut Look, bound: Bound, now: Duration) {
+    pub fn confirm(&mut self, proc: &Proc, look: &mut Look, bound: Bound, now: Duration) {
         let nearest = [bound.soft, bound.hard].into_iter().flatten().min();
         let near = nearest.filter(|limit| look.size.0 > limit / 100 * FROM_PERCENT);
         let Some(limit) = near.filter(|_| look.tree.processes > 1) else {
@@ -117,7 +124,13 @@ impl PssReader {
         };
         let living = look.processes.iter().filter(|seen| !seen.zombie);
         let members: Vec<Member> = living.filter_map(|seen| Some((seen.identity, seen.rss?))).collect();
-        let size = self.size(&members, limit, now);
+        self.meet(&members, now);
+        if self.waiting {
+            self.take_late(now);
+        } else {
+            self.read_due(proc, &members, limit, bound, now);
+        }
+        let size = self.size(&members, now);
         look.size = self.decide(size, bound, now);
     }
 
@@ -140,9 +153,11 @@ impl PssReader {
     pub fn forget(&mut self) {
         self.known = HashMap::new();
         (self.left, self.doubt) = (0, [None; 2]);
+        self.unsharing.forget();
     }
 
-    fn size(&mut self, members: &[Member], limit: u64, now: Duration) -> Size {
+    /// Notes who is there, and what those shared who have left.
+    fn meet(&mut self, members: &[Member], now: Duration) {
         for (identity, _) in members {
             self.known.entry(*identity).or_insert(Known { since: now, shared: None });
         }
@@ -155,15 +170,9 @@ impl PssReader {
             self.known.retain(|identity, _| present.contains_key(identity));
             self.known.shrink_to(2 * members.len());
         }
-        if self.waiting {
-            self.take_late(now);
-        } else {
-            let due = self.due(members, limit, now);
-            let all = due.len() == members.len();
-            if !due.is_empty() {
-                self.ask(due, all, now);
-            }
-        }
+    }
+
+    fn size(&self, members: &[Member], now: Duration) -> Size {
         let mut size = Size { least: 0, most: 0 };
         for (identity, rss) in members {
             let known = self.known.get(identity);
@@ -176,6 +185,31 @@ impl PssReader {
         // A process counts none of its own pages twice.
         let largest = members.iter().map(|(_, rss)| rss.0).max().unwrap_or(0);
         Size { least: size.least.max(largest).min(size.most), ..size }
+    }
+
+    /// Asks for what is due.
+    fn read_due(&mut self, proc: &Proc, members: &[Member], limit: u64, bound: Bound, now: Duration) {
+        let mut due = self.due(members, limit, now);
+        if due.len() < members.len() && self.may_be_unshared(proc, members, bound, now) {
+            due = members.iter().map(|(identity, _)| *identity).collect();
+        }
+        if !due.is_empty() {
+            let all = due.len() == members.len();
+            self.unsharing.note_asked(proc, &due, all, now);
+            self.ask(due, all, now);
+        }
+    }
+
+    /// Whether the tree may be nearer to its next limit than it was when it was read, by what it has ceased to share.
+    fn may_be_unshared(&mut self, proc: &Proc, members: &[Member], bound: Bound, now: Duration) -> bool {
+        let size = self.size(members, now).most;
+        let Some(limit) = bound.next_above(size) else { return false };
+        let known = &self.known;
+        let sharing = members.iter().filter_map(|(identity, _)| {
+            let (_, shared) = known.get(identity)?.shared?;
+            Some((*identity, shared.0))
+        });
+        self.unsharing.is_due(proc, sharing, (limit, limit.saturating_sub(size)), now)
     }
 
     /// Who is to be read now: who is new, or everybody.
@@ -237,6 +271,16 @@ impl PssReader {
                 self.rest_until = now + answer.took * REST;
             }
         }
+        if self.asked_all {
+            let sum = |shared: Option<Bytes>| shared.map_or(0, |shared| shared.0);
+            let known = |identity: &Identity| self.known.get(identity).and_then(|known| known.shared);
+            let both = answer.shared.iter().filter(|(_, shared)| shared.is_some());
+            let (before, after) = both.fold((0_u64, 0_u64), |(before, after), (identity, shared)| {
+                let known = known(identity).map(|(_, shared)| shared);
+                (before.saturating_add(sum(known)), after.saturating_add(sum(*shared)))
+            });
+            self.unsharing.note_read(before, after, answer.took, now);
+        }
         for (identity, shared) in answer.shared {
             let Some(known) = self.known.get_mut(&identity) else { continue };
             match shared {
@@ -254,9 +298,10 @@ fn start(read: Read) -> Option<(SyncSender<Vec<Identity>>, Receiver<Answer>)> {
     let work = move || {
         let Ok(proc) = Proc::open(std::path::Path::new("/proc")) else { return };
         for members in asked {
-            let clock = Clock::start();
+            let begun = clock::processor_time();
             let shared = members.into_iter().map(|identity| (identity, read(&proc, identity.pid))).collect();
-            if answers.send(Answer { shared, took: clock.now() }).is_err() {
+            let took = clock::processor_time().saturating_sub(begun);
+            if answers.send(Answer { shared, took }).is_err() {
                 return;
             }
         }

@@ -324,7 +324,7 @@ impl Watcher {
         let detail = self.detail(now);
         let mut look = self.following.look(&self.proc, detail, now);
         let bound = Bounds::resolve(&self.setup.limits, self.memory).of(Resource::Memory);
-        self.pss.confirm(&mut look, bound, now);
+        self.pss.confirm(&self.proc, &mut look, bound, now);
         look.slope = self.following.note_size(now, look.size);
         self.nearer.add(&mut look, self.following.tree(), &self.proc, now, self.setup.horizon);
         let mut facts = self.watch.observe(now, age, &mut look);

@@ -1,10 +1,11 @@
 //! Sizes of trees whose PSS is what the test says: readable, late, or not to be had.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use scupper_model::{BootId, StartTime, TreeSample};
 
 use super::*;
+use crate::shell::clock::Clock;
 use crate::unit::{Role, Seen};
 
 const MIB: u64 = 1 << 20;
@@ -37,7 +38,8 @@ fn look(members: &[(i32, u64)]) -> Look {
 
 fn size(reader: &mut PssReader, seconds: f64, members: &[(i32, u64)]) -> u64 {
     let mut look = look(members);
-    reader.confirm(&mut look, HARD, Duration::from_secs_f64(seconds));
+    let proc = Proc::open(std::path::Path::new("/proc")).unwrap();
+    reader.confirm(&proc, &mut look, HARD, Duration::from_secs_f64(seconds));
     look.size.0 / MIB
 }
 
@@ -145,9 +147,9 @@ fn r043_what_was_shared_with_one_who_left_is_read_again() {
     static LEFT: AtomicBool = AtomicBool::new(false);
     fn forked(_: &Proc, pid: Pid) -> Option<Bytes> {
         // Long enough to be rested for.
-        let clock = Clock::start();
-        while clock.now() <= FREE {
-            thread::yield_now();
+        let begun = clock::processor_time();
+        while clock::processor_time().saturating_sub(begun) <= FREE {
+            std::hint::spin_loop();
         }
         match pid.get() {
             MASTER | FIRST => Some(Bytes::mib(if LEFT.load(Ordering::Relaxed) { 0 } else { 65 })),
@@ -170,4 +172,62 @@ fn r043_what_was_shared_with_one_who_left_is_read_again() {
     assert_eq!((reader.rest_until, reader.left_rest_until), (all, left), "read who is new");
     known_as(&mut reader, left.as_secs_f64(), &[(MASTER, 130), (SECOND, 5), (LATER, 5)], 140);
     assert!(reader.asked_all);
+}
+
+/// What a prefork server's children have of their own after all shows in no RSS: the limit waits for no answer of five
+/// seconds ago. Faults that have other reasons do not keep the reader at work.
+#[test]
+fn r043_copies_of_what_was_shared_are_seen_near_a_limit() {
+    static SHARED: AtomicU64 = AtomicU64::new(0);
+    static FAULTS: AtomicU64 = AtomicU64::new(0);
+    fn copies(_: &Proc, pid: Pid) -> Option<Bytes> {
+        (MASTER..=SECOND).contains(&pid.get()).then(|| Bytes::mib(SHARED.load(Ordering::Relaxed)))
+    }
+    SHARED.store(50, Ordering::Relaxed);
+    let mut reader = PssReader { read: copies, ..PssReader::default() };
+    reader.unsharing.faults = |_, _| Some(FAULTS.load(Ordering::Relaxed) * MIB);
+    let tree = [(MASTER, 60), (FIRST, 60), (SECOND, 60)];
+    known_as(&mut reader, 1.0, &tree, 60 - 50 + 2 * 10);
+    // Every reading is one that is rested for.
+    (reader.rest_until, reader.left_rest_until) = (Duration::MAX, Duration::MAX);
+    // 110 MiB are left, of which 10 % of the limit are gone in a second: nothing is read, nothing was faulted in.
+    SHARED.store(20, Ordering::Relaxed);
+    assert_eq!(size(&mut reader, 2.9, &tree), 30);
+    assert_eq!(size(&mut reader, 3.2, &tree), 30, "there is no sign of it");
+    // Each faulted in 30 MiB: more than a quarter of what is left.
+    FAULTS.store(30, Ordering::Relaxed);
+    assert_eq!(size(&mut reader, 3.3, &tree), 30, "it cannot be much yet");
+    // On a loaded machine a reading takes long, and is rested for as long as that asks for.
+    known_as(&mut reader, 50.0, &tree, 120);
+    (reader.rest_until, reader.left_rest_until) = (Duration::MAX, Duration::MAX);
+    // 20 are left: 5 of them are much.
+    SHARED.store(10, Ordering::Relaxed);
+    FAULTS.store(32, Ordering::Relaxed);
+    assert_eq!(size(&mut reader, 50.2, &tree), 120);
+    known_as(&mut reader, 100.0, &tree, 150);
+}
+
+/// A reading for faults that turn out to be none of that makes the next one rest longer, and one that finds something does not.
+#[test]
+fn readings_that_find_nothing_become_fewer() {
+    let proc = Proc::open(std::path::Path::new("/proc")).unwrap();
+    let mut unsharing = Unsharing::default();
+    unsharing.faults = |_, _| None;
+    let took = Duration::from_millis(20);
+    let mut now = Duration::from_secs(100);
+    let mut rests = Vec::new();
+    for after in [100, 100, 100, 100, 100, 90, 90] {
+        let sharing = || [(identity(FIRST), 100 * MIB)].into_iter();
+        while !unsharing.is_due(&proc, sharing(), (200 * MIB, MIB), now) {
+            now += Duration::from_millis(10);
+        }
+        unsharing.note_asked(&proc, &[identity(FIRST)], true, now);
+        unsharing.note_read(100 * MIB, after * MIB, took, now);
+        let asked = now;
+        while !unsharing.is_due(&proc, sharing(), (200 * MIB, MIB), now) {
+            now += Duration::from_millis(10);
+        }
+        rests.push(now.saturating_sub(asked).as_millis() / took.as_millis());
+    }
+    assert_eq!(rests, [10, 20, 40, 80, 100, 5, 5]);
 }

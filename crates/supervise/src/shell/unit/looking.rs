@@ -68,7 +68,7 @@ impl UnitShell {
         let mut look = self.tree.look(&around.proc, detail, now);
         look.unsettled = std::mem::take(&mut self.newly_adopted);
         let bound = self.machine.settings().bounds.of(Resource::Memory);
-        self.pss.confirm(&mut look, bound, now);
+        self.pss.confirm(&around.proc, &mut look, bound, now);
         look.slope = self.tree.note_size(now, look.size);
         let horizon = self.machine.settings().horizon;
         self.nearer.add(&mut look, &self.tree, &around.proc, now, horizon);
