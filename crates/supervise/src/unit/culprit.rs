@@ -12,6 +12,10 @@ const LEAST_GROWTH: i64 = 1 << 20;
 /// For memory it is the one that grew most since it was first seen. A process that has grown by less than a 50th of
 /// the limit (at least 1 MiB) is nobody's culprit: then `grown_only` decides whether nobody is acted on, or the
 /// largest. For counts it is the one that holds most.
+///
+/// Whoever is younger than a second has grown by nothing yet. To blame the largest of the young, since somebody must have
+/// crossed the limit, would end a replacement again and again that needs no more than the one before it did, while whoever
+/// takes its room lives on: so the young are blamed only as the others are.
 pub fn culprit<'a>(
     look: &'a Look,
     resource: Resource,
