@@ -19,6 +19,9 @@
 //! | the leader of its session is gone | the same | also where stdin, stdout and stderr were all sent away |
 //! | its program was deleted, its name | no: they support | |
 //!
+//! Where the first process may have started it itself, as in a container whose first process is an application, both ends
+//! have to be dead; what would be left behind otherwise is told as one of whom it is not known.
+//!
 //! **Left alone**, whatever speaks against it (`spared`, `verdict`): scupper and those above it, what a living scupper
 //! looks after, services, containers, multiplexers, daemons by choice, what is kept; without a record also what was meant
 //! to stay, what somebody uses, and what may have somebody in front of it. An error means keep: what could not be read

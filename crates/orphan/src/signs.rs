@@ -202,9 +202,12 @@ impl Signs {
     pub fn decide(&self, process: &Process) -> bool {
         match self.parenthood {
             Parenthood::Gone { sure, .. } => self.decide_of_orphan(process, sure),
-            // A first process that started it itself may have closed its stdin, and would read its output.
+            // A first process that started it itself may have closed its stdin and reads its output, or has let go of its
+            // output: one of the two it needs.
             Parenthood::Perhaps(_) => {
-                self.holds(EvidenceKind::OutputGone) && self.decide_of_orphan(process, false)
+                self.holds(EvidenceKind::StdinGone)
+                    && self.holds(EvidenceKind::OutputGone)
+                    && self.decide_of_orphan(process, false)
             }
             Parenthood::Lives | Parenthood::Outside | Parenthood::Unclear => false,
         }

@@ -42,6 +42,19 @@ fn pid_1_that_neither_reads_nor_writes_to_it_has_nothing_of_it() {
 }
 
 #[test]
+fn r118_pid_1_may_have_closed_the_output_of_its_own_child() {
+    // `child.stdout.destroy()` once it has said that it is ready, or a `Popen` that was let go of.
+    let mut machine = application_first("node", &["node", "app.js"]);
+    let pipe = || End::Pipe(3001);
+    machine.add(300, 1, "server", &["server"]).stdio(End::Null, pipe(), pipe());
+    machine.add(301, 1, "server", &["server"]).own_session().stdio(End::Closed, End::Pipe(3011), End::Null);
+    assert_eq!(machine.left(), []);
+    let of_300 = machine.not_touched(300);
+    assert_eq!(of_300.because, "its parent is node (pid 1), which may have started it or taken it over");
+    assert_eq!(machine.not_touched(301).because, of_300.because);
+}
+
+#[test]
 fn a_first_process_that_calls_itself_an_init_is_one() {
     for (name, command) in [
         ("init", &["/sbin/init"][..]),
