@@ -46,7 +46,7 @@ pub use store::{BEATS_LIMIT, Members, Store, StoreError, depart};
 pub use words::{
     AgentId, AgentView, Answer, Beat, Beaten, CLAIMS_LIMIT, Claim, ClaimView, CoordinatorId, CoordinatorView,
     Directive, Epoch, Event, EventId, Fence, FleetGrowth, Happened, HostId, Incarnation, InvalidId,
-    InvalidWindow, Item, ItemKind, LeakWindow, Lost, MemoryStats, MemoryUse, NAMED_LIMIT, Nonce, Orphan,
-    Page, Phase, Process, Reaped, Reason, Registered, Registration, Report, SecretHash, Standing, Status,
-    Sweep, Swept, Timing, Totals, Written,
+    InvalidWindow, Item, ItemKind, Kept, LEAKED_LIMIT, LeakWindow, Leaked, LeakedKey, Lost, MemoryStats,
+    MemoryUse, NAMED_LIMIT, Nonce, Orphan, Page, Phase, Process, Reaped, Reason, Registered, Registration,
+    Report, SecretHash, Standing, Status, Sweep, Swept, Timing, Totals, UNTOUCHED, Written, may_be_of,
 };

@@ -10,8 +10,8 @@ use scupper_model::{Bytes, Timestamp};
 
 use crate::words::{
     AgentId, AgentView, Beat, Beaten, Claim, ClaimView, CoordinatorId, Directive, Event, EventId, Happened,
-    HostId, Incarnation, Item, ItemKind, LeakWindow, Page, Process, Reaped, Reason, Registered, Registration,
-    Status, Sweep, Swept, Timing, Totals, Written,
+    HostId, Incarnation, Item, ItemKind, LeakWindow, Leaked, Page, Process, Reaped, Reason, Registered,
+    Registration, Status, Sweep, Swept, Timing, Totals, Written,
 };
 
 /// Heartbeats of one call.
@@ -128,6 +128,17 @@ pub trait Store: Members {
     /// What all members take, and how much those of them have grown that were there a window ago.
     fn totals(&self) -> Result<Totals, StoreError> {
         crate::totals::add_up(self)
+    }
+
+    /// Keys that agents written to seed 004 left for ever, and that nobody owns. A search through everything the store
+    /// holds: for a person who asks, never for a sweep. None where the store is not shared with such agents.
+    fn leaked(&self) -> Result<Leaked, StoreError> {
+        Ok(Leaked::default())
+    }
+
+    /// Deletes those of these that are still nobody's. Gives which.
+    fn delete_leaked(&self, _keys: &[String]) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
     }
 
     /// Records an event and publishes it. What follows from a call is announced by the store itself, in that call

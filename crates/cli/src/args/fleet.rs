@@ -66,7 +66,8 @@ pub(crate) enum FleetCommand {
     #[command(after_help = "Examples:\n  \
         scupper fleet clean                   # a dry run\n  \
         scupper fleet clean --yes\n  \
-        scupper fleet clean coder-1 coder-2 --yes")]
+        scupper fleet clean coder-1 coder-2 --yes\n  \
+        scupper fleet clean --leaked          # a dry run: keys of agents that nobody knows any more")]
     Clean(CleanArgs),
     /// List the clean-ups in progress: whose they are, and how long they are believed
     #[command(
@@ -144,6 +145,10 @@ pub(crate) struct AgentsArgs {
 /// `fleet orphans`.
 #[derive(Args, Debug)]
 pub(crate) struct OrphansArgs {
+    /// Instead: keys that agents written to plain Redis keys left for ever, and that nobody owns any more. Searches through
+    /// all keys of the server
+    #[arg(long)]
+    pub leaked: bool,
     #[command(flatten)]
     pub sweep: SweepArgs,
     #[command(flatten)]
@@ -167,6 +172,9 @@ pub(crate) struct CleanArgs {
     /// Do it
     #[arg(long)]
     pub yes: bool,
+    /// Instead: delete the keys that `fleet orphans --leaked` lists
+    #[arg(long)]
+    pub leaked: bool,
     #[command(flatten)]
     pub sweep: SweepArgs,
     #[command(flatten)]

@@ -315,3 +315,44 @@ fn events_are_told_and_followed(registry: &Registry) {
     drop(lines);
     assert!(follower.wait().unwrap().success());
 }
+
+/// Keys as seed 004's code leaves them for ever (F4c, F15 of its flaws): its agent is in no set any more.
+#[test]
+fn r099_leaked_keys_are_listed_and_deleted_only_when_confirmed() {
+    let registry = Registry::redis();
+    let redis = registry.server.as_ref().unwrap();
+    registry.register("lives", LONG);
+    let untouched =
+        "return redis.call('RESTORE', KEYS[1], 0, redis.call('DUMP', KEYS[1]), 'REPLACE', 'IDLETIME', 700)";
+    for key in ["agent:state:gone", "agent:task:gone:1", "agent:task:gone-2:1", "agent:state:lives"] {
+        assert_eq!(redis.ask(&["SET", key, "x"]), "+OK");
+        assert_eq!(redis.ask(&["EVAL", untouched, "1", key]), "+OK");
+    }
+    let named = |said: &Value| -> Vec<String> {
+        said["keys"].as_array().unwrap().iter().map(|key| key["key"].as_str().unwrap().to_owned()).collect()
+    };
+    let (code, said) = registry.json(&["orphans", "--leaked"]);
+    assert_eq!((code, &said["schema"]), (1, &json!("scupper.fleet.leaked/1")), "{said}");
+    assert_eq!(named(&said), ["agent:state:gone", "agent:task:gone-2:1", "agent:task:gone:1"]);
+    assert_eq!(said["kept"], json!({"member": 1}));
+    let dry = registry.fleet(&["clean", "--leaked"]);
+    assert!(
+        dry.code == 1
+            && dry.out.contains("agent:task:gone:1")
+            && dry.err.contains("nothing was deleted: --yes"),
+        "{dry:?}"
+    );
+    let (code, said) = registry.json(&["clean", "--leaked", "gone", "--yes"]);
+    assert_eq!((code, named(&said).len()), (0, 2), "{said}");
+    assert_eq!(said["deleted"], json!(["agent:state:gone", "agent:task:gone:1"]));
+    let rest = registry.fleet(&["clean", "--leaked", "--yes"]);
+    assert!(rest.code == 0 && rest.out.contains("1 of 1 keys deleted"), "{rest:?}");
+    assert_eq!(redis.ask(&["EXISTS", "agent:state:lives"]), ":1");
+    let events = registry.fleet(&["events"]);
+    assert!(events.out.contains("event=leaked_keys_deleted count=2"), "{events:?}");
+    let none = registry.fleet(&["orphans", "--leaked"]);
+    assert!(none.code == 0 && none.err.contains("clean: no leaked keys"), "{none:?}");
+    let embedded = Registry::embedded();
+    embedded.register("lives", LONG);
+    assert_eq!(embedded.fleet(&["orphans", "--leaked"]).code, 0);
+}

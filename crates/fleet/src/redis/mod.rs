@@ -7,12 +7,14 @@
 //!   goes along with a heartbeat.
 //! - `seed`: agents that were written to seed 004 and know nothing of epochs. Its keys and channels are also written for ours
 //!   (the mirror), so that its readers see them; `?seed=off` in the address leaves both out, for a cheaper heartbeat.
+//! - `leaked`: what the seed's code left of agents that are in no registry any more.
 //!
 //! With asynchronous replication a failover can forget what was just written. Then two coordinators may clean up after the same
 //! incarnation, which does no harm; two incarnations never both write through one primary.
 
 mod check;
 mod keys;
+mod leaked;
 mod link;
 mod looking;
 mod members;
@@ -43,8 +45,8 @@ use crate::store::OUT_OF_BOUNDS;
 use crate::store::depart;
 use crate::{
     AgentId, AgentView, Beat, Beaten, Claim, ClaimView, CoordinatorId, Directive, Event, EventId, Happened,
-    HostId, Incarnation, Item, ItemKind, LeakWindow, Members, Page, Process, Reaped, Reason, Registered,
-    Registration, Status, Store, StoreError, Sweep, Swept, Timing, Totals, Written,
+    HostId, Incarnation, Item, ItemKind, LeakWindow, Leaked, Members, Page, Process, Reaped, Reason,
+    Registered, Registration, Status, Store, StoreError, Sweep, Swept, Timing, Totals, Written,
 };
 
 /// A registry in Redis or Valkey.
@@ -266,6 +268,14 @@ impl Store for RedisStore {
 
     fn totals(&self) -> Result<Totals, StoreError> {
         self.do_totals()
+    }
+
+    fn leaked(&self) -> Result<Leaked, StoreError> {
+        self.do_leaked()
+    }
+
+    fn delete_leaked(&self, keys: &[String]) -> Result<Vec<String>, StoreError> {
+        self.do_delete_leaked(keys)
     }
 
     fn announce(&self, what: &Happened) -> Result<(), StoreError> {

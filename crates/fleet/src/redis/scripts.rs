@@ -135,6 +135,8 @@ scripts! {
     totals = "totals.lua";
     /// The window of the leak check.
     window = "window.lua";
+    /// Keys that nobody owns.
+    leaked = "leaked.lua";
     /// Whether scripts may run.
     probe = "probe.lua";
 }

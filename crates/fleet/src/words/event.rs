@@ -139,6 +139,13 @@ pub enum Happened {
         /// Who.
         agent_id: AgentId,
     },
+    /// Somebody deleted keys of agents that are in no registry any more.
+    LeakedKeysDeleted {
+        /// How many.
+        count: u64,
+        /// Who.
+        by: CoordinatorId,
+    },
     /// The fleet takes more than 100 MB more than a leak window ago, over the members of both times.
     MemoryLeakDetected {
         /// By how much.
@@ -193,6 +200,7 @@ impl Happened {
             | Self::GraceStarted { .. }
             | Self::HoldStarted { .. }
             | Self::CoordinatorLost { .. }
+            | Self::LeakedKeysDeleted { .. }
             | Self::MemoryLeakDetected { .. }
             | Self::MemoryLeakCleared { .. } => None,
         }

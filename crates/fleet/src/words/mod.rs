@@ -4,6 +4,7 @@ mod agent;
 mod beat;
 mod event;
 mod id;
+mod leaked;
 mod reaping;
 mod sweep;
 mod timing;
@@ -14,6 +15,7 @@ pub use agent::{Item, ItemKind, Lost, Process, Registered, Registration, SecretH
 pub use beat::{Answer, Beat, Beaten, Directive, MemoryUse, Report};
 pub use event::{Event, EventId, Happened, MemoryStats};
 pub use id::{AgentId, CoordinatorId, Epoch, Fence, HostId, Incarnation, InvalidId, Nonce};
+pub use leaked::{Kept, LEAKED_LIMIT, Leaked, LeakedKey, UNTOUCHED, may_be_of};
 pub use reaping::{Claim, Orphan, Reaped, Reason};
 pub use sweep::{CLAIMS_LIMIT, Phase, Sweep, Swept};
 pub use timing::Timing;

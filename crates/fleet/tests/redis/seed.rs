@@ -2,6 +2,7 @@
 //! Rows shown here: R090, R091, R102, R104.
 
 mod cleaning;
+mod leaked;
 mod own;
 mod reading;
 

@@ -11,7 +11,7 @@ use scupper_fleet::{AgentId, CLAIMS_LIMIT, Orphan, Standing, Store, StoreError};
 use self::act::Done;
 use super::orphans::Found;
 use super::registry::ByHand;
-use super::{orphans, view};
+use super::{leaked, orphans, view};
 use crate::args::CleanArgs;
 use crate::failure::{FINDINGS, Failure, UNUSABLE};
 use crate::output::Printer;
@@ -35,6 +35,9 @@ pub(super) fn run(args: &CleanArgs, printer: &mut Printer) -> Result<u8, Failure
     let json = args.registry.json;
     if args.agents.len() > CLAIMS_LIMIT {
         return Err(Failure::usage(format!("name at most {CLAIMS_LIMIT} agents at once")));
+    }
+    if args.leaked {
+        return leaked::clean(args, printer);
     }
     let by_hand = ByHand::open(&args.registry, &args.sweep)?;
     let store = &*by_hand.store;

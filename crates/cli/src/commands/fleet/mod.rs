@@ -5,6 +5,7 @@ mod agents;
 mod clean;
 mod drain;
 mod events;
+mod leaked;
 mod locks;
 mod orphans;
 mod registry;

@@ -5,7 +5,7 @@ use scupper_model::Timestamp;
 use serde::Serialize;
 
 use super::registry::ByHand;
-use super::view;
+use super::{leaked, view};
 use crate::args::OrphansArgs;
 use crate::failure::{FINDINGS, Failure};
 use crate::output::figures::span;
@@ -49,6 +49,9 @@ pub(super) struct Found {
 }
 
 pub(super) fn run(args: &OrphansArgs, printer: &mut Printer) -> Result<u8, Failure> {
+    if args.leaked {
+        return leaked::list(args, printer);
+    }
     let found = look(&ByHand::open(&args.registry, &args.sweep)?, &[])?;
     if args.registry.json {
         printer.json(&Report {

@@ -38,7 +38,7 @@ pub(super) fn open(args: &RegistryArgs) -> Result<Arc<dyn Store>, Failure> {
 /// The same with the person in front of this, who sweeps by hand: as a claim names him, and his host.
 pub(super) struct ByHand {
     pub store: Arc<dyn Store>,
-    coordinator: CoordinatorId,
+    pub coordinator: CoordinatorId,
     host: HostId,
     timing: Timing,
 }
