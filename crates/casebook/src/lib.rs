@@ -9,6 +9,8 @@
 //! * [`suspects`] ranks what may be leaking.
 
 pub mod document;
+#[cfg(test)]
+mod extremes;
 pub mod incident;
 pub mod lint;
 pub mod merge;

@@ -70,7 +70,7 @@ impl Compared {
         // Of one that ends part may be gone already: of equals one of a process that lived on.
         let lived = |look: &Look| look.comparison.because != "ended";
         let (pieces, _) = looks.iter().enumerate().max_by_key(|(_, look)| {
-            let count: u64 = KINDS.into_iter().map(|kind| more(&look.comparison, kind)).sum();
+            let count = more_of(&look.comparison, &KINDS);
             (has_all_pieces(&look.comparison) && count >= LEAST_PIECES, count, lived(look))
         })?;
         let weight = |look: &Look| {
@@ -148,6 +148,11 @@ pub(super) fn more(comparison: &Comparison, kind: ResourceKind) -> u64 {
         (before.saturating_add(change.before), after.saturating_add(change.after))
     });
     after.saturating_sub(before)
+}
+
+/// How many more there are of several kinds together.
+pub(super) fn more_of(comparison: &Comparison, kinds: &[ResourceKind]) -> u64 {
+    kinds.iter().fold(0, |sum: u64, kind| sum.saturating_add(more(comparison, *kind)))
 }
 
 /// What memory grew by between two looks.

@@ -4,7 +4,7 @@
 use scupper_detect::{Quantity, Verdict, exact};
 use scupper_model::{Class, Comparison, Identity, Resource, ResourceChange, ResourceKind, Watched};
 
-use super::compared::{Compared, KINDS, LEAST_PIECES, more};
+use super::compared::{Compared, KINDS, LEAST_PIECES, more, more_of};
 use super::facts::{Facts, Outlives};
 use super::lead::{Growth, Lead, Leads};
 use super::trail::Trail;
@@ -124,7 +124,7 @@ fn kind_of_descriptors(comparison: &Comparison) -> Option<Cause> {
         ResourceKind::Kernel,
     ];
     let of = |kind| more(comparison, kind);
-    let all: u64 = KINDS.into_iter().map(of).sum();
+    let all = more_of(comparison, &KINDS);
     KINDS
         .into_iter()
         .find(|kind| all > 0 && of(*kind).saturating_mul(100) >= all.saturating_mul(MOST_OF))

@@ -3,7 +3,7 @@
 use scupper_model::EventKind;
 
 use super::super::*;
-use super::{Scene, headings, leaked, rendered};
+use super::{Scene, SoakOutcome, headings, leaked, rendered, soak, verification};
 use crate::incident::sha256;
 
 #[test]
@@ -105,4 +105,18 @@ fn an_operators_template_is_escaped_bounded_and_told_where_it_is_wrong() {
         own(&"x".repeat(templates::LARGEST_BYTES + 1)),
         Err(ReportError::TooLarge(Kind::Delta))
     ));
+}
+
+/// Numbers that no machine has make odd reports, and end nothing.
+#[test]
+fn absurd_numbers_break_no_report() {
+    let mut scene = leaked();
+    scene.add(200, 1, soak(SoakOutcome::Failed));
+    scene.add(210, 1, verification(1));
+    for events in crate::extremes::of(&scene.0) {
+        let source = Scene(events).source("active");
+        for kind in Kind::ALL {
+            assert!(rendered(&source, kind).len() > 500);
+        }
+    }
 }

@@ -179,3 +179,27 @@ fn a_file_full_of_strangers_is_ranked() {
         ranking.unknown
     );
 }
+
+/// Numbers that no machine has are ranked like any others, and end nothing.
+#[test]
+fn absurd_numbers_break_nothing() {
+    let pieces = |at: u64| {
+        [ResourceKind::Socket, ResourceKind::Pipe, ResourceKind::Thread].map(|kind| change(kind, "x", 1, at))
+    };
+    let events = run(vec![
+        memory_leaks(),
+        verdict(Watched::Descriptors, Verdict::Leaking, 3600.0),
+        verdict(Watched::Children, Verdict::Growing, 3600.0),
+        compared(&[(MemoryKind::Heap, 10, 120), (MemoryKind::Swap, 3, 9)], pieces(90).into()),
+        compared(&[], pieces(90).into()),
+        history(vec![1, 2, 3, 5, 8], Some(pattern(Grows::WithLoad))),
+        EventKind::EvidenceGap { lost: 3, message: String::new() },
+        EventKind::EvidenceGap { lost: 3, message: String::new() },
+    ]);
+    for events in crate::extremes::of(&events) {
+        for only in [None, Some(who(7))] {
+            let ranking = rank(&Known { events: &events, only, ..Known::default() });
+            assert!(ranking.suspects.iter().all(|suspect| suspect.score <= Some(99)), "{ranking:#?}");
+        }
+    }
+}
