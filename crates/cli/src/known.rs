@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use scupper_evidence::{Query, Store};
 use scupper_knowledge::{KeepNames, keep_matches};
-use scupper_model::{Event, EventKind, FleetFact, Keep, Kept, RunId, Timestamp, UnitPhase, UnitRecord};
+use scupper_model::{Event, EventKind, FleetFact, Keep, Kept, Pid, RunId, Timestamp, UnitPhase, UnitRecord};
 use scupper_orphan::{Known, KnownRun};
 use scupper_probe::snapshot::{Process, Snapshot};
 use scupper_supervise::record::{RecordError, Records};
@@ -393,6 +393,13 @@ fn this_very(process: &Process) -> Kept {
 /// Whether a pattern of `--keep` and `--match` means a process of this name and command line.
 pub(crate) fn named(pattern: &str, name: &[u8], command: &[Vec<u8>]) -> bool {
     keep_matches(pattern, name, command)
+}
+
+/// `/proc` answers for a thread by its number as well, and lists it not.
+pub(crate) fn no_process_but_a_thread(pid: Pid) -> String {
+    format!(
+        "{pid} is no process but a thread of one, or has just ended: name the process (`ps -L` shows both)"
+    )
 }
 
 #[cfg(test)]

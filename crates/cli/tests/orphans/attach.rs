@@ -280,6 +280,10 @@ fn whom_it_cannot_watch_it_says_in_one_line() {
     refused(&["--match", "no-such-program-anywhere"], "no process matches");
     refused(&[], "PID");
     refused(&["1", "--match", "x"], "cannot be used with");
+    super::support::with_a_thread(|thread| {
+        let said = refused(&[&thread.to_string()], "is no process but a thread of one");
+        assert!(!said.contains("watching"), "{said}");
+    });
     // A zombie has ended.
     let mut child = Command::new("true").spawn().unwrap();
     let pid: i32 = child.id().try_into().unwrap();

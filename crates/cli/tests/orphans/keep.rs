@@ -211,5 +211,11 @@ fn what_cannot_be_kept_is_said_on_one_line() {
     for arguments in [&["keep"][..], &["keep", "--match", ""], &["keep", "--list", "7"], &["keep", "0"]] {
         assert_eq!(scupper(&scene, arguments).code, 2, "{arguments:?}");
     }
+    // To keep a thread would keep nothing.
+    super::support::with_a_thread(|thread| {
+        let answer = scupper(&scene, &["keep", &thread.to_string()]);
+        assert_eq!(answer.code, 2, "{answer:?}");
+        assert!(answer.err.contains("is no process but a thread of one"), "{answer:?}");
+    });
     assert!(!scene.path("state/scupper/keeps.json").exists());
 }

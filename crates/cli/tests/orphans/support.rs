@@ -108,6 +108,23 @@ impl Drop for Script {
     }
 }
 
+/// A thread of this process that is not its first one, for as long as `then` takes.
+pub fn with_a_thread(then: impl FnOnce(i32)) {
+    use std::sync::mpsc::channel;
+    let ((tell, told), (done, until)) = (channel(), channel::<()>());
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let own = fs::read_link("/proc/thread-self").unwrap();
+            tell.send(own.file_name().unwrap().to_str().unwrap().parse().unwrap()).unwrap();
+            // Until nobody is there who could send.
+            let _ = until.recv();
+        });
+        let thread = told.recv().unwrap();
+        let _done = done;
+        then(thread);
+    });
+}
+
 /// What a command answered.
 #[derive(Debug)]
 pub struct Answer {
