@@ -28,7 +28,6 @@ mod wait;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use scupper_supervise::shell;
 
 use crate::args::Cli;
@@ -45,7 +44,7 @@ fn main() -> ExitCode {
     }
 
     let mut printer = Printer::new();
-    let command = match Cli::try_parse_from(&argv) {
+    let command = match Cli::read(&argv) {
         Ok(cli) => cli.command,
         Err(answer) => return ExitCode::from(printer.usage(&answer)),
     };

@@ -10,6 +10,7 @@ mod lint;
 mod mcp;
 mod mcp_files;
 mod names;
+mod overview;
 mod plan;
 mod read;
 mod reap;
@@ -24,7 +25,9 @@ mod units;
 mod why;
 mod words;
 
-use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use analyze::AnalyzeArgs;
 pub(crate) use attach::AttachArgs;
@@ -69,15 +72,24 @@ const STATE_HELP: &str =
     arg_required_else_help = true,
     max_term_width = 110,
     after_help = "Examples:\n  \
-        scupper run -- gunicorn app:app -w 2\n  \
         scupper run --mem-soft 450M --mem-hard 600M -- gunicorn app:app -w 2\n  \
         scupper ps\n  \
-        scupper events web -f\n\n\
+        scupper scan\n  \
+        scupper why gunicorn\n\n\
         Exit codes: 0 clean, 1 findings, 2 could not look or bad usage. `run` gives the command's own."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The command line; as an error also what is to be shown instead: help, or the version.
+    pub(crate) fn read(argv: &[OsString]) -> Result<Self, clap::Error> {
+        let mut command = overview::grouped(Self::command());
+        let matches = command.try_get_matches_from_mut(argv)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
 }
 
 /// What to do.
@@ -265,8 +277,6 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
