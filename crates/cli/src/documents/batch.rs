@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use super::replace::{self, Prepared, Written};
 
 /// Threads that wait for the disk at once.
-const WAITING: usize = 16;
+const WAITING: usize = 32;
 /// Documents for which another thread is worth it.
 const WORTH_A_THREAD: usize = 4;
 
