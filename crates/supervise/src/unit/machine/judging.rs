@@ -12,6 +12,17 @@ use crate::unit::budget::{BudgetPlan, Cause};
 use crate::unit::culprit::{Action, culprit};
 use crate::unit::look::{Look, Role, Seen};
 
+/// A limit that is crossed.
+#[derive(Clone, Copy)]
+struct Crossing {
+    resource: Resource,
+    level: LimitLevel,
+    /// How much there is.
+    value: u64,
+    /// How much there may be.
+    limit: u64,
+}
+
 impl Unit {
     /// Holds a look against the limits.
     pub(super) fn judge(&mut self, look: &Look, now: Duration, effects: &mut Vec<Effect>) {
@@ -24,13 +35,18 @@ impl Unit {
             let killed: Vec<Identity> = self.targets.killed().map(|t| t.identity).collect();
             let value = total.saturating_sub(leaving(resource, look, &killed));
             match bound.crossed(value) {
-                Some((LimitLevel::Hard, limit)) => self.hard(resource, value, limit, look, now, effects),
-                Some((level, limit)) => self.drain(resource, level, total, limit, look, now, effects),
+                Some((level @ LimitLevel::Hard, limit)) => {
+                    self.hard(Crossing { resource, level, value, limit }, look, now, effects);
+                }
+                Some((level, limit)) => {
+                    self.drain(Crossing { resource, level, value: total, limit }, look, now, effects);
+                }
                 None => {
                     if let Some((level, limit)) = bound.crossed(whole).filter(|_| whole > total) {
                         let message =
                             "the rest is within it: what is above is held by processes that are kept";
-                        self.say_unreachable(resource, level, whole, limit, message, effects);
+                        let crossing = Crossing { resource, level, value: whole, limit };
+                        self.say_unreachable(crossing, message, effects);
                     }
                 }
             }
@@ -44,17 +60,9 @@ impl Unit {
         });
     }
 
-    pub(super) fn hard(
-        &mut self,
-        resource: Resource,
-        value: u64,
-        limit: u64,
-        look: &Look,
-        now: Duration,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn hard(&mut self, crossing: Crossing, look: &Look, now: Duration, effects: &mut Vec<Effect>) {
         let taken: Vec<Identity> = self.targets.killed().map(|t| t.identity).collect();
-        let found = culprit(look, resource, limit, &with_all_below(look, &taken), false);
+        let found = culprit(look, crossing.resource, crossing.limit, &with_all_below(look, &taken), false);
         let action = match (self.settings.policy, found) {
             (Policy::Observe, _) => OBSERVED,
             (Policy::Alert, _) => ALERTED,
@@ -63,9 +71,9 @@ impl Unit {
             (_, Some(_)) => "kill",
             (_, None) => "none: nobody may be ended",
         };
-        self.say_crossed(resource, LimitLevel::Hard, value, limit, found, action, effects);
+        self.say_crossed(crossing, found, action, effects);
         if self.settings.policy < Policy::Kill {
-            return self.drain(resource, LimitLevel::Hard, value, limit, look, now, effects);
+            return self.drain(crossing, look, now, effects);
         }
         let Some(process) = found else { return };
         match self.state {
@@ -90,43 +98,31 @@ impl Unit {
     }
 
     /// The gentle way below a limit: soft, or hard where nothing may be killed.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a crossing is four facts, and who draws what from them three more"
-    )]
-    pub(super) fn drain(
-        &mut self,
-        resource: Resource,
-        level: LimitLevel,
-        total: u64,
-        limit: u64,
-        look: &Look,
-        now: Duration,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn drain(&mut self, crossing: Crossing, look: &Look, now: Duration, effects: &mut Vec<Effect>) {
+        let Crossing { resource, level, value, limit } = crossing;
         if self.state != State::Running {
             return;
         }
         if self.settings.policy < Policy::Recycle {
             let action = if self.settings.policy == Policy::Observe { OBSERVED } else { ALERTED };
             let largest = culprit(look, resource, limit, &[], false);
-            return self.say_crossed(resource, level, total, limit, largest, action, effects);
+            return self.say_crossed(crossing, largest, action, effects);
         }
         // Whoever is on the way out takes what it holds along: is the rest within the limit?
         let taken = self.targets.identities();
-        if total.saturating_sub(leaving(resource, look, &taken)) <= limit && !taken.is_empty() {
+        if value.saturating_sub(leaving(resource, look, &taken)) <= limit && !taken.is_empty() {
             return;
         }
         let Some(process) = culprit(look, resource, limit, &with_all_below(look, &taken), true) else {
             if taken.is_empty() && at_rest(look, limit) {
                 let message =
                     "the unit needs more than this at rest, and nothing in it has grown: raise the limit";
-                self.say_unreachable(resource, level, total, limit, message, effects);
+                self.say_unreachable(crossing, message, effects);
             }
             return;
         };
         let action = Action::for_role(process.role);
-        self.say_crossed(resource, level, total, limit, Some(process), action.describe(), effects);
+        self.say_crossed(crossing, Some(process), action.describe(), effects);
         let reason = match level {
             LimitLevel::Soft => SignalReason::SoftLimit,
             LimitLevel::Hard => SignalReason::HardLimit,
@@ -134,16 +130,9 @@ impl Unit {
         self.act(action, process, reason, now, effects);
     }
 
-    pub(super) fn say_unreachable(
-        &mut self,
-        resource: Resource,
-        level: LimitLevel,
-        value: u64,
-        limit: u64,
-        message: &str,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn say_unreachable(&mut self, crossing: Crossing, message: &str, effects: &mut Vec<Effect>) {
         if !std::mem::replace(&mut self.unreachable_said, true) {
+            let Crossing { resource, level, value, limit } = crossing;
             let message = message.to_owned();
             effects.push(Effect::Record(EventKind::LimitUnreachable {
                 resource,
@@ -190,17 +179,14 @@ impl Unit {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one event with its seven facts, said in two places")]
-    pub(super) fn say_crossed(
+    fn say_crossed(
         &mut self,
-        resource: Resource,
-        level: LimitLevel,
-        value: u64,
-        limit: u64,
+        crossing: Crossing,
         culprit: Option<&Seen>,
         action: &str,
         effects: &mut Vec<Effect>,
     ) {
+        let Crossing { resource, level, value, limit } = crossing;
         if self.said.contains(&(resource, level)) {
             return;
         }
