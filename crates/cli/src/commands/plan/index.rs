@@ -54,6 +54,9 @@ pub(super) struct Entry {
     #[serde(default)]
     pub keeps_form: bool,
     pub wants_evidence: bool,
+    /// Whether it was said that the note is not there any more.
+    #[serde(default)]
+    pub is_said_gone: bool,
     pub base: Option<Base>,
 }
 

@@ -198,6 +198,7 @@ impl<'a> Pass<'a> {
             .filter(|(name, entry)| !present.contains(name.as_str()) && !entry.sha256.is_empty())
             .map(|(name, entry)| (entry.sha256.clone(), name.clone()))
             .collect();
+        let missing = self.missing(&present);
         let total = notes.len();
         for (done, note) in notes.into_iter().enumerate() {
             if done % 200 == 0 && total >= 200 {
@@ -223,6 +224,7 @@ impl<'a> Pass<'a> {
             }
         }
         self.write(printer, total, total);
+        self.say_gone(missing);
     }
 
     fn note(&mut self, name: &str, stat: Stat, gone: &mut HashMap<String, String>) -> Result<()> {

@@ -34,6 +34,9 @@ pub(super) enum What {
     Same,
     Status,
     Moved,
+    /// The plan is there, and its note is not.
+    #[serde(rename = "note_gone")]
+    Gone,
     Failed,
 }
 
@@ -46,6 +49,7 @@ impl What {
             Self::Same => "unchanged",
             Self::Status => "status",
             Self::Moved => "moved",
+            Self::Gone => "kept",
             Self::Failed => "failed",
         }
     }

@@ -1,4 +1,7 @@
-//! What people did to the status of their plans: it is noted, and what is over moves to `Done/` with its note.
+//! What people did to the status of their plans: it is noted, and what is over moves to `Done/` with its note. A plan whose note
+//! was removed is theirs to end: that is said once, and it stays.
+
+use std::collections::HashSet;
 
 use anyhow::Result;
 use scupper_casebook::document::Document;
@@ -30,6 +33,38 @@ impl Pass<'_> {
             if let Err(error) = self.settle_one(&name, entry) {
                 self.fail_plan(plan, &error);
             }
+        }
+    }
+
+    /// The notes that are known and not in the inbox. One that is back may be missed again.
+    pub(super) fn missing(&mut self, present: &HashSet<&str>) -> Vec<String> {
+        let mut missing = Vec::new();
+        for (name, entry) in &mut self.index.notes {
+            if !present.contains(name.as_str()) {
+                missing.push(name.clone());
+            } else if entry.is_said_gone {
+                entry.is_said_gone = false;
+                self.changed = true;
+            }
+        }
+        missing
+    }
+
+    /// Says of each plan that is there that its note is not, once. Those that got another name are known under that one.
+    pub(super) fn say_gone(&mut self, missing: Vec<String>) {
+        for name in missing {
+            let Some(entry) = self.index.notes.get_mut(&name) else { continue };
+            if entry.is_said_gone || !self.plans.contains_key(&entry.plan) {
+                continue;
+            }
+            entry.is_said_gone = true;
+            self.changed = true;
+            let mut told = Told::new(&name, &entry.plan);
+            told.what = What::Gone;
+            told.message = Some(format!(
+                "its note {name} is not in Inbox/ any more: set its status to done or cancelled, or remove it"
+            ));
+            self.outcome.tell(told);
         }
     }
 

@@ -56,6 +56,34 @@ fn r016_a_renamed_note_keeps_its_plan() {
     assert_eq!(registry["processed_files"][0]["plan_created"], "Plan_leak.md");
 }
 
+/// Nobody deletes what somebody may have written into; that it is of no note any more is said once.
+#[test]
+fn a_plan_whose_note_was_removed_stays_and_that_is_said_once() {
+    let room = vault();
+    room.write("vault/Inbox/other.md", "# Add a page\n");
+    plan(&room, &[]);
+    let note = room.read("vault/Inbox/fix_memory_leak.md");
+    fs::remove_file(room.work("vault/Inbox/fix_memory_leak.md")).unwrap();
+    let line = "kept      Plan_fix_memory_leak.md  its note fix_memory_leak.md is not in Inbox/ any more: ";
+    for (flags, times) in [(&["--dry-run"][..], 1), (&[][..], 1), (&[][..], 0)] {
+        let answer = plan(&room, flags);
+        assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{answer:?}");
+        assert_eq!(answer.out.matches(line).count(), times, "{flags:?}: {answer:?}");
+    }
+    assert_eq!(room.names("vault/Needs_Action"), ["Plan_fix_memory_leak.md", "Plan_other.md"]);
+    // It comes back, and goes once more.
+    room.write("vault/Inbox/fix_memory_leak.md", note);
+    assert_eq!(planned(&room, &[])["counts"]["unchanged"], 2);
+    fs::remove_file(room.work("vault/Inbox/fix_memory_leak.md")).unwrap();
+    let said = planned(&room, &[]);
+    assert_eq!(said["notes"][0]["outcome"], "note_gone", "{said}");
+    assert_eq!(said["notes"][0]["plan"], "Plan_fix_memory_leak.md", "{said}");
+    // Over is over, without its note.
+    edit(&room, PLAN, "status: pending", "status: cancelled");
+    assert_eq!(planned(&room, &[])["counts"]["moved"], 1);
+    assert_eq!(room.names("vault/Done"), ["Plan_fix_memory_leak.md"]);
+}
+
 #[test]
 fn r015_a_dry_run_writes_nothing() {
     let room = vault();
