@@ -270,8 +270,9 @@ impl<'a> Ends<'a> {
         users.into_iter().map(|index| format!("{} over a Unix socket", named(&processes[index]))).collect()
     }
 
-    /// The display server that shows a window of this tree, as far as can be seen.
-    pub fn display(&self, tree: &[usize]) -> Option<usize> {
+    /// The display server that shows a window of this tree, in words. Its descriptors may be shown to nobody but its user
+    /// (root, often): then its end of the connection is held by nobody who can be seen, and its name tells.
+    pub fn display(&self, tree: &[usize]) -> Option<String> {
         const DISPLAYS: [&[u8]; 13] = [
             b"Xorg",
             b"Xwayland",
@@ -292,7 +293,13 @@ impl<'a> Ends<'a> {
         let inodes = tree.iter().flat_map(|&index| sockets_of(&processes[index]));
         let mut peers = inodes.filter_map(|inode| table.get(&inode)?.peer);
         peers.find_map(|peer| {
-            self.socket_holders(peer).find(|&holder| DISPLAYS.contains(&processes[holder].name.as_slice()))
+            let mut holders = self.socket_holders(peer).peekable();
+            if holders.peek().is_none() {
+                let unseen = table.get(&peer).is_some_and(|socket| socket.shows_windows);
+                return unseen.then(|| "a display server that cannot be looked into".to_owned());
+            }
+            let known = holders.find(|&holder| DISPLAYS.contains(&processes[holder].name.as_slice()));
+            known.map(|holder| named(&processes[holder]))
         })
     }
 

@@ -287,7 +287,7 @@ fn in_use(scene: &Scene<'_>, opinions: &[Opinion], index: usize) -> Option<Strin
 fn in_front_of_somebody(scene: &Scene<'_>, index: usize, signs: &Signs, tied: bool) -> Option<String> {
     let tree = scene.lineage.tree(index);
     if let Some(display) = scene.ends.display(tree) {
-        return Some(format!("{} shows its windows", named(scene.process(display))));
+        return Some(format!("{display} shows its windows"));
     }
     let unseen = || {
         let has_one = scene.ends.has_unseen_partner(tree);

@@ -141,15 +141,21 @@ impl Machine {
     /// Two connected Unix sockets.
     pub fn connected(&mut self, one: u64, other: u64) {
         let table = self.snapshot.unix_sockets.as_mut().unwrap();
-        let socket = |peer| UnixSocket { peer: Some(peer), peer_is_gone: false, listens: false };
+        let socket =
+            |peer| UnixSocket { peer: Some(peer), peer_is_gone: false, listens: false, shows_windows: false };
         table.insert(one, socket(other));
         table.insert(other, socket(one));
+    }
+
+    /// Gives a socket the name of a display server's.
+    pub fn shows_windows(&mut self, inode: u64) {
+        self.snapshot.unix_sockets.as_mut().unwrap().get_mut(&inode).unwrap().shows_windows = true;
     }
 
     /// A Unix socket of another kind.
     pub fn unix(&mut self, inode: u64, peer_is_gone: bool, listens: bool) {
         let table = self.snapshot.unix_sockets.as_mut().unwrap();
-        table.insert(inode, UnixSocket { peer: None, peer_is_gone, listens });
+        table.insert(inode, UnixSocket { peer: None, peer_is_gone, listens, shows_windows: false });
     }
 
     pub fn tcp(&mut self, inode: u64, state: TcpState, local: &str, remote: &str) {

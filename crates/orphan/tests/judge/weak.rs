@@ -136,6 +136,25 @@ fn what_shows_windows_on_a_display_is_live() {
     assert_eq!(machine.not_touched(300).because, "Xwayland (pid 60) shows its windows");
 }
 
+/// Root's display server holds the other end, which nobody else can see; the socket's name tells. Also where its pipes are
+/// dead: whoever started it is gone, and somebody looks at it.
+#[test]
+fn r118_windows_on_a_display_of_another_user_are_live() {
+    let mut machine = Machine::new();
+    machine.orphan(300, "editor", &["editor"]).pipes(3000, 3001).sockets(&[7]);
+    machine.connected(7, 8);
+    assert_eq!(machine.left(), [(300, Likely)]);
+    machine.shows_windows(8);
+    assert_eq!(machine.left(), []);
+    assert_eq!(
+        machine.not_touched(300).because,
+        "a display server that cannot be looked into shows its windows"
+    );
+    // One that can be seen, and shows them to nobody: a test's own Xvfb.
+    machine.add(60, 1, "Xvfb", &["Xvfb", ":99"]).own_session().sockets(&[8]);
+    assert_eq!(machine.left(), [(300, Likely)]);
+}
+
 #[test]
 fn r118_a_connection_to_somebody_who_cannot_be_seen_may_be_its_display() {
     let mut machine = Machine::new();

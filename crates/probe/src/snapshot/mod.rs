@@ -205,6 +205,8 @@ pub struct UnixSocket {
     pub peer_is_gone: bool,
     /// Whether it waits for connections.
     pub listens: bool,
+    /// Whether it bears the name of a display server's, X11 or Wayland: that one itself, or its end of a connection.
+    pub shows_windows: bool,
 }
 
 /// A TCP socket.

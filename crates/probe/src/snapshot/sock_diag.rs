@@ -42,7 +42,9 @@ const ERROR: u16 = 2;
 const DONE: u16 = 3;
 const BY_FAMILY: u16 = 20;
 const REQUEST_DUMP: u16 = 0x1 | 0x300;
+const SHOW_NAME: u32 = 1;
 const SHOW_PEER: u32 = 4;
+const NAME: u16 = 0;
 const PEER: u16 = 2;
 const SHUTDOWN: u16 = 6;
 
@@ -62,7 +64,7 @@ pub(crate) fn unix(goes_on: &dyn Fn() -> bool) -> Result<Option<HashMap<u64, Uni
     let mut sockets = HashMap::new();
     // struct unix_diag_req: family, protocol, padding, states, inode, what to show, cookie
     let mut request = vec![UNIX, 0, 0, 0];
-    for word in [u32::MAX, 0, SHOW_PEER, 0, 0] {
+    for word in [u32::MAX, 0, SHOW_NAME | SHOW_PEER, 0, 0] {
         request.extend_from_slice(&word.to_ne_bytes());
     }
     let whole = dump(&request, goes_on, |datagram| {
@@ -190,7 +192,7 @@ fn messages(
 fn unix_socket(body: &[u8]) -> Result<(u64, UnixSocket), ParseError> {
     let &[_, kind, state, _, ..] = body else { return Err(CUT) };
     let inode = u64::from(u32_at(body, 4)?);
-    let (mut peer, mut shut_down) = (None, None);
+    let (mut peer, mut shut_down, mut shows_windows) = (None, None, false);
     let mut rest = body.get(UNIX_MESSAGE..).ok_or(CUT)?;
     while !rest.is_empty() {
         let length = usize::from(u16_at(rest, 0)?);
@@ -198,6 +200,7 @@ fn unix_socket(body: &[u8]) -> Result<(u64, UnixSocket), ParseError> {
         match u16_at(rest, 2)? {
             PEER => peer = Some(u64::from(u32_at(value, 0)?)),
             SHUTDOWN => shut_down = value.first().copied(),
+            NAME => shows_windows = is_of_a_display(value),
             _ => {}
         }
         rest = rest.get(aligned(length)..).unwrap_or_default();
@@ -207,8 +210,15 @@ fn unix_socket(body: &[u8]) -> Result<(u64, UnixSocket), ParseError> {
         peer: peer.filter(|&peer| peer != 0),
         peer_is_gone: state == ESTABLISHED && peer == Some(0) && ended,
         listens: state == LISTENING,
+        shows_windows,
     };
     Ok((inode, socket))
+}
+
+/// `/tmp/.X11-unix/X0`, also as an abstract name, or `/run/user/1000/wayland-0`.
+fn is_of_a_display(name: &[u8]) -> bool {
+    let has = |part: &[u8]| name.windows(part.len()).any(|window| window == part);
+    has(b"/.X11-unix/X") || has(b"/wayland-")
 }
 
 /// `struct inet_diag_msg`; nothing is asked for of what may stand behind it.
@@ -326,6 +336,21 @@ mod tests {
     }
 
     #[test]
+    fn a_display_servers_socket_is_known_by_its_name() {
+        let of = |name: &[u8]| {
+            let (sockets, _) =
+                unix_sockets(&unix_message(1, 1, 7, &[(NAME, name), (PEER, &[9; 4])])).unwrap();
+            sockets[0].1.shows_windows
+        };
+        for name in [&b"/tmp/.X11-unix/X0"[..], b"\0/tmp/.X11-unix/X1", b"/run/user/1000/wayland-0\0"] {
+            assert!(of(name), "{name:?}");
+        }
+        for name in [&b""[..], b"\0", b"/run/dbus/system_bus_socket", b"/home/me/X0", b"/run/wayland"] {
+            assert!(!of(name), "{name:?}");
+        }
+    }
+
+    #[test]
     fn connections_are_read_in_both_families() {
         let mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1];
         let mut datagram = tcp_message(INET, 8, (8080, 49153), (&[127, 0, 0, 1], &[10, 0, 0, 2]), 9);
@@ -390,7 +415,7 @@ mod tests {
             let (seen, last) = unix_sockets(&datagram).unwrap();
             let expected: Vec<_> = sockets.iter().map(|&(inode, peer, listens)| {
                 let peer = (peer != 0).then_some(u64::from(peer));
-                (u64::from(inode), UnixSocket { peer, peer_is_gone: false, listens })
+                (u64::from(inode), UnixSocket { peer, peer_is_gone: false, listens, shows_windows: false })
             }).collect();
             prop_assert!(!last);
             prop_assert_eq!(seen, expected);

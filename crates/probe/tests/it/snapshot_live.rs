@@ -121,17 +121,38 @@ fn a_socket_pair_whose_peer_is_gone_is_told() {
     let seen = take();
     assert_eq!(open_of(&seen, child.pid()).stdio[0], End::Socket(other));
     assert!(open_of(&seen, child.pid()).sockets.contains(&other));
-    assert_eq!(unix(&seen, other), UnixSocket { peer: Some(one), peer_is_gone: false, listens: false });
+    assert_eq!(
+        unix(&seen, other),
+        UnixSocket { peer: Some(one), peer_is_gone: false, listens: false, shows_windows: false }
+    );
     // It will send nothing any more, and is there.
     stream.shutdown(std::net::Shutdown::Both).unwrap();
     assert!(!unix(&take(), other).peer_is_gone);
     drop(stream);
-    assert_eq!(unix(&take(), other), UnixSocket { peer: None, peer_is_gone: true, listens: false });
+    assert_eq!(
+        unix(&take(), other),
+        UnixSocket { peer: None, peer_is_gone: true, listens: false, shows_windows: false }
+    );
 
     let (one, other) = UnixDatagram::pair().unwrap();
     assert_eq!(unix(&take(), inode(&other)).peer, Some(inode(&one)));
     drop(one);
     assert!(unix(&take(), inode(&other)).peer_is_gone);
+}
+
+#[test]
+fn the_end_of_a_connection_that_a_display_server_holds_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join(".X11-unix")).unwrap();
+    let path = directory.path().join(".X11-unix/X7");
+    let listener = UnixListener::bind(&path).unwrap();
+    let client = UnixStream::connect(&path).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    let seen = take();
+    let shows = |inode: u64| unix(&seen, inode).shows_windows;
+    assert!(shows(inode(&listener)) && shows(inode(&server)));
+    assert!(!shows(inode(&client)), "whose windows are shown shows none");
+    assert_eq!(unix(&seen, inode(&client)).peer, Some(inode(&server)));
 }
 
 #[test]
@@ -142,11 +163,15 @@ fn a_server_that_is_slow_to_accept_is_not_gone() {
     let client = UnixStream::connect(&path).unwrap();
     let alone = UnixDatagram::unbound().unwrap();
     let seen = take();
-    assert_eq!(unix(&seen, inode(&listener)), UnixSocket { peer: None, peer_is_gone: false, listens: true });
-    let waiting = UnixSocket { peer: None, peer_is_gone: false, listens: false };
+    assert_eq!(
+        unix(&seen, inode(&listener)),
+        UnixSocket { peer: None, peer_is_gone: false, listens: true, shows_windows: false }
+    );
+    let waiting = UnixSocket { peer: None, peer_is_gone: false, listens: false, shows_windows: false };
     assert_eq!((unix(&seen, inode(&client)), unix(&seen, inode(&alone))), (waiting, waiting));
     let (server, _) = listener.accept().unwrap();
     assert_eq!(unix(&take(), inode(&client)).peer, Some(inode(&server)));
+    assert!(!unix(&seen, inode(&listener)).shows_windows);
     drop((server, listener));
     assert!(unix(&take(), inode(&client)).peer_is_gone);
 }
