@@ -288,18 +288,19 @@ impl<'a> Ends<'a> {
             b"wayfire",
             b"cosmic-comp",
         ];
+        const SHOWN_TO_NOBODY: &[u8] = b"Xvfb";
         let processes = self.lineage.processes;
         let table = self.snapshot.unix_sockets.as_ref()?;
         let inodes = tree.iter().flat_map(|&index| sockets_of(&processes[index]));
         let mut peers = inodes.filter_map(|inode| table.get(&inode)?.peer);
         peers.find_map(|peer| {
+            let is_named_so = table.get(&peer).is_some_and(|socket| socket.shows_windows);
             let mut holders = self.socket_holders(peer).peekable();
             if holders.peek().is_none() {
-                let unseen = table.get(&peer).is_some_and(|socket| socket.shows_windows);
-                return unseen.then(|| "a display server that cannot be looked into".to_owned());
+                return is_named_so.then(|| "a display server that cannot be looked into".to_owned());
             }
-            let known = holders.find(|&holder| DISPLAYS.contains(&processes[holder].name.as_slice()));
-            known.map(|holder| named(&processes[holder]))
+            let is_one = |name: &[u8]| DISPLAYS.contains(&name) || is_named_so && name != SHOWN_TO_NOBODY;
+            holders.find(|&holder| is_one(&processes[holder].name)).map(|holder| named(&processes[holder]))
         })
     }
 
