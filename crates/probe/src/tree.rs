@@ -52,17 +52,21 @@ impl Member {
 /// and where the kernel has none by one pass over all of `/proc`. Empty where `root` is gone. At most
 /// [`MEMBER_LIMIT`]: what is beyond is left out.
 pub fn descendants(proc_: &Proc, root: Pid) -> Result<Vec<Member>, ProbeError> {
+    proc_.identify(root)?.map_or(Ok(Vec::new()), |root| descendants_of(proc_, root))
+}
+
+/// The same for whom has just been met, and need not be looked up once more.
+pub fn descendants_of(proc_: &Proc, root: Identity) -> Result<Vec<Member>, ProbeError> {
     match walk(proc_, root) {
-        Err(ProbeError::Unsupported { .. }) => from_pass(proc_, root),
+        Err(ProbeError::Unsupported { .. }) => from_pass(proc_, root.pid),
         answer => answer,
     }
 }
 
-fn walk(proc_: &Proc, root: Pid) -> Result<Vec<Member>, ProbeError> {
-    let Some(root_identity) = proc_.identify(root)? else { return Ok(Vec::new()) };
+fn walk(proc_: &Proc, root: Identity) -> Result<Vec<Member>, ProbeError> {
     let mut members: Vec<Member> = Vec::new();
-    let mut known = HashSet::from([root]);
-    let mut to_ask = VecDeque::from([root_identity]);
+    let mut known = HashSet::from([root.pid]);
+    let mut to_ask = VecDeque::from([root]);
     while let Some(parent) = to_ask.pop_front() {
         let children = proc_.children(parent.pid)?.unwrap_or_default();
         if children.is_empty() {

@@ -118,21 +118,27 @@ impl Tree {
     fn find_members(&self, proc: &Proc, cgroup: Option<&Path>) -> Vec<tree::Member> {
         let mut found: Vec<tree::Member> = Vec::new();
         let mut known: HashSet<Pid> = HashSet::new();
-        let mut add = |member: tree::Member| {
+        let mut add = |known: &mut HashSet<Pid>, member: tree::Member| {
             if found.len() < MOST_MEMBERS && known.insert(member.identity.pid) {
                 found.push(member);
             }
         };
         for root in self.main.iter().chain(&self.adopted) {
             if let Ok(Some(stat)) = proc.stat(*root) {
-                add(tree::Member::new(proc, stat));
-                tree::descendants(proc, *root).unwrap_or_default().into_iter().for_each(&mut add);
+                let root = tree::Member::new(proc, stat);
+                let below = tree::descendants_of(proc, root.identity).unwrap_or_default();
+                add(&mut known, root);
+                for member in below {
+                    add(&mut known, member);
+                }
             }
         }
-        // Whoever sits in the unit's cgroup belongs to it, wherever its parent went.
+        // Whoever sits in the unit's cgroup belongs to it, wherever its parent went. Most of them were just met.
         for pid in cgroup.and_then(|dir| cgroup::members(dir, true).ok()).unwrap_or_default() {
-            if let Ok(Some(stat)) = proc.stat(pid) {
-                add(tree::Member::new(proc, stat));
+            if !known.contains(&pid)
+                && let Ok(Some(stat)) = proc.stat(pid)
+            {
+                add(&mut known, tree::Member::new(proc, stat));
             }
         }
         found
