@@ -115,6 +115,24 @@ def server_of_a_client_that_hides(stage):
 
 
 @situation(LEFT_ALONE)
+def windows_on_a_display_of_root(stage):
+    """An ordinary user's program with dead pipes, whose starter was killed, with windows on a display server that root runs"""
+    names = stage.path(".X11-unix")
+    os.mkdir(names)
+    display = stage.act("accept", "display", os.path.join(names, "X7"))
+    stage.pid("display-listens")
+    os.chmod(names, 0o755)
+    os.chmod(os.path.join(names, "X7"), 0o777)
+    editor = stage.acting("connect", "editor", os.path.join(names, "X7"), "answers")
+    client = stage.act("client", "client", "pipe", *editor, **stage.as_observer())
+    stage.pid("client")
+    editor = stage.pid("editor")
+    stage.kill(client)
+    stage.reparented(editor)
+    stage.live("program and display", editor, display.pid)
+
+
+@situation(LEFT_ALONE)
 def server_of_a_client_without_its_first_thread(stage):
     """Server without a parent whose client's first thread has ended: it has the state of a zombie, and lives."""
     stage.act("client-without-first-thread", "client", *stage.acting("server", "server"))
