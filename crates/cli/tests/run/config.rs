@@ -193,6 +193,29 @@ fn sighup_reads_the_file_again() {
     house.nothing_left(&[before[0], before[1], new]);
 }
 
+/// Sessions of an agent share a name and are numbered: the file that is read again still means the one that it started.
+#[test]
+fn a_numbered_unit_is_known_when_the_file_is_read_again() {
+    let house = House::new();
+    let agent = ("agent", SLEEP, "profile = \"agent\"");
+    house.write(&[agent]);
+    let first = house.up(&[]);
+    let one = house.running("agent");
+    let second = house.up(&[]);
+    let two = house.running("agent-2");
+    house.write(&[agent, ("new", SLEEP, "")]);
+    second.signal(1);
+    let new = house.running("new");
+    assert_eq!(house.running("agent-2"), two, "it was started again: {}", house.scene.text("stderr"));
+    assert!(house.events_of("agent-2", "unit_stopped").is_empty());
+    second.signal(15);
+    assert_eq!(second.wait().code(), Some(0));
+    assert!(alive(one));
+    first.signal(15);
+    first.wait();
+    house.nothing_left(&[one, two, new]);
+}
+
 #[test]
 fn a_broken_file_keeps_what_runs_and_says_so() {
     let house = House::new();

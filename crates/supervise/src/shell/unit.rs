@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use scupper_model::Size;
 use scupper_model::{
-    Bytes, EventKind, Fatal, Identity, Limits, Pid, RecyclePolicy, RestartPolicy, RunId, UnitPhase, UnitSpec,
-    redact_command, redact_line,
+    Bytes, EventKind, Fatal, Identity, Limits, Pid, RecyclePolicy, RestartPolicy, RunId, UnitName, UnitPhase,
+    UnitSpec, redact_command, redact_line,
 };
 use scupper_probe::cgroup::Mounts;
 use scupper_probe::{Proc, cgroup};
@@ -85,6 +85,8 @@ pub(super) type Fact = EventKind;
 #[derive(Debug)]
 pub(super) struct UnitShell {
     pub(super) spec: UnitSpec,
+    /// The name that was asked for: where it was taken, the unit's own has a number behind it.
+    pub(super) asked_name: UnitName,
     pub(super) run: RunId,
     pub(super) exit_code: Option<i32>,
     pub(super) next_look: Option<Duration>,
@@ -159,6 +161,7 @@ impl UnitShell {
             nearer: Nearer::default(),
             closer: Closer::default(),
             partings: Partings::default(),
+            asked_name: spec.name.clone(),
             spec,
             run,
             exit_code: None,

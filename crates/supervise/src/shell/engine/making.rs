@@ -102,10 +102,11 @@ impl Engine {
         let Some((name, claim)) = claimed else {
             return Err(SuperviseError::NameTaken { unit: spec.name });
         };
-        spec.name = name;
+        let asked_name = std::mem::replace(&mut spec.name, name);
         let run = RunId(uuid::Uuid::now_v7());
         let earlier = crate::shell::earlier::end_earlier_run(&spec.name, &self.around);
-        let unit = UnitShell::new(spec, self.next_index, run, claim, &self.around);
+        let mut unit = UnitShell::new(spec, self.next_index, run, claim, &self.around);
+        unit.asked_name = asked_name;
         self.next_index += 1;
         self.units.push(unit);
         let last = self.units.len() - 1;
