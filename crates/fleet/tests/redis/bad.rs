@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use scupper_fleet::{
-    Answer, Beat, Members, Phase, Reaped, RedisLimits, RedisStore, Registered, Standing, Store, StoreError,
-    Sweep,
+    Answer, Beat, Members, MemoryUse, Phase, Reaped, RedisLimits, RedisStore, Registered, Report, Standing,
+    Store, StoreError, Sweep,
 };
+use scupper_model::Bytes;
 
 use crate::fixture::{Redis, address, limits, store, until};
 use crate::redis_server::RedisServer;
@@ -247,6 +248,29 @@ fn keys_of_another_type_are_an_error_and_no_panic() {
             assert!(matches!(error, StoreError::Damaged { .. }), "{key}: {}", chain(&error));
         }
     }
+}
+
+/// What an agent says of itself goes along with its heartbeat, and is not its life.
+#[test]
+fn a_report_that_cannot_be_kept_costs_nobody_his_lease() {
+    let redis = Redis::start();
+    let scene = Scene::new(&redis);
+    let who = scene.living("coder-1");
+    for (n, key) in ["meta", "tot", "big", "rep", "heap"].into_iter().enumerate() {
+        let key = format!("scupper:{{0}}:{key}");
+        let kept = redis.ask(&["RENAMENX", &key, "kept"]);
+        assert!(kept == ":1" || kept.starts_with("-ERR no such key"), "{kept}");
+        assert_eq!(redis.ask(&["SET", &key, "x"]), "+OK");
+        let size = Some(Bytes((n as u64 + 1) * 1000));
+        let memory = MemoryUse { rss: size, heap_used: size, ..MemoryUse::default() };
+        let report = Some(Report { memory, ..Report::default() });
+        let beaten = redis.redis().beat(&[Beat { who: who.clone(), report }]);
+        let beaten = beaten.unwrap_or_else(|error| panic!("{key}: {}", chain(&error)));
+        assert_eq!(beaten.answers, [Answer::Accepted { directive: None }], "{key}");
+        assert_eq!(redis.ask(&["DEL", &key]), ":1");
+        redis.ask(&["RENAMENX", "kept", &key]);
+    }
+    assert!(scene.lives(&who));
 }
 
 /// One odd record stops no sweep, and hides nobody.
