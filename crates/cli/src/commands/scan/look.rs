@@ -53,10 +53,11 @@ pub(in crate::commands) struct Looked {
 
 /// Looks once.
 pub(in crate::commands) fn look(ask: &Ask<'_>) -> Result<Looked, Failure> {
-    let configured = config::user()?;
-    // Half of what a small program weighs is its own code that only ran once. Before it takes in the whole machine, and
-    // once it has, it lets go of that.
+    // Half of what a small program weighs is its own code that only ran once. When its command line is read, before it takes
+    // in the whole machine, and once it has, it lets go of that.
     let mut program = Program::default();
+    program.release();
+    let configured = config::user()?;
     program.release();
     let proc_ = Proc::open(Path::new("/proc")).context("cannot look at processes")?;
     let own = Pid::new(rustix::process::getpid().as_raw_pid()).context("this process has no pid")?;
