@@ -56,6 +56,14 @@ pub enum Refused {
         /// Where it was to go.
         to: State,
     },
+    /// What was not done is not opened again.
+    #[error("{id} is {from}, and only what is done is opened again: {}", allowed(*from))]
+    NotDone {
+        /// The record.
+        id: String,
+        /// Where it stands.
+        from: State,
+    },
     /// Something that the gate asks for is missing.
     #[error("{id} cannot go from {from} to {to} yet: {}", missing.join("; "))]
     Unmet {

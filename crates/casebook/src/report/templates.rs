@@ -51,6 +51,15 @@ pub const fn built_in(kind: Kind) -> &'static str {
     }
 }
 
+/// Which kind of report a text is, by the heading that the templates of the house give it.
+pub fn kind_of(text: &str) -> Option<Kind> {
+    let title = text.lines().find(|line| line.starts_with("# "))?;
+    Kind::ALL.into_iter().find(|kind| {
+        let begins = built_in(*kind).split("{{").next().unwrap_or_default();
+        !begins.is_empty() && title.starts_with(begins.trim_end())
+    })
+}
+
 /// Writes a page with a template.
 pub fn render(page: &Page, template: &str) -> Result<String, ReportError> {
     let kind = page.kind;

@@ -216,9 +216,9 @@ impl Folder {
     }
 }
 
-/// The number in a file's name: `ISS-0109-some-words.md`.
+/// The number in a file's name: `ISS-0109-some-words.md`. A text that was put aside (`NAME.kept-1.md`) is no record.
 fn number_of(path: &Path) -> Option<u64> {
-    let name = path.file_name()?.to_str()?.strip_suffix(".md")?;
+    let name = path.file_name()?.to_str()?.strip_suffix(".md").filter(|name| !name.contains(".kept-"))?;
     let digits = name.strip_prefix("ISS-")?.split('-').next()?;
     number(&format!("ISS-{digits}"))
 }

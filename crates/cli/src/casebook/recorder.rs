@@ -28,6 +28,8 @@ pub(crate) struct Outcome {
     pub did: Did,
     /// Why what it cites is not kept for it.
     pub unkept: Option<String>,
+    /// Texts of somebody else that a writer that was killed left: a line for each.
+    pub found: Vec<String>,
 }
 
 /// The same in a word.
@@ -51,6 +53,7 @@ pub(crate) fn record(
     let cited = cited(evidence, recorded, &episode)?;
     folder.make()?;
     let lock = folder.lock()?;
+    let found = lock.said().collect();
     let run_id = run.to_string();
     let known = folder.matching(|text| text.contains(&episode.fingerprint) || text.contains(&run_id))?;
     let mut related = Vec::new();
@@ -66,7 +69,7 @@ pub(crate) fn record(
             kept.write()?;
             let unkept = keep(&kept.incident, evidence);
             let (id, title) = (kept.incident.id().to_owned(), kept.incident.title().to_owned());
-            return Ok(Some(Outcome { id, path: kept.path().to_owned(), title, did, unkept }));
+            return Ok(Some(Outcome { id, path: kept.path().to_owned(), title, did, unkept, found }));
         }
         related.push(kept);
     }
@@ -107,7 +110,7 @@ pub(crate) fn record(
     }
     let (id, title) = (incident.id().to_owned(), incident.title().to_owned());
     let unkept = keep(&incident, evidence);
-    Ok(Some(Outcome { id, path, title, did: Did::Opened, unkept }))
+    Ok(Some(Outcome { id, path, title, did: Did::Opened, unkept, found }))
 }
 
 /// The record of the same thing: an open one goes before one that is done. Other signs in the run for which one is open are
@@ -233,7 +236,7 @@ pub(crate) fn open(
     evidence: &Evidence,
     by_hand: &ByHand<'_>,
     now: Timestamp,
-) -> Result<(Incident, PathBuf)> {
+) -> Result<(Incident, PathBuf, Vec<String>)> {
     let episode = by_hand.event.and_then(|recorded| episode(&recorded.event));
     let cited = match (by_hand.event, &episode) {
         (Some(recorded), Some(episode)) => cited(evidence, recorded, episode)?,
@@ -254,6 +257,7 @@ pub(crate) fn open(
     };
     folder.make()?;
     let lock = folder.lock()?;
+    let found = lock.said().collect();
     for id in by_hand.related.iter().chain(by_hand.blocked_by) {
         folder.find(id)?;
     }
@@ -263,7 +267,7 @@ pub(crate) fn open(
             anyhow::bail!("{} is open for the same thing: {}", open.incident.id(), open.path().display());
         }
     }
-    folder.create(&lock, |id| {
+    let (incident, path) = folder.create(&lock, |id| {
         let mut opening = Opening {
             id,
             title: by_hand.title,
@@ -287,5 +291,6 @@ pub(crate) fn open(
         let name = opening.file_name();
         opening.file_path = &name;
         Ok((Incident::open(&opening)?, name))
-    })
+    })?;
+    Ok((incident, path, found))
 }

@@ -18,8 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Lock {
     _folder: File,
-    /// Texts of somebody else that a writer that was killed left there, under the names that they got.
-    pub(crate) kept: Vec<PathBuf>,
+    kept: Vec<PathBuf>,
+}
+
+/// What is said of a text of somebody else that a writer that was killed left, under the name that it got.
+pub(crate) fn said_of_kept(path: &Path) -> String {
+    format!("{}: somebody wrote it while a scupper was killed: it is kept there", path.display())
 }
 
 impl Lock {
@@ -27,6 +31,12 @@ impl Lock {
     /// in the folder is removed; a text of somebody else that is found there gets a name beside its document.
     pub(crate) fn take(folder: &Path) -> Result<Self> {
         Self::take_within(folder, PATIENCE)
+    }
+
+    /// A line for each text of somebody else that a writer that was killed left there. Whoever takes the lock says them: nobody
+    /// finds them a second time.
+    pub(crate) fn said(&self) -> impl Iterator<Item = String> {
+        self.kept.iter().map(|path| said_of_kept(path))
     }
 
     /// Waits this long.

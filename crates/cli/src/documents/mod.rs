@@ -13,7 +13,7 @@ mod replace;
 
 pub(crate) use batch::Batch;
 pub(crate) use leftovers::sweep;
-pub(crate) use lock::Lock;
+pub(crate) use lock::{Lock, said_of_kept};
 pub(crate) use read::{Source, inside, read};
 pub(crate) use replace::{Written, write};
 

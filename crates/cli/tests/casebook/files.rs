@@ -245,6 +245,34 @@ fn r018_an_incident_is_whole_whenever_scupper_is_killed() {
     assert_eq!(leftovers(&room.work("book")), [""; 0]);
 }
 
+/// What somebody saved at the very moment at which a scupper was killed is put aside, and whoever finds it says so.
+#[test]
+fn a_text_that_was_put_aside_is_said_by_whoever_finds_it() {
+    let room = Room::new();
+    assert_eq!(room.answer(&["incident", "new", "leak", "--incidents", "tasks"]).code, 0);
+    let aside = || room.write("tasks/.scupper-0123456789abcdef-0123456789abcdef-0.swap", "somebody's\n");
+    for (round, arguments) in [
+        &["incident", "new", "other"][..],
+        &["incident", "move", "ISS-0001", "won_t_do", "--reason", "no leak"],
+        &["incident", "verify", "ISS-0002"],
+        &["report", "ISS-0001", "--out", "tasks/report.md"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        aside();
+        let answer = room.answer(&[arguments, &["--incidents", "tasks"]].concat());
+        let kept = format!("tasks/document.kept-{}.md", round + 1);
+        let said = format!("{kept}: somebody wrote it while a scupper was killed: it is kept there");
+        let lines = answer.err.lines().filter(|line| line.starts_with("warning: ") && line.ends_with(&said));
+        assert_eq!(lines.count(), 1, "{arguments:?}: {answer:?}");
+        assert_eq!(room.read(&kept), "somebody's\n");
+    }
+    // It is no second record of the same number.
+    fs::rename(room.work("tasks/document.kept-1.md"), room.work("tasks/ISS-0001-leak.kept-1.md")).unwrap();
+    assert_eq!(room.answer(&["incident", "list", "--incidents", "tasks"]).code, 0);
+}
+
 #[test]
 fn documents_that_cannot_be_read_are_one_line_each_and_the_rest_goes_on() {
     let room = vault();

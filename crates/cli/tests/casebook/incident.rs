@@ -460,6 +460,9 @@ fn bad_input_gets_one_clear_line_and_the_rest_goes_on() {
         let answer = room.answer(args);
         assert!(answer.code == 2 && answer.err.contains(says), "{args:?}: {answer:?}");
     }
+    // What was never done is not opened again.
+    let refused = room.answer(&["incident", "reopen", "ISS-0001", "--reason", "seen again"]);
+    assert!(refused.code == 1 && refused.err.contains("only what is done is opened again: "), "{refused:?}");
     assert_eq!(room.json(&["incident", "show", "ISS-0001", "--json"])["state"], "planning");
     for event in ["", "{}", "[[[[", "{\"event\":\"no_such\"}"] {
         let answer = room.record(&format!("{event}\n"));

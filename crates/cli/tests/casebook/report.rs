@@ -95,6 +95,19 @@ fn a_report_in_a_file_keeps_what_people_wrote_and_is_written_only_when_it_change
     );
     assert_eq!(room.read("mine.md"), "# Mine\n\n1. Ask Bob\n");
     fs::remove_file(room.work("mine.md")).unwrap();
+    // Neither is a report of another kind, whoever has changed its title.
+    let text = room.read("delta.md");
+    for changed in [text.clone(), text.replace("# Δ-Report: ", "# Ours: ")] {
+        room.write("delta.md", &changed);
+        let other = room.answer(&["report", ID, "--kind", "postmortem", "--out", "delta.md"]);
+        assert!(other.code == 2 && other.out.is_empty(), "{other:?}");
+        assert!(
+            other.err.contains("delta.md holds a report of the kind delta, and postmortem was"),
+            "{other:?}"
+        );
+        assert_eq!(room.read("delta.md"), changed);
+    }
+    room.write("delta.md", &text);
     assert_eq!(room.names(""), ["delta.html", "delta.md"]);
 
     // A person writes into it, and something new is recorded.

@@ -8,7 +8,9 @@ use std::io::Read;
 
 use anyhow::Context;
 use scupper_casebook::incident::State;
-use scupper_casebook::incident::{Checks, Incident, MoveError, Request, Required, Verdict, cycle, flaws};
+use scupper_casebook::incident::{
+    Checks, Incident, MoveError, Refused, Request, Required, Verdict, cycle, flaws,
+};
 use scupper_model::Timestamp;
 use scupper_supervise::shell::clock;
 
@@ -21,6 +23,7 @@ use crate::casebook::evidence::Evidence;
 use crate::casebook::folder::{Folder, Kept};
 use crate::casebook::keep::keep;
 use crate::casebook::recorder::{self, ByHand};
+use crate::documents::Lock;
 use crate::failure::{FINDINGS, Failure};
 use crate::output::Printer;
 
@@ -102,7 +105,10 @@ fn new(args: &NewArgs, printer: &mut Printer) -> Result<u8, Failure> {
         related: &upper(&args.related),
         blocked_by: &upper(&args.blocked_by),
     };
-    let (incident, path) = recorder::open(&folder, &evidence, &by_hand, clock::wall())?;
+    let (incident, path, kept) = recorder::open(&folder, &evidence, &by_hand, clock::wall())?;
+    for line in kept {
+        printer.note(&format!("warning: {line}"));
+    }
     keep_evidence(&incident, &evidence, printer);
     if args.acted.told.json {
         printer.json(&said::brief(&incident, &path))?;
@@ -205,7 +211,7 @@ fn move_it(args: &MoveArgs, printer: &mut Printer) -> Result<u8, Failure> {
     sound(&texts, args.needs)?;
     let (folder, evidence) = open(&args.acted.told)?;
     let by = who(&args.acted);
-    let (mut kept, _lock) = locked(&folder, &args.id)?;
+    let (mut kept, _lock) = locked(&folder, &args.id, printer)?;
     let mut reason = args.reason.clone();
     if args.needs.soak_ops.is_some() || args.needs.soak_growth.is_some() {
         let required = agreed(&kept, args);
@@ -251,11 +257,14 @@ fn agreed(kept: &Kept, args: &MoveArgs) -> Required {
     Required { max_slope_per_hour: old.max_slope_per_hour, ..derived }
 }
 
-fn locked(folder: &Folder, id: &str) -> anyhow::Result<(Kept, crate::documents::Lock)> {
+fn locked(folder: &Folder, id: &str, printer: &mut Printer) -> anyhow::Result<(Kept, Lock)> {
     // A file that is named may lie elsewhere: its own folder is the one that is locked.
     let first = folder.find(id)?;
     let of = first.path().parent().map_or_else(|| folder.path().to_owned(), std::path::Path::to_path_buf);
-    let lock = crate::documents::Lock::take(&of)?;
+    let lock = Lock::take(&of)?;
+    for line in lock.said() {
+        printer.note(&format!("warning: {line}"));
+    }
     Ok((folder.find(id)?, lock))
 }
 
@@ -263,7 +272,13 @@ fn reopen(args: &ReopenArgs, printer: &mut Printer) -> Result<u8, Failure> {
     sound(&[("--reason", Some(&args.reason))], SoakNeeds { soak_ops: None, soak_growth: None })?;
     let (folder, evidence) = open(&args.acted.told)?;
     let by = who(&args.acted);
-    let (mut kept, _lock) = locked(&folder, &args.id)?;
+    let (mut kept, _lock) = locked(&folder, &args.id, printer)?;
+    let from = kept.incident.state();
+    // From elsewhere it is a step of its own, with what that asks for.
+    if !matches!(from, State::Done | State::Active) {
+        let refused = Refused::NotDone { id: kept.incident.id().to_owned(), from };
+        return refuse(&kept.incident, State::Active, &refused, args.acted.told.json, printer);
+    }
     let request = Request { reason: Some(&args.reason), ..Request::new(State::Active, &by, clock::wall()) };
     carry_out(&mut kept, &request, &folder, &evidence, args.acted.told.json, printer)
 }
@@ -281,11 +296,7 @@ fn carry_out(
     match kept.incident.transition(request, &checks) {
         Ok(()) => {}
         Err(MoveError::Refused(refused)) => {
-            if json {
-                printer.json(&said::refused(&kept.incident, request.to, &refused))?;
-                return Ok(FINDINGS);
-            }
-            return Err(Failure { code: FINDINGS, ..Failure::usage(refused.to_string()) });
+            return refuse(&kept.incident, request.to, &refused, json, printer);
         }
         Err(error) => {
             return Err(anyhow::Error::new(error)
@@ -305,9 +316,23 @@ fn carry_out(
     Ok(0)
 }
 
+fn refuse(
+    incident: &Incident,
+    to: State,
+    refused: &Refused,
+    json: bool,
+    printer: &mut Printer,
+) -> Result<u8, Failure> {
+    if json {
+        printer.json(&said::refused(incident, to, refused))?;
+        return Ok(FINDINGS);
+    }
+    Err(Failure { code: FINDINGS, ..Failure::usage(refused.to_string()) })
+}
+
 fn verify(args: &OneArgs, printer: &mut Printer) -> Result<u8, Failure> {
     let (folder, evidence) = open(&args.told)?;
-    let (mut kept, _lock) = locked(&folder, &args.id)?;
+    let (mut kept, _lock) = locked(&folder, &args.id, printer)?;
     let mut checks: Checks = checks(&kept.incident, &evidence, &folder)?;
     let lost: Vec<String> =
         checks.evidence.iter().filter_map(|(id, standing)| standing.problem(id)).collect();

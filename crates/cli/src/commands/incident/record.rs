@@ -31,7 +31,7 @@ pub(super) fn run(args: &RecordArgs, printer: &mut Printer) -> Result<u8, Failur
         let evidence = evidence(args, &recorded)?;
         let done = recorder::record(&folder, &evidence, &recorded, clock::wall());
         let Some(done) = done.context("an incident cannot be written")? else { continue };
-        if let Some(why) = &done.unkept {
+        for why in done.unkept.iter().chain(&done.found) {
             printer.log(&remark(args.log_format, "incident_trouble", why));
         }
         let event = match done.did {

@@ -4,7 +4,7 @@
 //! The text that was made last of each plan is kept beside it, one behind the other in one file: what people changed since is
 //! found by comparing with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -33,6 +33,9 @@ pub(super) struct Index {
     /// Which file holds the bases.
     #[serde(default)]
     pub bases: u64,
+    /// Notes of which it was said that they are not there any more.
+    #[serde(default)]
+    pub said_gone: BTreeSet<String>,
     pub notes: BTreeMap<String, Entry>,
 }
 
@@ -54,9 +57,6 @@ pub(super) struct Entry {
     #[serde(default)]
     pub keeps_form: bool,
     pub wants_evidence: bool,
-    /// Whether it was said that the note is not there any more.
-    #[serde(default)]
-    pub is_said_gone: bool,
     pub base: Option<Base>,
 }
 

@@ -41,11 +41,8 @@ pub(super) fn pass(vault: &Vault, options: &Options, printer: &mut Printer) -> R
     let (_lock, kept) = if options.dry_run { (None, Vec::new()) } else { prepared(vault)? };
     let now = options.now.clone().unwrap_or_else(|| local(clock::wall()));
     let mut pass = Pass::begin(vault, options, now)?;
-    for path in kept {
-        pass.outcome.remark(format!(
-            "{}: somebody wrote it while a scupper was killed: it is kept there",
-            path.display()
-        ));
+    for line in kept {
+        pass.outcome.remark(line);
     }
     pass.settle();
     let notes = vault::notes(vault)?;
@@ -55,12 +52,12 @@ pub(super) fn pass(vault: &Vault, options: &Options, printer: &mut Printer) -> R
 }
 
 /// With the lock, and with texts of others that a scupper that was killed left.
-fn prepared(vault: &Vault) -> Result<(Option<Lock>, Vec<PathBuf>)> {
+fn prepared(vault: &Vault) -> Result<(Option<Lock>, Vec<String>)> {
     vault.prepare()?;
     let lock = Lock::take(&vault.ours)?;
-    let mut kept = Vec::new();
+    let mut kept: Vec<String> = lock.said().collect();
     for folder in [&vault.plans, &vault.logs] {
-        kept.extend(documents::sweep(folder)?);
+        kept.extend(documents::sweep(folder)?.iter().map(|path| documents::said_of_kept(path)));
     }
     Ok((Some(lock), kept))
 }

@@ -38,33 +38,28 @@ impl Pass<'_> {
 
     /// The notes that are known and not in the inbox. One that is back may be missed again.
     pub(super) fn missing(&mut self, present: &HashSet<&str>) -> Vec<String> {
-        let mut missing = Vec::new();
-        for (name, entry) in &mut self.index.notes {
-            if !present.contains(name.as_str()) {
-                missing.push(name.clone());
-            } else if entry.is_said_gone {
-                entry.is_said_gone = false;
-                self.changed = true;
-            }
-        }
-        missing
+        let said = self.index.said_gone.len();
+        let notes = &self.index.notes;
+        self.index.said_gone.retain(|name| notes.contains_key(name) && !present.contains(name.as_str()));
+        self.changed |= self.index.said_gone.len() != said;
+        notes.keys().filter(|name| !present.contains(name.as_str())).cloned().collect()
     }
 
     /// Says of each plan that is there that its note is not, once. Those that got another name are known under that one.
     pub(super) fn say_gone(&mut self, missing: Vec<String>) {
         for name in missing {
-            let Some(entry) = self.index.notes.get_mut(&name) else { continue };
-            if entry.is_said_gone || !self.plans.contains_key(&entry.plan) {
+            let Some(entry) = self.index.notes.get(&name) else { continue };
+            if !self.plans.contains_key(&entry.plan) || self.index.said_gone.contains(&name) {
                 continue;
             }
-            entry.is_said_gone = true;
-            self.changed = true;
             let mut told = Told::new(&name, &entry.plan);
             told.what = What::Gone;
             told.message = Some(format!(
                 "its note {name} is not in Inbox/ any more: set its status to done or cancelled, or remove it"
             ));
             self.outcome.tell(told);
+            self.index.said_gone.insert(name);
+            self.changed = true;
         }
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use scupper_casebook::incident::sha256;
 use scupper_casebook::merge;
-use scupper_casebook::report::changes;
+use scupper_casebook::report::{Kind, changes, templates};
 
 use super::LARGEST_BYTES;
 use crate::documents::{self, Lock, Source, Written};
@@ -87,20 +87,27 @@ impl Kept {
             .hint("name another file with --out"))
     }
 
+    /// Refuses a file that holds a report of another kind: of two that are mixed nobody has one.
+    pub(super) fn not_another(&self, ours: &str, kind: Kind) -> Result<(), Failure> {
+        let theirs = self.base.as_deref().and_then(templates::kind_of);
+        let theirs = theirs.or_else(|| templates::kind_of(self.text()));
+        // A template of an operator may have the heading of another.
+        let ours = templates::kind_of(ours).unwrap_or(kind);
+        let Some(theirs) = theirs.filter(|theirs| *theirs != ours) else { return Ok(()) };
+        let (path, theirs, kind) = (self.path.display(), theirs.name(), kind.name());
+        Err(Failure::usage(format!(
+            "{path} holds a report of the kind {theirs}, and {kind} was asked for: it stays as it is"
+        ))
+        .hint(format!("name another file with --out, or write --kind {theirs}")))
+    }
+
     /// Puts a new version and what people wrote together.
     pub(super) fn merge(&mut self, ours: &str) -> Together {
         ours.clone_into(&mut self.generated);
+        let mut findings: Vec<String> = self.lock.said().collect();
         let Some(found) = &self.found else {
-            return Together { text: ours.to_owned(), findings: Vec::new() };
+            return Together { text: ours.to_owned(), findings };
         };
-        let mut findings: Vec<String> = self
-            .lock
-            .kept
-            .iter()
-            .map(|kept| {
-                format!("{}: somebody wrote it while a scupper was killed: it is kept there", kept.display())
-            })
-            .collect();
         // The changes are read from the file and written anew: here only what else stands there is merged.
         let theirs = changes::with_section_of(found.text(), ours).unwrap_or_else(|| found.text().to_owned());
         let base = self

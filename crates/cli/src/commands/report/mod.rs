@@ -145,6 +145,7 @@ impl Made {
                     (self.page.date, self.page.day) = now;
                 }
             }
+            kept.not_another(&self.text, self.page.kind)?;
             kept.not_foreign(&self.text)?;
             let merged = kept.merge(&self.text);
             findings.extend(merged.findings);
