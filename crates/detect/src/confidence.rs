@@ -14,13 +14,15 @@ pub const fn confidence(verdict: Verdict, rule: Option<Rule>) -> Option<f64> {
         // A rule of the operator is broken or not.
         (Verdict::Leaking, Some(Rule::Grow)) => Some(1.0),
         // Not counted on anything: it claims no more than `growing` does.
-        (Verdict::Leaking, Some(Rule::Operations)) => Some(0.52),
-        (Verdict::Leaking, _) => Some(0.97),
+        (Verdict::Leaking, Some(Rule::Operations)) => Some(0.41),
+        // Of the programs that were called in a short run 60 of 61 leaked: no more is claimed than the held-out ones bear.
+        (Verdict::Leaking, Some(Rule::Short)) => Some(0.97),
+        (Verdict::Leaking, _) => Some(0.99),
         // Of the 35 tuning programs that rose at some moment of a run that went on, 22 leaked.
         (Verdict::Growing, Some(Rule::Short)) => Some(0.63),
-        (Verdict::Growing, _) => Some(0.52),
+        (Verdict::Growing, _) => Some(0.41),
         (_, Some(Rule::Short)) => Some(0.96),
         (Verdict::Stable, _) => Some(0.93),
-        (Verdict::WarmingUp | Verdict::Step, _) => Some(0.89),
+        (Verdict::WarmingUp | Verdict::Step, _) => Some(0.92),
     }
 }

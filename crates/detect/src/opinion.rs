@@ -12,7 +12,7 @@ use crate::{Assessment, Horizon, Settings, Verdict};
 /// Each ring is read whole, and its newer half and third.
 const STRETCHES: [usize; 3] = [SLOTS, SLOTS / 2, SLOTS / 3];
 /// Buckets that must close before a ring is read again.
-const STRIDES: [u64; WIDTHS.len()] = [12, 6, 6, 3, 1, 1];
+const STRIDES: [u64; WIDTHS.len()] = [12, 6, 3, 3, 1, 1];
 /// Buckets of a ring that must have been seen before it is read.
 const LEAST_SEEN: u64 = 24;
 /// The ring from which on `stable` can be said of a service that runs for days: minutes.

@@ -1,7 +1,7 @@
 //! What the statistics say of one floor: how fast it rises, how certain that is, and what shape it has.
 
 use crate::stats::{Sen, mann_kendall, perron_yabu, sen_slope, theil_sen};
-use crate::window::Floor;
+use crate::window::{Floor, deepest_fall};
 
 /// What rises in its last half by so much more than in the whole is no line.
 const ACCELERATES: f64 = 1.12;
@@ -35,8 +35,12 @@ pub struct Reading {
     pub bend: f64,
     /// Share of the growth that its two largest steps make.
     pub largest_steps: f64,
+    /// The same of what it kept of them.
+    pub largest_kept: f64,
     /// Least rise between quarters, by what the slope lets expect.
     pub least_quarter: f64,
+    /// The most that it gave back within the stretch.
+    pub deepest_fall: f64,
 }
 
 impl Reading {
@@ -50,6 +54,11 @@ impl Reading {
         let late = self.slope * self.still_rising;
         let end = late + self.bend / 2.0;
         Sen { slope: end, low: self.low, high: self.high.max(end + 2.0 * self.bend) }
+    }
+
+    /// For how long it rose at this slope, in seconds.
+    pub fn rising(&self) -> f64 {
+        self.growth() / self.slope
     }
 
     /// How much it rose.
@@ -94,6 +103,8 @@ pub fn read(floor: &Floor) -> Option<Reading> {
         still_rising: late / sen.slope,
         bend: late - early,
         largest_steps: floor.share_of_largest_steps(),
+        largest_kept: floor.share_of_largest_kept(),
         least_quarter: floor.least_quarter_rise() / (sen.slope * floor.span / 4.0),
+        deepest_fall: deepest_fall(points.iter().map(|(_, y)| *y)),
     })
 }

@@ -1,7 +1,7 @@
 //! A stretch of a series reduced to its floor: what is still there when everything that comes and goes is gone.
 
 use crate::history::{Bucket, Ring};
-use crate::stats::{Point, level, quantile, to_f64, to_index};
+use crate::stats::{Point, keep, level, quantile, to_f64, to_index};
 
 /// Blocks a floor is made of, at most.
 const BLOCKS: usize = 32;
@@ -55,7 +55,7 @@ pub fn floor(buckets: &[Bucket], began: f64, width: f64) -> Option<Floor> {
     let usual = n.div_ceil(BLOCKS);
     let teeth = teeth(buckets);
     let wide = to_index((1.25 * to_f64(n) / to_f64(teeth.max(1))).ceil());
-    let sawtooth = teeth >= 2 && wide > usual;
+    let sawtooth = teeth >= 2 && wide > usual && n >= LEAST_BLOCKS * wide;
     let per_block = if sawtooth { wide } else { usual };
     let block = width * to_f64(per_block);
     let skipped = n % per_block;
@@ -138,8 +138,19 @@ impl Floor {
 
     /// The share of its growth that its two largest steps make.
     pub fn share_of_largest_steps(&self) -> f64 {
+        self.share_of_steps(&self.values().collect::<Vec<_>>())
+    }
+
+    /// The same of what was kept: what comes and goes within the stretch is no step.
+    pub fn share_of_largest_kept(&self) -> f64 {
+        let mut kept: Vec<f64> = self.values().collect();
+        keep(kept.iter_mut());
+        self.share_of_steps(&kept)
+    }
+
+    fn share_of_steps(&self, values: &[f64]) -> f64 {
         let (mut first, mut second) = (0.0_f64, 0.0_f64);
-        for (before, after) in self.values().zip(self.values().skip(1)) {
+        for (before, after) in values.iter().zip(values.iter().skip(1)) {
             let step = after - before;
             if step > first {
                 (first, second) = (step, first);

@@ -61,9 +61,9 @@ pub struct Past<'a> {
 }
 
 impl Past<'_> {
-    /// How long it is, in seconds.
+    /// How long it is, in seconds: a life begins at 0.
     pub fn span(self) -> f64 {
-        self.points.first().map_or(0.0, |(x, _)| self.moment - x)
+        if self.points.is_empty() { 0.0 } else { self.moment }
     }
 
     /// The deepest fall of its floor.

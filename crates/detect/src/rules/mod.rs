@@ -22,7 +22,7 @@ pub enum Rule {
     Grow,
     /// It nearly doubled: nothing that warms up does that at this age.
     Fast,
-    /// Higher than ever, by three times what it ever gave back, after more than a day.
+    /// Higher than ever, by four times what it ever gave back, after more than a day.
     Usual,
     /// Every day higher than the day before at the same hour.
     Daily,
