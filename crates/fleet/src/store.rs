@@ -131,9 +131,10 @@ pub trait Store: Members {
     }
 
     /// Keys that agents written to seed 004 left for ever, and that nobody owns. A search through everything the store
-    /// holds: for a person who asks, never for a sweep. None where the store is not shared with such agents.
-    fn leaked(&self) -> Result<Leaked, StoreError> {
-        Ok(Leaked::default())
+    /// holds: for a person who asks, never for a sweep. A store that is not shared with such agents has none of them; `None`
+    /// where it is not looked at what they write.
+    fn leaked(&self) -> Result<Option<Leaked>, StoreError> {
+        Ok(Some(Leaked::default()))
     }
 
     /// Deletes those of these that are still nobody's. Gives which.

@@ -355,4 +355,7 @@ fn r099_leaked_keys_are_listed_and_deleted_only_when_confirmed() {
     let embedded = Registry::embedded();
     embedded.register("lives", LONG);
     assert_eq!(embedded.fleet(&["orphans", "--leaked"]).code, 0);
+    let lean = format!("{}?seed=off", registry.url);
+    let unseen = registry.fleet(&["orphans", "--leaked", "--registry", &lean]);
+    assert!(unseen.code == 2 && unseen.err.contains("nobody looked for leaked ones"), "{unseen:?}");
 }

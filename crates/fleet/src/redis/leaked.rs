@@ -15,11 +15,11 @@ const PATTERN: &str = "[ac][gl]e[na][tn]*:*:*";
 const KINDS: [&str; 5] = ["agent:state:", "agent:memory:", "agent:task:", "agent:deps:", "cleanup:lock:"];
 
 impl RedisStore {
-    pub(super) fn do_leaked(&self) -> Result<Leaked, StoreError> {
-        let mut leaked = Leaked::default();
+    pub(super) fn do_leaked(&self) -> Result<Option<Leaked>, StoreError> {
         if !self.seed {
-            return Ok(leaked);
+            return Ok(None);
         }
+        let mut leaked = Leaked::default();
         let (mut cursor, mut keys) = ("0".to_owned(), Vec::new());
         // A pass may name a key twice.
         let mut seen = std::collections::HashSet::new();
@@ -59,7 +59,7 @@ impl RedisStore {
             cursor = next;
         }
         leaked.keys.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(leaked)
+        Ok(Some(leaked))
     }
 
     pub(super) fn do_delete_leaked(&self, keys: &[String]) -> Result<Vec<String>, StoreError> {

@@ -270,7 +270,7 @@ impl Store for RedisStore {
         self.do_totals()
     }
 
-    fn leaked(&self) -> Result<Leaked, StoreError> {
+    fn leaked(&self) -> Result<Option<Leaked>, StoreError> {
         self.do_leaked()
     }
 

@@ -32,7 +32,7 @@ struct Report<'l> {
 }
 
 pub(super) fn list(args: &OrphansArgs, printer: &mut Printer) -> Result<u8, Failure> {
-    let leaked = registry::open(&args.registry)?.leaked()?;
+    let leaked = look(&*registry::open(&args.registry)?, &[])?;
     if args.registry.json {
         printer.json(&report(false, &leaked, &[]))?;
     } else {
@@ -86,7 +86,10 @@ pub(super) fn clean(args: &CleanArgs, printer: &mut Printer) -> Result<u8, Failu
 
 /// Those that may be of these agents, or all where none is named.
 fn look(store: &dyn Store, only: &[AgentId]) -> Result<Leaked, Failure> {
-    let mut leaked = store.leaked()?;
+    let Some(mut leaked) = store.leaked()? else {
+        let why = "the plain keys of other programs are left alone here (seed=off in the registry's address, or a cluster): nobody looked for leaked ones";
+        return Err(Failure::usage(why));
+    };
     if !only.is_empty() {
         leaked.keys.retain(|key| only.iter().any(|id| may_be_of(&key.key, id)));
     }
