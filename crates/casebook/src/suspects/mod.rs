@@ -10,6 +10,7 @@
 //! * `counts` suspects what piles up and can be counted: connections, children, threads, descriptors by kind.
 //! * `memory` suspects memory, by its place (`place`), its curve (`curve`) and how it ended (`ends`).
 //! * `relate` weighs suspects against each other: what is counted explains memory, as far as each piece can be so large.
+//! * `warned` supports them with what a runtime warned of in the last lines of a log.
 //! * `checks` says what to do next.
 //!
 //! A score is a sum of points, not a probability: each piece of evidence carries its own. Pure: events in, a ranking out; the
@@ -31,6 +32,7 @@ mod suspect;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod warned;
 mod words;
 
 use scupper_model::{Event, Identity};
@@ -71,6 +73,7 @@ pub fn rank(known: &Known<'_>) -> Ranking {
     counts::suspect(&facts, &mut leads);
     memory::suspect(&facts, &mut leads);
     relate::weigh(&facts, &mut leads);
+    warned::suspect(&facts, &mut leads);
     let context = Context::of(&facts, known);
     let mut found = leads.into_sorted();
     found.retain(|lead| lead.points >= LEAST_TOLD);

@@ -337,3 +337,34 @@ fn a_process_is_found_among_the_events_of_others() {
     assert_eq!(why["suspects"][0]["cause"], "sockets", "{why}");
     assert!(why["notes"][0].as_str().unwrap().starts_with("1 events cannot be read"), "{}", why["notes"]);
 }
+
+/// As Python itself prints it.
+#[test]
+fn what_a_runtime_warned_of_in_its_log_is_told_and_names_nobody() {
+    let room = Room::new();
+    let log = room.work("log").display().to_string();
+    let script = "import socket, subprocess\n\
+        s = socket.socket(); del s\n\
+        p = subprocess.Popen(['sleep', '0.1']); del p\n\
+        raise SystemExit(3)\n";
+    room.write("app.py", script);
+    let line = format!("python3 -X dev app.py 2>> {log}");
+    let ran = room.answer(&["run", "--name", "job", "--log", &log, "--", "sh", "-c", &line]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let why = room.answer(&["why", "job", "--json"]);
+    assert_eq!(why.code, 2, "{why:?}");
+    let ranking: serde_json::Value = serde_json::from_str(&why.out).unwrap();
+    for (cause, says) in [
+        (
+            "sockets",
+            "its log warned of sockets that are not closed: ResourceWarning: unclosed <socket.socket",
+        ),
+        ("child_tree", "its log warned of subprocesses that nobody waited for: ResourceWarning: subprocess "),
+    ] {
+        let suspects = ranking["suspects"].as_array().unwrap();
+        let suspect = suspects.iter().find(|suspect| suspect["cause"] == cause);
+        let suspect = suspect.unwrap_or_else(|| panic!("no {cause}: {ranking:#}"));
+        let text = suspect["evidence_for"][0]["text"].as_str().unwrap();
+        assert!(text.starts_with(says), "{text}");
+    }
+}

@@ -15,6 +15,7 @@ mod compared;
 mod memory;
 mod processes;
 mod unknown;
+mod warned;
 
 const MIB: u64 = 1 << 20;
 
