@@ -167,18 +167,6 @@ impl Reaping {
         effects
     }
 
-    /// When something is due at the latest; the end of a process may make it earlier.
-    pub fn due(&self) -> Option<Duration> {
-        let begun = self.begun.unwrap_or_default();
-        let dues = self.members.iter().filter_map(|member| match member.stage {
-            Stage::Waiting => Some(begun),
-            Stage::Asked(at) => Some(at.saturating_add(self.grace)),
-            Stage::Killed(at) => Some(at.saturating_add(KILL_BOUND)),
-            Stage::Over(_) => None,
-        });
-        dues.min()
-    }
-
     /// Whether everybody is gone or given up.
     pub const fn is_finished(&self) -> bool {
         self.finished

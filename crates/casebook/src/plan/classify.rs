@@ -8,7 +8,7 @@ use super::kind::{Effort, Priority, TaskType};
 use super::lexicon::{COMPLEX, EXPLICIT, NEGATORS, NO_NEGATION, PRIORITIES, TAKEN_BACK, TYPES, is_form_of};
 use super::note::{Note, What};
 use super::original::effort_of;
-use super::words::{Word, words};
+use super::words::Word;
 
 /// How far a negation reaches, in words.
 const REACH: usize = 4;
@@ -70,11 +70,6 @@ pub struct RunnerUp {
     pub score: u32,
     /// Its words.
     pub matched: Vec<Matched>,
-}
-
-/// Judges a note.
-pub fn classify(note: &Note) -> Classified {
-    judge(note, &words(note))
 }
 
 /// Judges a note by its words.

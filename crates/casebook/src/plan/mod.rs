@@ -21,7 +21,7 @@ mod steps;
 mod tests;
 mod words;
 
-pub use classify::{Classified, Matched, RunnerUp, classify};
+pub use classify::{Classified, Matched, RunnerUp};
 pub use cover::Covered;
 pub use facts::{Facts, Failure, Rate, Said};
 pub use kind::{Effort, Priority, Status, TaskType};

@@ -3,10 +3,15 @@
 
 use proptest::prelude::*;
 
+use super::super::words::words;
 use super::*;
 
 fn of(text: &str) -> Classified {
-    classify(&Note::parse("note.md", text).unwrap())
+    classified(&Note::parse("note.md", text).unwrap())
+}
+
+fn classified(note: &Note) -> Classified {
+    judge(note, &words(note))
 }
 
 #[test]
@@ -174,7 +179,7 @@ proptest! {
     #[test]
     fn no_text_is_too_odd_to_classify(text in "\\PC{0,200}") {
         if let Ok(note) = Note::parse("a.md", &text) {
-            let found = classify(&note);
+            let found = classified(&note);
             prop_assert!(found.needs_triage || found.score >= LEAST_SCORE);
         }
     }
