@@ -53,8 +53,7 @@ pub(in crate::commands) struct Looked {
 
 /// Looks once.
 pub(in crate::commands) fn look(ask: &Ask<'_>) -> Result<Looked, Failure> {
-    // Half of what a small program weighs is its own code that only ran once. When its command line is read, before it takes
-    // in the whole machine, and once it has, it lets go of that.
+    // Half of what a small program weighs is its own code that only ran once. It lets go of that after each step.
     let mut program = Program::default();
     program.release();
     let configured = config::user()?;
@@ -73,9 +72,11 @@ pub(in crate::commands) fn look(ask: &Ask<'_>) -> Result<Looked, Failure> {
         snapshot.unreadable.push(Unreadable { pid: Pid::INIT, what: OTHERS, why });
         notes.push(HIDDEN.to_owned());
     }
+    program.release();
     known.pipes = ask_the_kernel(&proc_, &snapshot, &settings);
     program.release();
     let findings = scupper_orphan::judge(&snapshot, &known, observer, &settings);
+    program.release();
     Ok(Looked { proc_, snapshot, known, notes, observer, settings, findings })
 }
 
