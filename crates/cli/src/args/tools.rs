@@ -49,7 +49,7 @@ pub(crate) enum ConfigCommand {
     scupper completions zsh > \"${fpath[1]}/_scupper\"\n  \
     scupper completions fish > ~/.config/fish/completions/scupper.fish")]
 pub(crate) struct CompletionsArgs {
-    /// The shell: bash, zsh or fish
+    /// The shell
     #[arg(value_enum)]
     pub shell: Shell,
 }
