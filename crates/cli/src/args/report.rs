@@ -47,7 +47,7 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
     /// The source tree that changes are compared with
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, visible_alias = "root", value_name = "DIR")]
     pub tree: Option<PathBuf>,
     /// Name a change; its lines are taken from the tree
     #[arg(long = "change", value_name = "PATH:FIRST-LAST=WHAT", value_parser = change, requires = "tree")]

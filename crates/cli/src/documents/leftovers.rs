@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use rustix::fs::{CWD, RenameFlags};
 use sha2::{Digest, Sha256};
 
-use super::replace;
+use super::{read, replace};
 
 /// How the name of a file begins that is not a document yet.
 pub(super) const PREFIX: &str = ".scupper-";
@@ -89,7 +89,8 @@ pub(crate) fn sweep(folder: &Path) -> Result<Vec<PathBuf>> {
 fn is_known(name: &str, path: &Path) -> bool {
     let mut digests = name.trim_start_matches(PREFIX).split('-');
     let (Some(old), Some(new)) = (digests.next(), digests.next()) else { return false };
-    fs::read(path).is_ok_and(|bytes| [old, new].contains(&short_digest(&bytes).as_str()))
+    let read = read::bytes(path, replace::LARGEST_REPLACED);
+    read.is_ok_and(|(bytes, _)| [old, new].contains(&short_digest(&bytes).as_str()))
 }
 
 /// The document that a file was to change places with.

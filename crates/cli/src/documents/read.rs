@@ -66,6 +66,21 @@ pub(crate) fn inside(folder: &Path, path: &Path) -> Result<PathBuf> {
 }
 
 pub(super) fn contents(path: &Path, limit: u64) -> Result<(String, Metadata)> {
+    let (bytes, metadata) = bytes(path, limit)?;
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        bail!("it is UTF-16: save it as UTF-8");
+    }
+    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+        bail!("it is binary: byte {at} is 0");
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        anyhow::anyhow!("it is not UTF-8 (byte {}): save it as UTF-8", error.utf8_error().valid_up_to())
+    })?;
+    Ok((text, metadata))
+}
+
+/// The bytes of a regular file of at most so many.
+pub(super) fn bytes(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata)> {
     // Not to wait for the other end of a named pipe, and not to become a terminal's process.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = File::options().read(true).custom_flags(flags).open(path)?;
@@ -81,16 +96,7 @@ pub(super) fn contents(path: &Path, limit: u64) -> Result<(String, Metadata)> {
     if bytes.len() as u64 > limit {
         bail!("it has more than {limit} bytes, which are the most");
     }
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        bail!("it is UTF-16: save it as UTF-8");
-    }
-    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
-        bail!("it is binary: byte {at} is 0");
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        anyhow::anyhow!("it is not UTF-8 (byte {}): save it as UTF-8", error.utf8_error().valid_up_to())
-    })?;
-    Ok((text, metadata))
+    Ok((bytes, metadata))
 }
 
 pub(super) fn kind(kind: FileType) -> &'static str {

@@ -23,7 +23,7 @@ pub(crate) enum Written {
 }
 
 /// Larger documents are not replaced: they were not made by this program.
-const LARGEST_REPLACED: u64 = 64 << 20;
+pub(super) const LARGEST_REPLACED: u64 = 64 << 20;
 
 /// Writes a document: on the disk, whole, when this returns. Nothing is written where it says this already. A link is not
 /// followed: what is written for a folder stays in it.
@@ -160,13 +160,13 @@ impl Prepared {
             Err(Errno::NOENT) => bail!("somebody else has removed it meanwhile: nothing was written"),
             Err(error) => return Err(error.into()),
         }
-        if fs::read(&swap)? == old.as_bytes() {
+        if says(&swap, &old) {
             new.is_ours = true;
             return Ok(Written::Updated);
         }
         // What was read is not what was replaced: it gets its place back.
         let is_back = match rename(&swap, &path, RenameFlags::EXCHANGE) {
-            Ok(()) => fs::read(&swap)? == text.as_bytes(),
+            Ok(()) => says(&swap, &text),
             Err(_) => false,
         };
         if is_back {
@@ -179,9 +179,14 @@ impl Prepared {
     }
 }
 
+/// Whether a file says this. What somebody has put in its place may be anything: a named pipe is not waited for.
+fn says(path: &Path, text: &str) -> bool {
+    read::bytes(path, LARGEST_REPLACED).is_ok_and(|(bytes, _)| bytes == text.as_bytes())
+}
+
 /// For file systems that cannot exchange: looked at once more, right before.
 fn over(new: &Path, path: &Path, old: &str) -> Result<Written> {
-    if fs::read(path)? != old.as_bytes() {
+    if !says(path, old) {
         bail!("somebody else has changed it meanwhile: nothing was written, try again");
     }
     fs::rename(new, path)?;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -19,6 +19,11 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+fn pipe(path: &Path) {
+    let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o600));
+    rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, 0).unwrap();
+}
+
 #[test]
 fn what_cannot_be_read_is_said_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
@@ -27,14 +32,7 @@ fn what_cannot_be_read_is_said_in_one_line() {
     fs::write(path("latin"), b"caf\xe9").unwrap();
     fs::write(path("wide"), b"\xff\xfea\0").unwrap();
     fs::write(path("long"), "x".repeat(101)).unwrap();
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        path("pipe"),
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::from_raw_mode(0o600),
-        0,
-    )
-    .unwrap();
+    pipe(&path("pipe"));
     let cases = [
         ("zero", "it is binary: byte 1 is 0"),
         ("latin", "it is not UTF-8 (byte 3): save it as UTF-8"),
@@ -94,6 +92,21 @@ fn what_was_changed_since_it_was_read_stays() {
     fs::remove_file(&path).unwrap();
     assert!(source.write("ours").is_err());
     assert_eq!(names(folder.path()), [""; 0]);
+}
+
+/// Nobody writes to that pipe: whoever opens it as a file waits for ever.
+#[test]
+fn a_pipe_that_took_the_place_of_a_document_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.md");
+    fs::write(&path, "theirs").unwrap();
+    let source = Source::open(&path, LARGEST_BYTES).unwrap().unwrap();
+    fs::remove_file(&path).unwrap();
+    pipe(&path);
+    let error = source.write("ours").unwrap_err();
+    assert!(format!("{error:#}").contains("somebody else has changed it meanwhile"), "{error:#}");
+    assert!(fs::symlink_metadata(&path).unwrap().file_type().is_fifo());
+    assert_eq!(names(folder.path()), ["plan.md"]);
 }
 
 /// Ends the other thread also where this one fails.

@@ -230,7 +230,7 @@ impl Out<'_, '_> {
             let Some(all) = all.filter(|all| !all.is_empty()) else { continue };
             for (state, pick) in states {
                 let labels = [named(unit), ("state", state.to_owned())];
-                gauge(&mut metric, &labels, to_i64(all.iter().map(pick).sum()))?;
+                gauge(&mut metric, &labels, to_i64(all.iter().map(pick).fold(0, u64::saturating_add)))?;
             }
         }
         Ok(())
@@ -243,7 +243,7 @@ impl Out<'_, '_> {
                 let of_kind: Vec<&Account> =
                     unit.helper_counts.iter().filter(|account| account.kind == Some(kind)).collect();
                 if !of_kind.is_empty() {
-                    let sum: u32 = of_kind.into_iter().map(pick).sum();
+                    let sum = of_kind.into_iter().map(pick).fold(0, u32::saturating_add);
                     gauge(&mut metric, &[named(unit), ("kind", kind.name().to_owned())], i64::from(sum))?;
                 }
             }
