@@ -49,8 +49,9 @@ fn r018_killed_at_any_point_no_plan_is_partial_and_nothing_is_lost() {
 }
 
 /// Killed when the first plans are in their places: what we wrote is not taken for a person's by the next run.
+/// 150 plans are made nine times, which takes minutes where six busy programs are beside it.
 #[test]
-fn r018_killed_between_plans_our_own_lines_are_not_taken_for_a_persons() {
+fn heavy_r018_killed_between_plans_our_own_lines_are_not_taken_for_a_persons() {
     let room = Room::new();
     let note = |number: usize, kind: &str, asked: usize| {
         let asked = format!("# {kind} {number}\nIt crashes after {asked} hours\n- look at {asked}\n");
