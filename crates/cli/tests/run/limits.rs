@@ -231,6 +231,21 @@ fn r043_a_limit_below_the_size_at_rest_is_said_once() {
     scene.stop(running);
 }
 
+/// What starts the command weighs more than a small command does: no limit is about it, however long it takes.
+#[test]
+fn r043_what_starts_the_command_is_not_what_is_limited() {
+    let scene = Scene::new();
+    let running = scene.run(&["--mem-hard", "6M", "--max-fds", "6:8"], &["sleep", "1000"]);
+    scene.wait_until("it was looked at as itself", |status| {
+        let named =
+            status["processes"][0]["command"].as_str().is_some_and(|command| command.contains("sleep"));
+        named && status["size_bytes"].as_u64().is_some_and(|size| size > 0 && size < 6 * MIB)
+    });
+    assert_eq!(scene.live()["counts"]["starts"], 1);
+    assert!(scene.events_of("limit_crossed").is_empty(), "{}", scene.text("stderr"));
+    scene.stop(running);
+}
+
 /// A hard limit below what the command needs to start: each start is ended, at growing distances.
 #[test]
 fn r023_a_hard_limit_that_can_never_be_kept_is_no_restart_storm() {

@@ -26,6 +26,11 @@ pub fn is_launch(argv: &[OsString]) -> bool {
     argv.get(1).is_some_and(|first| first == STAGE)
 }
 
+/// Whether this is the command line of a process in this stage.
+pub(super) fn is_stage(command: &[Vec<u8>]) -> bool {
+    command.get(1).is_some_and(|first| first == STAGE.as_bytes())
+}
+
 /// What the stage is told, as its arguments.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Orders<'a> {

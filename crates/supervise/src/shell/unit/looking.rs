@@ -6,7 +6,9 @@ use scupper_model::{EventKind, Pid, Resource, UnitPhase};
 use scupper_probe::{Detail, ProbeError};
 
 use super::{Fact, Surrounding, UnitShell, WHOLE_LOOK};
+use crate::shell::launch;
 use crate::shell::ownership::UnitCgroup;
+use crate::shell::tree::Tree;
 use crate::unit::{Activity, Input, Look, Role, Seen, pace};
 
 /// While somebody who leaks waits for a quiet moment, processor time is read as often as this.
@@ -23,6 +25,8 @@ pub(super) struct Observed {
 
 /// What is called like us after this time is called so by itself.
 const STARTS_WITHIN: Duration = Duration::from_secs(2);
+/// Who is still called like us then is judged like everybody.
+const LAUNCHES_WITHIN: Duration = Duration::from_secs(10);
 /// By then what was started has most often become the command.
 const BECOMES_ITSELF: Duration = Duration::from_millis(100);
 
@@ -83,11 +87,16 @@ impl UnitShell {
             look.idle = self.note_idle(&look, now, around, facts);
         }
         self.read_logs(facts);
+        let age = now.saturating_sub(self.started_at);
+        if self.machine.phase() == UnitPhase::Running && is_launched(&look, &self.tree, age) {
+            self.next_look = Some(now + pace::SHORTEST);
+            self.look = look;
+            return;
+        }
         if self.needs_judging(&look) {
             self.judge_spared(around, &mut look);
         }
         self.watch_look(&mut look, now, around, facts);
-        let age = now.saturating_sub(self.started_at);
         self.drive(Input::Look(&look), now, around, facts);
         self.next_look = self.machine.next_look(&look, age, now).map(|after| on_the_grid(now, after));
         if self.is_observed() && self.next_look.is_some() {
@@ -187,6 +196,14 @@ impl UnitShell {
             process.spared = spared.contains(&process.identity.pid);
         }
     }
+}
+
+/// Whether all there is is what starts the command, which no limit of the command is about: it weighs some megabytes, and
+/// on a loaded machine it is there for seconds. It is a copy of us first, then the launch stage.
+fn is_launched(look: &Look, tree: &Tree, age: Duration) -> bool {
+    let stage = |seen: &Seen| tree.member(seen.identity.pid).is_some_and(|m| launch::is_stage(&m.command));
+    let ours = |seen: &Seen| (seen.changes == 0 && seen.name.starts_with("scupper")) || stage(seen);
+    age < LAUNCHES_WITHIN && !look.processes.is_empty() && look.processes.iter().all(ours)
 }
 
 /// Long waits end on whole quarters of a second, so that many units are looked at in one wake-up.
