@@ -5,8 +5,9 @@
 //! made known of its verdicts.
 //!
 //! * The tree's series begin anew when the main process is started again, when the number of workers is changed for
-//!   good, when the main process becomes another program (not itself, again and again), and when a process was replaced because it leaked. A process'
-//!   series end with it, and begin anew when it becomes another program: what that grew by at first was its start.
+//!   good, when the main process becomes another program (not itself, again and again), and when a process was replaced
+//!   because it leaked. A process' series end with it, and begin anew when it becomes another program: what that grew by
+//!   at first was its start.
 //! * A worker that a master replaces takes its series along, and the tree's go on: many short lives may leak together.
 //! * Bounded: `MOST_FOLLOWED` processes and `MOST_SERIES` series of 8 KiB a unit.
 
