@@ -86,8 +86,14 @@ pub(crate) struct Cli {
 impl Cli {
     /// The command line; as an error also what is to be shown instead: help, or the version.
     pub(crate) fn read(argv: &[OsString]) -> Result<Self, clap::Error> {
-        let mut command = overview::grouped(Self::command());
-        let matches = command.try_get_matches_from_mut(argv)?;
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(argv).or_else(|answer| {
+            if !overview::is_shown_by(&answer) {
+                return Err(answer);
+            }
+            command = overview::grouped(Self::command());
+            command.try_get_matches_from_mut(argv)
+        })?;
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use clap::Command;
+use clap::error::ErrorKind;
 
 /// The commands, by what they are for.
 const GROUPS: [(&str, &[&str]); 7] = [
@@ -14,6 +15,11 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Documents from evidence", &["plan", "incident", "report", "lint"]),
     ("This machine", &["doctor", "config", "completions"]),
 ];
+
+/// Whether an answer is help: at every other start nobody reads the overview, and none is made.
+pub(super) fn is_shown_by(answer: &clap::Error) -> bool {
+    matches!(answer.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand)
+}
 
 /// The same command, with its help grouped.
 pub(super) fn grouped(command: Command) -> Command {
@@ -52,5 +58,10 @@ mod tests {
         all.sort_unstable();
         assert_eq!(grouped, all);
         assert!(help.contains("--version") && help.contains("Exit codes"), "{help}");
+        for argv in [&["scupper", "--help"][..], &["scupper", "-h"], &["scupper"]] {
+            let argv: Vec<_> = argv.iter().map(Into::into).collect();
+            let answer = Cli::read(&argv).unwrap_err().to_string();
+            assert!(GROUPS.iter().all(|(heading, _)| answer.contains(heading)), "{answer}");
+        }
     }
 }
