@@ -18,6 +18,7 @@ use scupper_evidence::{Query, Store};
 use scupper_knowledge::{KeepNames, keep_matches};
 use scupper_model::{Event, EventKind, FleetFact, Keep, Kept, Pid, RunId, Timestamp, UnitPhase, UnitRecord};
 use scupper_orphan::{Known, KnownRun};
+use scupper_probe::Proc;
 use scupper_probe::snapshot::{Process, Snapshot};
 use scupper_supervise::record::{RecordError, Records};
 use scupper_supervise::shell::KEEPS_UNREAD;
@@ -26,6 +27,7 @@ use self::others::{
     Signs, belongs_to, claims_only_own, directories_of_others, has_living_parent, other_own_directories,
     whose,
 };
+use crate::failure::Failure;
 use crate::keeps::{self, KeepsFile};
 use crate::{paths, users};
 
@@ -395,11 +397,14 @@ pub(crate) fn named(pattern: &str, name: &[u8], command: &[Vec<u8>]) -> bool {
     keep_matches(pattern, name, command)
 }
 
-/// `/proc` answers for a thread by its number as well, and lists it not.
-pub(crate) fn no_process_but_a_thread(pid: Pid) -> String {
-    format!(
+/// Refuses the number of a thread: `/proc` answers for it as well, and lists it not.
+pub(crate) fn refuse_thread(pid: Pid, proc_: &Proc) -> Result<(), Failure> {
+    if proc_.pids()?.contains(&pid) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
         "{pid} is no process but a thread of one, or has just ended: name the process (`ps -L` shows both)"
-    )
+    )))
 }
 
 #[cfg(test)]

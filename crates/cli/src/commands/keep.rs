@@ -96,9 +96,7 @@ fn wanted(args: &KeepArgs, proc_: &Proc, now: Timestamp) -> Result<Vec<Keep>, Fa
             let or = "/proc does not show it to this user";
             return Err(Failure::usage(format!("there is no process {pid}, or {or}")));
         };
-        if !proc_.pids()?.contains(&pid) {
-            return Err(Failure::usage(known::no_process_but_a_thread(pid)));
-        }
+        known::refuse_thread(pid, proc_)?;
         let identity = stat.identity(proc_.boot_id());
         wanted.push(keep(Kept::Process { identity, name: printable(&stat.name, 64) }));
     }

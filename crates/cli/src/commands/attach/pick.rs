@@ -8,7 +8,7 @@ use scupper_probe::{Proc, Stat};
 
 use crate::args::AttachArgs;
 use crate::failure::Failure;
-use crate::known::{named, no_process_but_a_thread};
+use crate::known::{named, refuse_thread};
 
 /// Processes that are named where more than one matches.
 const MOST_LISTED: usize = 20;
@@ -30,8 +30,10 @@ fn numbered(pid: Pid, proc_: &Proc) -> Result<Identity, Failure> {
         Some(stat) if stat.is_zombie() => {
             Err(Failure::usage(format!("process {pid} has ended already: its parent has not waited for it")))
         }
-        Some(_) if !proc_.pids()?.contains(&pid) => Err(Failure::usage(no_process_but_a_thread(pid))),
-        Some(stat) => Ok(stat.identity(proc_.boot_id())),
+        Some(stat) => {
+            refuse_thread(pid, proc_)?;
+            Ok(stat.identity(proc_.boot_id()))
+        }
     }
 }
 

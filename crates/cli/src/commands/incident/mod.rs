@@ -106,9 +106,7 @@ fn new(args: &NewArgs, printer: &mut Printer) -> Result<u8, Failure> {
         blocked_by: &upper(&args.blocked_by),
     };
     let (incident, path, kept) = recorder::open(&folder, &evidence, &by_hand, clock::wall())?;
-    for line in kept {
-        printer.note(&format!("warning: {line}"));
-    }
+    warn(kept, printer);
     keep_evidence(&incident, &evidence, printer);
     if args.acted.told.json {
         printer.json(&said::brief(&incident, &path))?;
@@ -262,10 +260,14 @@ fn locked(folder: &Folder, id: &str, printer: &mut Printer) -> anyhow::Result<(K
     let first = folder.find(id)?;
     let of = first.path().parent().map_or_else(|| folder.path().to_owned(), std::path::Path::to_path_buf);
     let lock = Lock::take(&of)?;
-    for line in lock.said() {
+    warn(lock.said(), printer);
+    Ok((folder.find(id)?, lock))
+}
+
+fn warn(lines: impl IntoIterator<Item = String>, printer: &mut Printer) {
+    for line in lines {
         printer.note(&format!("warning: {line}"));
     }
-    Ok((folder.find(id)?, lock))
 }
 
 fn reopen(args: &ReopenArgs, printer: &mut Printer) -> Result<u8, Failure> {
