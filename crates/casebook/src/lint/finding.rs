@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::rule::{Rule, Severity};
 
-/// Findings that are kept of one document, besides what was not looked at. A document with more is in need of something else than a longer list.
+/// Findings that are kept of one document, besides what was not looked at. A document with more is in need of something
+/// else than a longer list.
 pub const MOST_FINDINGS: usize = 200;
 /// What was not looked at has room besides those, so that nothing else hides it: so many findings of each rule.
 pub(super) const MOST_NOT_LOOKED: usize = 5;

@@ -153,21 +153,9 @@ fn a_limit_or_a_death_without_a_verdict_is_a_weak_suspicion() {
         assert_eq!(first.strength, Some(Strength::Weak));
         assert!(first.unknown.iter().any(|unknown| unknown.contains("without end")), "{first:#?}");
     }
-    let certificate = Certificate {
-        identity: who(7),
-        name: "node".into(),
-        role: "main".into(),
-        how: HowEnded::Signaled { signal: 9, core_dumped: false },
-        by: EndedBy::OomKiller { cgroup: "/x".into(), count_before: 0, count_after: 1 },
-        lived: std::time::Duration::from_secs(9),
-        last_rss_bytes: None,
-        peak_rss_bytes: None,
-        growth_bytes: None,
-        heap_limit_bytes: None,
-        fatal: None,
-        last_lines: Vec::new(),
-    };
-    expect(vec![EventKind::UnitExited { certificate: Box::new(certificate) }], Cause::RetainedHeap, "");
+    let killed = HowEnded::Signaled { signal: 9, core_dumped: false };
+    let oom = EndedBy::OomKiller { cgroup: "/x".into(), count_before: 0, count_after: 1 };
+    expect(vec![exited(certificate("node", killed, oom))], Cause::RetainedHeap, "");
     let fatal = Fatal {
         runtime: "v8".into(),
         message: "heap out of memory".into(),

@@ -39,6 +39,28 @@ fn started(main: Identity) -> EventKind {
     }
 }
 
+/// The main process has ended; how large it was and what it said last is not known.
+fn certificate(name: &str, how: HowEnded, by: EndedBy) -> Certificate {
+    Certificate {
+        identity: who(7),
+        name: name.into(),
+        role: "main".into(),
+        how,
+        by,
+        lived: std::time::Duration::from_secs(9),
+        last_rss_bytes: None,
+        peak_rss_bytes: None,
+        growth_bytes: None,
+        heap_limit_bytes: None,
+        fatal: None,
+        last_lines: Vec::new(),
+    }
+}
+
+fn exited(certificate: Certificate) -> EventKind {
+    EventKind::UnitExited { certificate: Box::new(certificate) }
+}
+
 /// Events of one run, a second apart.
 fn run(kinds: Vec<EventKind>) -> Vec<Event> {
     runs(vec![std::iter::once(started(who(7))).chain(kinds).collect()])

@@ -4,21 +4,9 @@ use super::*;
 
 /// A death with these last lines of a log.
 fn died(lines: &[&str]) -> EventKind {
-    let certificate = Certificate {
-        identity: who(7),
-        name: "python3".into(),
-        role: "main".into(),
-        how: HowEnded::Exited { code: 1 },
-        by: EndedBy::Itself,
-        lived: std::time::Duration::from_secs(9),
-        last_rss_bytes: None,
-        peak_rss_bytes: None,
-        growth_bytes: None,
-        heap_limit_bytes: None,
-        fatal: None,
-        last_lines: lines.iter().map(|line| (*line).to_owned()).collect(),
-    };
-    EventKind::UnitExited { certificate: Box::new(certificate) }
+    let last_lines = lines.iter().map(|line| (*line).to_owned()).collect();
+    let how = HowEnded::Exited { code: 1 };
+    exited(Certificate { last_lines, ..certificate("python3", how, EndedBy::Itself) })
 }
 
 const LISTENERS: &str = "(node:9937) MaxListenersExceededWarning: Possible EventEmitter memory leak detected. 11 data listeners added to [EventEmitter]. MaxListeners is 10. Use emitter.setMaxListeners() to increase limit";

@@ -306,6 +306,7 @@ fn leak(news: &Happened, window: LeakWindow, growth: FleetGrowth) -> FleetFact {
         window_ms: window.millis(),
     }
 }
+
 impl std::fmt::Debug for Coordinator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Coordinator").field("setup", &self.setup).finish_non_exhaustive()
